@@ -1,0 +1,38 @@
+// m = BETA1 * m + (1 - BETA1) * g,   v = BETA2 * v + (1 - BETA2) * g^2
+// parameter -= lr * (m / correction1) / (sqrt(v / correction2) + EPS)       update (PyTorch's Adam)
+//
+// g is the gradient plus WEIGHT_DECAY * parameter. One dispatch updates all parameters.
+
+override ELEMENTS: u32;
+override BETA1: f32;
+override BETA2: f32;
+override EPS: f32;
+override WEIGHT_DECAY: f32;
+
+@group(0) @binding(0) var<storage, read> step: array<Step>;                // [1]
+@group(0) @binding(1) var<storage, read> schedule: array<Schedule>;        // [steps of an epoch]
+@group(0) @binding(2) var<storage, read> gradients: array<f32>;            // [ELEMENTS]
+@group(0) @binding(3) var<storage, read_write> m: array<f32>;              // [ELEMENTS]
+@group(0) @binding(4) var<storage, read_write> v: array<f32>;              // [ELEMENTS]
+@group(0) @binding(5) var<storage, read_write> parameters: array<f32>;     // [ELEMENTS]
+
+@compute @workgroup_size(64)
+fn update(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let index = flat_index(workgroup_id, workgroups, local_index, 64u);
+    if index >= ELEMENTS {
+        return;
+    }
+    let now = schedule[step[0].in_epoch];
+    let parameter = parameters[index];
+    let gradient = gradients[index] + WEIGHT_DECAY * parameter;
+    let mean = BETA1 * m[index] + (1.0 - BETA1) * gradient;
+    let square = BETA2 * v[index] + (1.0 - BETA2) * gradient * gradient;
+    m[index] = mean;
+    v[index] = square;
+    let denominator = sqrt(square / now.bias_correction2) + EPS;
+    parameters[index] = parameter - now.lr * (mean / now.bias_correction1) / denominator;
+}

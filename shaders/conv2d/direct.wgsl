@@ -1,0 +1,224 @@
+// y[n, oy, ox, co] = bias[co] + sum_{ky, kx, ci} x[n, oy*S + ky - P, ox*S + kx - P, ci] * weight[ky, kx, ci, co]
+//                                                                     forward (without bias), forward_bias
+// dx = the transposed sum over dy                                     backward_input
+// dweight[ky, kx, ci, co] = sum_{n, oy, ox} x[..] * dy[n, oy, ox, co],   dbias[co] = sum dy
+//                                                                     backward_weight, in CHUNKS partial sums
+//
+// Direct convolution, channels last. An invocation keeps 8 neighbouring pixels of a row and 4 channels in registers.
+// Where the stride is 1 its window of 8 inputs slides along the kernel's row: one load for 32 multiplications.
+
+override BATCH: u32;
+override HEIGHT: u32;
+override WIDTH: u32;
+override IN_CHANNELS: u32;
+override OUT_HEIGHT: u32;
+override OUT_WIDTH: u32;
+override OUT_CHANNELS: u32;
+override KERNEL_H: u32;
+override KERNEL_W: u32;
+override STRIDE_H: u32;
+override STRIDE_W: u32;
+override PADDING_H: u32;
+override PADDING_W: u32;
+override CHUNKS: u32;
+override ACCUMULATE: bool;
+
+override OUT_QUADS = (OUT_CHANNELS + 3u) / 4u;  // weights hold output channels by fours, padded by zeros
+
+const PIXELS = 8u;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;                 // [BATCH, HEIGHT, WIDTH, IN_CHANNELS]
+@group(0) @binding(1) var<storage, read> weight: array<vec4<f32>>;      // [KERNEL_H, KERNEL_W, IN_CHANNELS, OUT_QUADS]
+@group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;        // [OUT_QUADS]
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;           // [BATCH, OUT_HEIGHT, OUT_WIDTH, OUT_CHANNELS]
+
+// x at column `ix` of the row that starts at `row` (already at its channel), 0 in the padding.
+fn load_x(row: u32, ix: u32) -> f32 {
+    let inside = ix < WIDTH;  // a column left of the image wraps to a huge one
+    return select(0.0, x[row + select(0u, ix, inside) * IN_CHANNELS], inside);
+}
+
+fn convolve(id: vec3<u32>, start: vec4<f32>) {
+    let strips = (OUT_WIDTH + PIXELS - 1u) / PIXELS;
+    let quad = id.y;
+    let ox = id.x % strips * PIXELS;
+    let oy = id.x / strips % OUT_HEIGHT;
+    let image = id.x / (strips * OUT_HEIGHT);
+    if image >= BATCH {
+        return;
+    }
+    var sums = array<vec4<f32>, PIXELS>(start, start, start, start, start, start, start, start);
+    for (var ky = 0u; ky < KERNEL_H; ky++) {
+        let iy = oy * STRIDE_H + ky - PADDING_H;
+        if iy >= HEIGHT {
+            continue;
+        }
+        for (var ci = 0u; ci < IN_CHANNELS; ci++) {
+            let row = (image * HEIGHT + iy) * WIDTH * IN_CHANNELS + ci;
+            var window = array<f32, PIXELS>();
+            for (var p = 0u; p < PIXELS; p++) {
+                window[p] = load_x(row, (ox + p) * STRIDE_W - PADDING_W);
+            }
+            for (var kx = 0u; kx < KERNEL_W; kx++) {
+                let w = weight[((ky * KERNEL_W + kx) * IN_CHANNELS + ci) * OUT_QUADS + quad];
+                for (var p = 0u; p < PIXELS; p++) {
+                    sums[p] += window[p] * w;
+                }
+                if STRIDE_W == 1u {
+                    for (var p = 0u; p < PIXELS - 1u; p++) {
+                        window[p] = window[p + 1u];
+                    }
+                    window[PIXELS - 1u] = load_x(row, ox + PIXELS + kx - PADDING_W);
+                } else {
+                    for (var p = 0u; p < PIXELS; p++) {
+                        window[p] = load_x(row, (ox + p) * STRIDE_W + kx + 1u - PADDING_W);
+                    }
+                }
+            }
+        }
+    }
+    for (var p = 0u; p < PIXELS; p++) {
+        if ox + p < OUT_WIDTH {
+            let place = ((image * OUT_HEIGHT + oy) * OUT_WIDTH + ox + p) * OUT_CHANNELS;
+            for (var c = 0u; c < 4u; c++) {
+                if 4u * quad + c < OUT_CHANNELS {
+                    y[place + 4u * quad + c] = sums[p][c];
+                }
+            }
+        }
+    }
+}
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+    convolve(id, vec4<f32>());
+}
+
+@compute @workgroup_size(64)
+fn forward_bias(@builtin(global_invocation_id) id: vec3<u32>) {
+    convolve(id, bias[id.y]);
+}
+
+@group(0) @binding(0) var<storage, read> dy: array<f32>;                // like y
+@group(0) @binding(1) var<storage, read> weights: array<f32>;           // [KERNEL_H, KERNEL_W, IN_CHANNELS, 4 * OUT_QUADS]
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;          // like x
+
+// dy at column `ox` of the row that starts at `row` (already at its channel), 0 outside.
+fn load_dy(row: u32, ox: u32) -> f32 {
+    let inside = ox < OUT_WIDTH;
+    return select(0.0, dy[row + select(0u, ox, inside) * OUT_CHANNELS], inside);
+}
+
+// dy that column `ix` of x meets at the kernel's column `kx`.
+fn dy_of_column(row: u32, ix: u32, kx: u32) -> f32 {
+    let position = ix + PADDING_W - kx;
+    return select(0.0, load_dy(row, position / STRIDE_W), position % STRIDE_W == 0u);
+}
+
+@compute @workgroup_size(64)
+fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
+    let strips = (WIDTH + PIXELS - 1u) / PIXELS;
+    let quad = id.y;
+    let ix = id.x % strips * PIXELS;
+    let iy = id.x / strips % HEIGHT;
+    let image = id.x / (strips * HEIGHT);
+    if image >= BATCH {
+        return;
+    }
+    let channels = min(vec4<u32>(4u * quad) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(IN_CHANNELS - 1u)) * (4u * OUT_QUADS);
+    var sums = array<vec4<f32>, PIXELS>();
+    for (var ky = 0u; ky < KERNEL_H; ky++) {
+        let position = iy + PADDING_H - ky;
+        let oy = position / STRIDE_H;
+        if position % STRIDE_H != 0u || oy >= OUT_HEIGHT {
+            continue;
+        }
+        for (var co = 0u; co < OUT_CHANNELS; co++) {
+            let row = (image * OUT_HEIGHT + oy) * OUT_WIDTH * OUT_CHANNELS + co;
+            var window = array<f32, PIXELS>();
+            for (var p = 0u; p < PIXELS; p++) {
+                window[p] = dy_of_column(row, ix + p, KERNEL_W - 1u);
+            }
+            for (var step = 0u; step < KERNEL_W; step++) {
+                let kx = KERNEL_W - 1u - step;
+                let place = (ky * KERNEL_W + kx) * IN_CHANNELS * (4u * OUT_QUADS) + co;
+                let w = vec4<f32>(
+                    weights[place + channels.x],
+                    weights[place + channels.y],
+                    weights[place + channels.z],
+                    weights[place + channels.w],
+                );
+                for (var p = 0u; p < PIXELS; p++) {
+                    sums[p] += window[p] * w;
+                }
+                if STRIDE_W == 1u {
+                    for (var p = 0u; p < PIXELS - 1u; p++) {
+                        window[p] = window[p + 1u];
+                    }
+                    window[PIXELS - 1u] = load_dy(row, ix + PIXELS + PADDING_W - kx);
+                } else {
+                    for (var p = 0u; p < PIXELS; p++) {
+                        window[p] = dy_of_column(row, ix + p, kx - 1u);
+                    }
+                }
+            }
+        }
+    }
+    for (var p = 0u; p < PIXELS; p++) {
+        if ix + p < WIDTH {
+            let place = ((image * HEIGHT + iy) * WIDTH + ix + p) * IN_CHANNELS;
+            for (var c = 0u; c < 4u; c++) {
+                if 4u * quad + c < IN_CHANNELS {
+                    let target_place = place + 4u * quad + c;
+                    dx[target_place] = select(0.0, dx[target_place], ACCUMULATE) + sums[p][c];
+                }
+            }
+        }
+    }
+}
+
+@group(0) @binding(1) var<storage, read> input: array<f32>;             // the x of forward
+@group(0) @binding(2) var<storage, read_write> partial: array<vec4<f32>>;  // [CHUNKS, rows of weight and bias, OUT_QUADS]
+
+override TAP_ROWS = KERNEL_H * KERNEL_W * IN_CHANNELS;
+
+// Partial sums of one row (ky, kx, ci) of the weight gradient and 4 output channels over the rows of dy of one chunk. The
+// row after the last one stands for the bias.
+@compute @workgroup_size(64)
+fn backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.x;
+    let quad = id.y;
+    let chunk = id.z;
+    if row > TAP_ROWS {
+        return;
+    }
+    let is_bias = row == TAP_ROWS;
+    let ci = row % IN_CHANNELS;
+    let kx = row / IN_CHANNELS % KERNEL_W;
+    let ky = row / (IN_CHANNELS * KERNEL_W);
+    let channels = min(vec4<u32>(4u * quad) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(OUT_CHANNELS - 1u));
+    var sum = vec4<f32>();
+    for (var line = chunk; line < BATCH * OUT_HEIGHT; line += CHUNKS) {
+        let image = line / OUT_HEIGHT;
+        let iy = line % OUT_HEIGHT * STRIDE_H + ky - PADDING_H;
+        if iy >= HEIGHT && !is_bias {
+            continue;
+        }
+        let start = (image * HEIGHT + select(iy, 0u, is_bias)) * WIDTH;
+        for (var ox = 0u; ox < OUT_WIDTH; ox++) {
+            let place = (line * OUT_WIDTH + ox) * OUT_CHANNELS;
+            let gradient = vec4<f32>(
+                dy[place + channels.x],
+                dy[place + channels.y],
+                dy[place + channels.z],
+                dy[place + channels.w],
+            );
+            let ix = ox * STRIDE_W + kx - PADDING_W;
+            let inside = ix < WIDTH && !is_bias;
+            let value = select(0.0, input[(start + select(0u, ix, inside)) * IN_CHANNELS + ci], inside);
+            sum += gradient * select(value, 1.0, is_bias);
+        }
+    }
+    let used = vec4<u32>(4u * quad) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(OUT_CHANNELS);
+    partial[(chunk * (TAP_ROWS + 1u) + row) * OUT_QUADS + quad] = select(vec4<f32>(), sum, used);
+}

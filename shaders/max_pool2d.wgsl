@@ -1,0 +1,88 @@
+// y[n, oy, ox, c] = max over the window of x                     forward, which also notes where the maximum was
+// dx[n, iy, ix, c] = sum of dy over the windows it won           backward
+//
+// No padding; windows that do not fit are left out (floor). The first maximum in row-major order wins, as in PyTorch.
+
+override BATCH: u32;
+override HEIGHT: u32;
+override WIDTH: u32;
+override CHANNELS: u32;
+override OUT_HEIGHT: u32;
+override OUT_WIDTH: u32;
+override WINDOW_H: u32;
+override WINDOW_W: u32;
+override STRIDE_H: u32;
+override STRIDE_W: u32;
+override ACCUMULATE: bool;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;               // [BATCH, HEIGHT, WIDTH, CHANNELS]
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;         // [BATCH, OUT_HEIGHT, OUT_WIDTH, CHANNELS]
+@group(0) @binding(2) var<storage, read_write> winner: array<u32>;    // like y: place of the maximum in its window
+
+@compute @workgroup_size(64)
+fn forward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let index = flat_index(workgroup_id, workgroups, local_index, 64u);
+    if index >= BATCH * OUT_HEIGHT * OUT_WIDTH * CHANNELS {
+        return;
+    }
+    let channel = index % CHANNELS;
+    let ox = index / CHANNELS % OUT_WIDTH;
+    let oy = index / (CHANNELS * OUT_WIDTH) % OUT_HEIGHT;
+    let image = index / (CHANNELS * OUT_WIDTH * OUT_HEIGHT);
+    let corner = ((image * HEIGHT + oy * STRIDE_H) * WIDTH + ox * STRIDE_W) * CHANNELS + channel;
+
+    var best = x[corner];
+    var place = 0u;
+    for (var ky = 0u; ky < WINDOW_H; ky++) {
+        for (var kx = 0u; kx < WINDOW_W; kx++) {
+            let candidate = x[corner + (ky * WIDTH + kx) * CHANNELS];
+            if candidate > best {
+                best = candidate;
+                place = ky * WINDOW_W + kx;
+            }
+        }
+    }
+    y[index] = best;
+    winner[index] = place;
+}
+
+@group(0) @binding(0) var<storage, read> dy: array<f32>;              // like y
+@group(0) @binding(1) var<storage, read> winners: array<u32>;         // the winner of forward
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;        // like x
+
+@compute @workgroup_size(64)
+fn backward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let index = flat_index(workgroup_id, workgroups, local_index, 64u);
+    if index >= BATCH * HEIGHT * WIDTH * CHANNELS {
+        return;
+    }
+    let channel = index % CHANNELS;
+    let ix = index / CHANNELS % WIDTH;
+    let iy = index / (CHANNELS * WIDTH) % HEIGHT;
+    let image = index / (CHANNELS * WIDTH * HEIGHT);
+
+    // The windows that hold (iy, ix): first <= o <= last in each direction.
+    let first_oy = select(0u, (iy - WINDOW_H) / STRIDE_H + 1u, iy >= WINDOW_H);
+    let first_ox = select(0u, (ix - WINDOW_W) / STRIDE_W + 1u, ix >= WINDOW_W);
+    let end_oy = min(iy / STRIDE_H + 1u, OUT_HEIGHT);
+    let end_ox = min(ix / STRIDE_W + 1u, OUT_WIDTH);
+    var gradient = select(0.0, dx[index], ACCUMULATE);
+    for (var oy = first_oy; oy < end_oy; oy++) {
+        for (var ox = first_ox; ox < end_ox; ox++) {
+            let window = ((image * OUT_HEIGHT + oy) * OUT_WIDTH + ox) * CHANNELS + channel;
+            let place = (iy - oy * STRIDE_H) * WINDOW_W + ix - ox * STRIDE_W;
+            if winners[window] == place {
+                gradient += dy[window];
+            }
+        }
+    }
+    dx[index] = gradient;
+}

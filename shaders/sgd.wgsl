@@ -1,0 +1,30 @@
+// velocity = MOMENTUM * velocity + g,   parameter -= lr * velocity      update (PyTorch's SGD without dampening)
+//
+// g is the gradient plus WEIGHT_DECAY * parameter. One dispatch updates all parameters.
+
+override ELEMENTS: u32;
+override MOMENTUM: f32;
+override WEIGHT_DECAY: f32;
+
+@group(0) @binding(0) var<storage, read> step: array<Step>;                // [1]
+@group(0) @binding(1) var<storage, read> schedule: array<Schedule>;        // [steps of an epoch]
+@group(0) @binding(2) var<storage, read> gradients: array<f32>;            // [ELEMENTS]
+@group(0) @binding(3) var<storage, read_write> velocity: array<f32>;       // [ELEMENTS]
+@group(0) @binding(4) var<storage, read_write> parameters: array<f32>;     // [ELEMENTS]
+
+@compute @workgroup_size(64)
+fn update(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let index = flat_index(workgroup_id, workgroups, local_index, 64u);
+    if index >= ELEMENTS {
+        return;
+    }
+    let parameter = parameters[index];
+    let gradient = gradients[index] + WEIGHT_DECAY * parameter;
+    let v = MOMENTUM * velocity[index] + gradient;
+    velocity[index] = v;
+    parameters[index] = parameter - schedule[step[0].in_epoch].lr * v;
+}

@@ -1,0 +1,191 @@
+// z_l = U_l s_l + V_l h_{l-1} + b_l,   h_l = phi(z_l),   s_l[j] = x[(l*SPLIT + j) mod IN]            forward
+// dz_l = phi'(z_l) * (dL/dh_l + V_{l+1}^T dz_{l+1}),   dx = sum_l U_l^T dz_l at the places of s_l    backward
+//                                                                     (without dx: backward_states)
+// dU_l = sum_batch dz_l s_l^T,   dV_l = sum_batch dz_l h_{l-1}^T,   db_l = sum_batch dz_l            backward_weight
+//
+// The whole chain of sub-layers in one dispatch (paper, section II). A workgroup takes one row of the batch: its
+// invocations share the units of a sub-layer and meet at a barrier before the next. Each Linear holds [U_l, V_l] as one
+// weight [WIDTH, SPLIT + WIDTH], the first one [WIDTH, SPLIT] (there is no h before it), followed by its bias.
+// Tied sub-layers use the parameters of an earlier one: see `linear_of`.
+
+override BATCH: u32;
+override IN: u32;
+override SPLIT: u32;
+override WIDTH: u32;
+override DEPTH: u32;
+override LINEARS: u32;        // distinct Linears; the later sub-layers repeat the last PERIOD of them in turn
+override PERIOD: u32;
+override FIRST_BIAS: u32;     // where the bias of Linear 0 starts in `parameters`
+override SECOND: u32;         // where Linear 1 starts
+override BIAS: u32;           // from the start of Linear 1 to its bias
+override STRIDE: u32;         // from Linear 1 to Linear 2, and so on
+override ACTIVATION: u32;
+override ACCUMULATE: bool;
+
+const WORKGROUP: u32 = 64u;
+
+// The Linear that sub-layer l applies.
+fn linear_of(l: u32) -> u32 {
+    if l < LINEARS {
+        return l;
+    }
+    return LINEARS - PERIOD + (l - LINEARS) % PERIOD;
+}
+
+struct Linear {
+    weight: u32,   // first element of [U, V]
+    bias: u32,     // first element of b
+    columns: u32,  // SPLIT, or SPLIT + WIDTH
+}
+
+fn linear_at(index: u32) -> Linear {
+    if index == 0u {
+        return Linear(0u, FIRST_BIAS, SPLIT);
+    }
+    let start = SECOND + (index - 1u) * STRIDE;
+    return Linear(start, start + BIAS, SPLIT + WIDTH);
+}
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;              // [BATCH, IN]
+@group(0) @binding(1) var<storage, read> parameters: array<f32>;     // all Linears one after another
+@group(0) @binding(2) var<storage, read_write> h: array<f32>;        // [BATCH, DEPTH * WIDTH]
+
+var<workgroup> hidden: array<f32, WIDTH>;     // h_{l-1} in forward, dz_{l+1} in backward
+
+@compute @workgroup_size(WORKGROUP)
+fn forward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let row = flat_index(workgroup_id, workgroups, 0u, 1u);
+    for (var l = 0u; l < DEPTH; l++) {
+        let linear = linear_at(linear_of(l));
+        for (var unit = local_index; unit < WIDTH; unit += WORKGROUP) {
+            let weight = linear.weight + unit * linear.columns;
+            var sum = parameters[linear.bias + unit];
+            if row < BATCH {
+                for (var j = 0u; j < SPLIT; j++) {
+                    sum += parameters[weight + j] * x[row * IN + (l * SPLIT + j) % IN];
+                }
+            }
+            if l > 0u {
+                for (var k = 0u; k < WIDTH; k++) {
+                    sum += parameters[weight + SPLIT + k] * hidden[k];
+                }
+            }
+            if row < BATCH {
+                h[(row * DEPTH + l) * WIDTH + unit] = activate(ACTIVATION, sum);
+            }
+        }
+        workgroupBarrier();
+        for (var unit = local_index; unit < WIDTH; unit += WORKGROUP) {
+            if row < BATCH {
+                hidden[unit] = h[(row * DEPTH + l) * WIDTH + unit];
+            }
+        }
+        workgroupBarrier();
+    }
+}
+
+@group(0) @binding(0) var<storage, read> outputs: array<f32>;        // the h of forward
+@group(0) @binding(2) var<storage, read> dh: array<f32>;             // [BATCH, DEPTH * WIDTH], dL/dh from the output layer
+@group(0) @binding(3) var<storage, read_write> dz: array<f32>;       // [BATCH, DEPTH * WIDTH]
+@group(0) @binding(4) var<storage, read_write> dx: array<f32>;       // [BATCH, IN]
+
+// dz of every sub-layer of one row, last to first.
+fn chain_backward(row: u32, local_index: u32) {
+    for (var step = 0u; step < DEPTH; step++) {
+        let l = DEPTH - 1u - step;
+        for (var unit = local_index; unit < WIDTH; unit += WORKGROUP) {
+            let place = (row * DEPTH + l) * WIDTH + unit;
+            if row < BATCH {
+                var sum = dh[place];
+                if step > 0u {
+                    let next = linear_at(linear_of(l + 1u));
+                    for (var k = 0u; k < WIDTH; k++) {
+                        sum += parameters[next.weight + k * next.columns + SPLIT + unit] * hidden[k];
+                    }
+                }
+                dz[place] = activation_slope(ACTIVATION, outputs[place]) * sum;
+            }
+        }
+        workgroupBarrier();
+        for (var unit = local_index; unit < WIDTH; unit += WORKGROUP) {
+            if row < BATCH {
+                hidden[unit] = dz[(row * DEPTH + l) * WIDTH + unit];
+            }
+        }
+        workgroupBarrier();
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let row = flat_index(workgroup_id, workgroups, 0u, 1u);
+    chain_backward(row, local_index);
+    storageBarrier();
+    if row >= BATCH {
+        return;
+    }
+    for (var i = local_index; i < IN; i += WORKGROUP) {
+        var sum = select(0.0, dx[row * IN + i], ACCUMULATE);
+        for (var l = 0u; l < DEPTH; l++) {
+            let j = (i + IN - (l * SPLIT) % IN) % IN;
+            if j < SPLIT {
+                let linear = linear_at(linear_of(l));
+                for (var unit = 0u; unit < WIDTH; unit++) {
+                    let weight = parameters[linear.weight + unit * linear.columns + j];
+                    sum += weight * dz[(row * DEPTH + l) * WIDTH + unit];
+                }
+            }
+        }
+        dx[row * IN + i] = sum;
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_states(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    chain_backward(flat_index(workgroup_id, workgroups, 0u, 1u), local_index);
+}
+
+@group(0) @binding(0) var<storage, read> input: array<f32>;               // the x of forward
+@group(0) @binding(1) var<storage, read> states: array<f32>;              // the h of forward
+@group(0) @binding(2) var<storage, read> dstates: array<f32>;             // the dz of backward
+@group(0) @binding(3) var<storage, read_write> dparameters: array<f32>;   // like parameters
+
+// One invocation for one column of [U, V, b] (x), one unit (y) and one Linear (z).
+@compute @workgroup_size(64)
+fn backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
+    let column = id.x;
+    let unit = id.y;
+    let linear = linear_at(id.z);
+    if column > SPLIT + WIDTH || (id.z == 0u && column >= SPLIT && column < SPLIT + WIDTH) {
+        return;
+    }
+    var sum = 0.0;
+    for (var l = id.z; l < DEPTH; l++) {
+        if linear_of(l) != id.z {
+            continue;
+        }
+        for (var row = 0u; row < BATCH; row++) {
+            var value = 1.0;
+            if column < SPLIT {
+                value = input[row * IN + (l * SPLIT + column) % IN];
+            } else if column < SPLIT + WIDTH {
+                value = states[(row * DEPTH + l - 1u) * WIDTH + column - SPLIT];
+            }
+            sum += value * dstates[(row * DEPTH + l) * WIDTH + unit];
+        }
+    }
+    let place = select(linear.weight + unit * linear.columns + column, linear.bias + unit, column == SPLIT + WIDTH);
+    dparameters[place] = select(0.0, dparameters[place], ACCUMULATE) + sum;
+}

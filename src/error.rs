@@ -1,0 +1,82 @@
+//! Errors of the outside world: a flag, a file, an adapter, a limit. Each says what was wrong, where, and what to do.
+//!
+//! Our own mistakes (a wrong shape, a forgotten binding) are assertions made while a plan is recorded; they never appear here.
+
+use std::path::{Path, PathBuf};
+
+/// What went wrong outside the program, with the one thing to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A flag or an argument that cannot be honoured (exit code 2).
+    #[error("{what}")]
+    Usage {
+        /// What was wrong, naming the flag.
+        what: String,
+        /// What to do next.
+        hint: String,
+    },
+    /// A file or folder that cannot be read, written or understood.
+    #[error("{}: {what}", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was wrong, with offset and expectation where there is one.
+        what: String,
+        /// What to do next.
+        hint: String,
+    },
+    /// No adapter fits, or the adapter or its driver failed.
+    #[error("{what}")]
+    Adapter {
+        /// What was wrong, naming the adapter.
+        what: String,
+        /// What to do next.
+        hint: String,
+    },
+}
+
+/// The result of everything that touches the outside world.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A flag or an argument that cannot be honoured.
+    pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// A file or folder that cannot be read, written or understood.
+    pub fn file(path: impl AsRef<Path>, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::File {
+            path: path.as_ref().to_path_buf(),
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// No adapter fits, or the adapter or its driver failed.
+    pub fn adapter(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Adapter {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// What to do next, in one line.
+    pub fn hint(&self) -> &str {
+        match self {
+            Self::Usage { hint, .. } | Self::File { hint, .. } | Self::Adapter { hint, .. } => hint,
+        }
+    }
+
+    /// The exit code of the program: 2 for usage, 1 for everything else.
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Usage { .. }) {
+            2
+        } else {
+            1
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Finding the adapters of this machine and choosing one.
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// A way to reach the hardware.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// Linux, Windows, Android.
+    Vulkan,
+    /// macOS, iOS.
+    Metal,
+    /// Windows.
+    Dx12,
+    /// OpenGL: slow, never chosen unasked.
+    Gl,
+}
+
+impl Backend {
+    fn flags(self) -> wgpu::Backends {
+        match self {
+            Self::Vulkan => wgpu::Backends::VULKAN,
+            Self::Metal => wgpu::Backends::METAL,
+            Self::Dx12 => wgpu::Backends::DX12,
+            Self::Gl => wgpu::Backends::GL,
+        }
+    }
+}
+
+/// What the user asked for.
+#[derive(Clone, Debug, Default)]
+pub struct AdapterChoice {
+    /// Part of the adapter's name, in any case.
+    pub name: Option<String>,
+    /// The backend; Vulkan, Metal and DX12 if not given.
+    pub backend: Option<Backend>,
+}
+
+/// What there is to say of an adapter.
+#[derive(Clone, Debug, Serialize)]
+pub struct AdapterReport {
+    /// The name the driver gives.
+    pub name: String,
+    /// `vulkan`, `metal`, `dx12` or `gl`.
+    pub backend: String,
+    /// `discrete GPU`, `integrated GPU`, `virtual GPU`, `CPU` or `other`.
+    pub device_type: &'static str,
+    /// The driver and its version.
+    pub driver: String,
+    /// Whether this program would choose it unasked.
+    pub chosen: bool,
+    /// Bytes that one binding of a storage buffer may have.
+    pub max_storage_binding_bytes: u64,
+    /// Bytes that one buffer may have.
+    pub max_buffer_bytes: u64,
+    /// Storage buffers that one shader may bind.
+    pub max_storage_buffers: u32,
+    /// Bytes of memory shared by a workgroup.
+    pub max_workgroup_bytes: u32,
+    /// Invocations of a workgroup.
+    pub max_workgroup_invocations: u32,
+    /// Smallest and largest subgroup.
+    pub subgroup_size: [u32; 2],
+    /// Optional features that matter for training.
+    pub features: Vec<&'static str>,
+}
+
+/// All adapters of the machine, the best one first.
+pub fn list_adapters(choice: &AdapterChoice) -> Vec<AdapterReport> {
+    let adapters = enumerate(choice.backend);
+    adapters
+        .iter()
+        .enumerate()
+        .map(|(index, adapter)| report(adapter, index == 0))
+        .collect()
+}
+
+/// The adapter to use: the best one that fits the choice.
+pub(super) fn choose(choice: &AdapterChoice) -> Result<wgpu::Adapter> {
+    let adapters = enumerate(choice.backend);
+    let names: Vec<String> = adapters
+        .iter()
+        .map(|adapter| adapter.get_info().name)
+        .collect();
+    let wanted = choice.name.as_deref().unwrap_or("").to_lowercase();
+    let found = adapters
+        .into_iter()
+        .find(|adapter| adapter.get_info().name.to_lowercase().contains(&wanted));
+    found.ok_or_else(|| match (&choice.name, names.is_empty()) {
+        (Some(name), false) => Error::usage(
+            format!("--adapter {name}: no adapter has this in its name"),
+            format!("this machine has: {}", names.join(", ")),
+        ),
+        _ => Error::adapter(
+            match choice.backend {
+                Some(backend) => format!("no adapter for the backend {backend:?}").to_lowercase(),
+                None => "no GPU adapter: neither Vulkan, Metal nor DX12 found one".to_owned(),
+            },
+            "`./spinal train` installs a software Vulkan driver on Linux; or install the driver of your GPU",
+        ),
+    })
+}
+
+fn enumerate(backend: Option<Backend>) -> Vec<wgpu::Adapter> {
+    let backends = backend.map_or(wgpu::Backends::PRIMARY, Backend::flags);
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = backends;
+    let instance = wgpu::Instance::new(descriptor);
+    let mut adapters = pollster::block_on(instance.enumerate_adapters(backends));
+    adapters.retain(|adapter| adapter.limits().max_compute_invocations_per_workgroup >= 64);
+    adapters.sort_by_key(|adapter| rank(adapter.get_info().device_type));
+    adapters
+}
+
+fn rank(device_type: wgpu::DeviceType) -> u32 {
+    match device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    }
+}
+
+pub(super) fn report(adapter: &wgpu::Adapter, chosen: bool) -> AdapterReport {
+    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    let known = [
+        (wgpu::Features::SUBGROUP, "subgroups"),
+        (wgpu::Features::SHADER_F16, "f16"),
+        (wgpu::Features::SHADER_INT64, "int64"),
+        (wgpu::Features::TIMESTAMP_QUERY, "timestamps"),
+    ];
+    AdapterReport {
+        name: info.name,
+        backend: info.backend.to_str().to_owned(),
+        device_type: match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => "discrete GPU",
+            wgpu::DeviceType::IntegratedGpu => "integrated GPU",
+            wgpu::DeviceType::VirtualGpu => "virtual GPU",
+            wgpu::DeviceType::Cpu => "CPU",
+            wgpu::DeviceType::Other => "other",
+        },
+        driver: format!("{} {}", info.driver, info.driver_info)
+            .trim()
+            .to_owned(),
+        chosen,
+        max_storage_binding_bytes: limits.max_storage_buffer_binding_size,
+        max_buffer_bytes: limits.max_buffer_size,
+        max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
+        max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
+        max_workgroup_invocations: limits.max_compute_invocations_per_workgroup,
+        subgroup_size: [info.subgroup_min_size, info.subgroup_max_size],
+        features: known
+            .into_iter()
+            .filter(|(feature, _)| features.contains(*feature))
+            .map(|(_, name)| name)
+            .collect(),
+    }
+}

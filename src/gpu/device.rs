@@ -1,0 +1,205 @@
+//! An open device: shader modules and pipelines made once, and every failure of the driver caught.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::adapter::{self, AdapterChoice, AdapterReport};
+use crate::error::{Error, Result};
+use crate::plan::{Dispatch, Shader};
+
+/// How long a submission may take before the driver is given up.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Which run-time checks naga adds to the shaders.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Checks {
+    /// None: the shaders guard their own indices.
+    Trusted,
+    /// Bounds of every access, every loop and every division.
+    Checked,
+}
+
+type PipelineKey = (&'static str, &'static str, Vec<(&'static str, u64)>);
+
+/// A device, its queue and what was compiled on it.
+pub struct Device {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    adapter: AdapterReport,
+    limits: wgpu::Limits,
+    checks: Checks,
+    failure: Arc<Mutex<Option<String>>>,
+    modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
+    pipelines: Mutex<HashMap<PipelineKey, wgpu::ComputePipeline>>,
+}
+
+impl Device {
+    /// Opens the adapter that fits the choice, with all limits it has.
+    pub fn open(choice: &AdapterChoice, checks: Checks) -> Result<Self> {
+        let adapter = adapter::choose(choice)?;
+        let report = adapter::report(&adapter, true);
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("spinalnet"),
+            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_limits: adapter.limits(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) =
+            pollster::block_on(adapter.request_device(&descriptor)).map_err(|error| {
+                Error::adapter(
+                    format!(
+                        "{}: the device does not open: {}",
+                        report.name,
+                        one_line(&error.to_string())
+                    ),
+                    "update its driver, or choose another one with --adapter",
+                )
+            })?;
+        let failure = Arc::new(Mutex::new(None));
+        let uncaptured = Arc::clone(&failure);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            note(&uncaptured, error.to_string())
+        }));
+        let lost = Arc::clone(&failure);
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                note(&lost, format!("the device was lost: {message}"));
+            }
+        });
+        Ok(Self {
+            limits: adapter.limits(),
+            adapter: report,
+            device,
+            queue,
+            checks,
+            failure,
+            modules: Mutex::default(),
+            pipelines: Mutex::default(),
+        })
+    }
+
+    /// What there is to say of the adapter.
+    pub fn adapter(&self) -> &AdapterReport {
+        &self.adapter
+    }
+
+    /// The run-time checks in force.
+    pub fn checks(&self) -> Checks {
+        self.checks
+    }
+
+    /// The limits of the adapter.
+    pub(super) fn limits(&self) -> &wgpu::Limits {
+        &self.limits
+    }
+
+    /// Bytes that the driver holds for this device, where the backend can tell.
+    pub fn allocated_bytes(&self) -> Option<u64> {
+        self.device
+            .generate_allocator_report()
+            .map(|report| report.total_allocated_bytes)
+    }
+
+    /// The pipeline of a dispatch, made at its first use.
+    pub(super) fn pipeline(&self, dispatch: &Dispatch) -> wgpu::ComputePipeline {
+        let constants: Vec<_> = dispatch
+            .constants
+            .iter()
+            .map(|&(name, value)| (name, value.to_bits()))
+            .collect();
+        let key = (dispatch.shader.name(), dispatch.entry, constants);
+        let mut pipelines = lock(&self.pipelines);
+        pipelines
+            .entry(key)
+            .or_insert_with(|| self.create_pipeline(dispatch))
+            .clone()
+    }
+
+    fn create_pipeline(&self, dispatch: &Dispatch) -> wgpu::ComputePipeline {
+        let label = format!("{}.{}", dispatch.shader.name(), dispatch.entry);
+        self.device
+            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(&label),
+                layout: None,
+                module: &self.module(dispatch.shader),
+                entry_point: Some(dispatch.entry),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: &dispatch.constants,
+                    zero_initialize_workgroup_memory: self.checks == Checks::Checked,
+                },
+                cache: None,
+            })
+    }
+
+    fn module(&self, shader: &'static Shader) -> wgpu::ShaderModule {
+        let mut modules = lock(&self.modules);
+        modules
+            .entry(shader.name())
+            .or_insert_with(|| self.create_module(shader))
+            .clone()
+    }
+
+    fn create_module(&self, shader: &'static Shader) -> wgpu::ShaderModule {
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(shader.name()),
+            source: wgpu::ShaderSource::Wgsl(shader.source().into()),
+        };
+        match self.checks {
+            Checks::Checked => self.device.create_shader_module(descriptor),
+            // SAFETY: every shader guards its own indices and ends its own loops; the tests run all of them in both
+            // modes and compare the results.
+            Checks::Trusted => unsafe {
+                self.device.create_shader_module_trusted(
+                    descriptor,
+                    wgpu::ShaderRuntimeChecks::unchecked(),
+                )
+            },
+        }
+    }
+
+    /// Waits until a submission is done, or all of them.
+    pub(super) fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        let poll = wgpu::PollType::Wait {
+            submission_index: submission,
+            timeout: Some(TIMEOUT),
+        };
+        if let Err(error) = self.device.poll(poll) {
+            note(
+                &self.failure,
+                format!("waiting for the device failed: {error}"),
+            );
+        }
+        self.check()
+    }
+
+    /// The first failure of the driver, if there was one.
+    pub fn check(&self) -> Result<()> {
+        match lock(&self.failure).as_deref() {
+            None => Ok(()),
+            Some(message) => Err(Error::adapter(
+                format!(
+                    "{} ({}): {}",
+                    self.adapter.name,
+                    self.adapter.driver,
+                    one_line(message)
+                ),
+                "try --checked, a smaller --batch-size, or another --adapter",
+            )),
+        }
+    }
+}
+
+/// A lock whose holder panicked still holds sound data here: each is written in one step.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn note(failure: &Mutex<Option<String>>, message: String) {
+    lock(failure).get_or_insert(message);
+}
+
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,132 @@
+//! A plan on a device: pipelines and bind groups made once, encoded again for every step.
+
+use super::device::Device;
+use super::memory::Memory;
+use crate::error::{Error, Result};
+use crate::plan::{Binding, Dispatch, Plan};
+
+struct Command {
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+    grid: [u32; 3],
+}
+
+/// A compiled plan.
+pub struct Executable {
+    commands: Vec<Command>,
+}
+
+/// Work that was handed to the device.
+pub struct Submission(wgpu::SubmissionIndex);
+
+impl Executable {
+    /// Compiles a plan of net number `net` over `memory`.
+    pub fn new(device: &Device, memory: &Memory, plan: &Plan, net: usize) -> Result<Self> {
+        for dispatch in &plan.dispatches {
+            check_limits(device, plan, dispatch)?;
+        }
+        let buffers = memory.buffers_of(plan, net);
+        let commands = plan.dispatches.iter().map(|dispatch| {
+            let pipeline = device.pipeline(dispatch);
+            let layout = pipeline.get_bind_group_layout(0);
+            let entries: Vec<_> = dispatch
+                .bindings
+                .iter()
+                .map(|binding| wgpu::BindGroupEntry {
+                    binding: binding.slot,
+                    resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                        buffer: &buffers[plan.index(binding.tensor)],
+                        offset: binding.offset_bytes(),
+                        size: wgpu::BufferSize::new(binding.bytes()),
+                    }),
+                })
+                .collect();
+            let descriptor = wgpu::BindGroupDescriptor {
+                label: Some(&dispatch.layer),
+                layout: &layout,
+                entries: &entries,
+            };
+            let bind_group = device.device.create_bind_group(&descriptor);
+            Command {
+                pipeline,
+                bind_group,
+                grid: dispatch.grid,
+            }
+        });
+        let executable = Self {
+            commands: commands.collect(),
+        };
+        device.check()?;
+        Ok(executable)
+    }
+
+    /// Hands `times` runs of the plan to the device in one submission.
+    pub fn submit(&self, device: &Device, times: u32) -> Submission {
+        let mut encoder = device
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            for _ in 0..times {
+                for command in &self.commands {
+                    pass.set_pipeline(&command.pipeline);
+                    pass.set_bind_group(0, &command.bind_group, &[]);
+                    let [x, y, z] = command.grid;
+                    pass.dispatch_workgroups(x, y, z);
+                }
+            }
+        }
+        Submission(device.queue.submit([encoder.finish()]))
+    }
+}
+
+impl Submission {
+    /// Waits until the work is done.
+    pub fn wait(self, device: &Device) -> Result<()> {
+        device.wait(Some(self.0))
+    }
+}
+
+fn check_limits(device: &Device, plan: &Plan, dispatch: &Dispatch) -> Result<()> {
+    let limits = device.limits();
+    let place = || {
+        format!(
+            "{}, {}.{}",
+            dispatch.layer,
+            dispatch.shader.name(),
+            dispatch.entry
+        )
+    };
+    let largest = dispatch
+        .bindings
+        .iter()
+        .map(Binding::bytes)
+        .max()
+        .unwrap_or(0);
+    if largest > limits.max_storage_buffer_binding_size {
+        return Err(Error::adapter(
+            format!(
+                "{}: {} binds {largest} bytes, and {} takes at most {}",
+                plan.name,
+                place(),
+                device.adapter().name,
+                limits.max_storage_buffer_binding_size
+            ),
+            "use a smaller --batch-size, or another --adapter",
+        ));
+    }
+    if dispatch.bindings.len() > limits.max_storage_buffers_per_shader_stage as usize {
+        return Err(Error::adapter(
+            format!(
+                "{}: {} binds {} buffers, and {} takes at most {}",
+                plan.name,
+                place(),
+                dispatch.bindings.len(),
+                device.adapter().name,
+                limits.max_storage_buffers_per_shader_stage
+            ),
+            "choose another --adapter",
+        ));
+    }
+    Ok(())
+}

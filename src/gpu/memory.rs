@@ -1,0 +1,187 @@
+//! The buffers of the nets of one training: allocated once, before the first step.
+
+use std::collections::HashMap;
+
+use super::device::Device;
+use crate::error::{Error, Result};
+use crate::plan::{Allocation, Lifetime, Plan, place_scratch};
+
+/// Every buffer of a set of plans. The plans of net number `net` share parameters; all share data and scratch.
+pub struct Memory {
+    named: HashMap<(Option<usize>, String), wgpu::Buffer>,
+    scratch: Vec<wgpu::Buffer>,
+    bytes: u64,
+}
+
+impl Memory {
+    /// Allocates everything, zeroed. Refused if the adapter's limits or its memory do not allow it.
+    pub fn allocate(device: &Device, allocation: &Allocation) -> Result<Self> {
+        let limit = device.limits().max_buffer_size;
+        let largest_named = allocation
+            .named
+            .iter()
+            .map(|((_, label), &bytes)| (label.as_str(), bytes));
+        let all = largest_named.chain(
+            allocation
+                .scratch
+                .iter()
+                .map(|&bytes| ("an activation", bytes)),
+        );
+        if let Some((label, bytes)) = all
+            .max_by_key(|&(_, bytes)| bytes)
+            .filter(|&(_, bytes)| bytes > limit)
+        {
+            return Err(too_large(device, label, bytes, limit));
+        }
+        let scope = device
+            .device
+            .push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let named = allocation
+            .named
+            .iter()
+            .map(|((net, label), &bytes)| ((*net, label.clone()), create(device, label, bytes)));
+        let named = named.collect();
+        let scratch = allocation
+            .scratch
+            .iter()
+            .map(|&bytes| create(device, "scratch", bytes))
+            .collect();
+        if pollster::block_on(scope.pop()).is_some() {
+            return Err(Error::adapter(
+                format!(
+                    "{} has no room for {} bytes",
+                    device.adapter().name,
+                    allocation.bytes()
+                ),
+                "use a smaller --batch-size, or another --adapter",
+            ));
+        }
+        Ok(Self {
+            named,
+            scratch,
+            bytes: allocation.bytes(),
+        })
+    }
+
+    /// Bytes of all buffers.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Writes the start of a buffer of the data set.
+    pub fn write_data(&self, device: &Device, label: &str, bytes: &[u8]) {
+        self.write(device, &(None, label.to_owned()), bytes);
+    }
+
+    /// Writes the start of a buffer that net number `net` keeps.
+    pub fn write_state(&self, device: &Device, net: usize, label: &str, bytes: &[u8]) {
+        self.write(device, &(Some(net), label.to_owned()), bytes);
+    }
+
+    /// Reads a whole buffer of the data set.
+    pub fn read_data<T: bytemuck::Pod>(&self, device: &Device, label: &str) -> Result<Vec<T>> {
+        self.read(device, &(None, label.to_owned()))
+    }
+
+    /// Reads a whole buffer that net number `net` keeps.
+    pub fn read_state<T: bytemuck::Pod>(
+        &self,
+        device: &Device,
+        net: usize,
+        label: &str,
+    ) -> Result<Vec<T>> {
+        self.read(device, &(Some(net), label.to_owned()))
+    }
+
+    /// The buffer of each entry of [`Plan::buffers`] for net number `net`.
+    pub(super) fn buffers_of(&self, plan: &Plan, net: usize) -> Vec<wgpu::Buffer> {
+        let order: Vec<usize> = plan.scratch().collect();
+        let wanted: Vec<u64> = order
+            .iter()
+            .map(|&index| plan.buffers[index].bytes)
+            .collect();
+        let mut sizes: Vec<u64> = self.scratch.iter().map(wgpu::Buffer::size).collect();
+        let places = place_scratch(&mut sizes, &wanted);
+        let scratch: HashMap<usize, usize> = order.into_iter().zip(places).collect();
+        let buffers = plan
+            .buffers
+            .iter()
+            .enumerate()
+            .map(|(index, spec)| match spec.lifetime {
+                Lifetime::Plan => self.scratch[scratch[&index]].clone(),
+                Lifetime::Net => self.find(&(Some(net), spec.label.clone())).clone(),
+                Lifetime::Data => self.find(&(None, spec.label.clone())).clone(),
+            });
+        buffers.collect()
+    }
+
+    fn find(&self, key: &(Option<usize>, String)) -> &wgpu::Buffer {
+        self.named
+            .get(key)
+            .unwrap_or_else(|| panic!("no plan was allocated with the buffer {key:?}"))
+    }
+
+    fn write(&self, device: &Device, key: &(Option<usize>, String), bytes: &[u8]) {
+        let buffer = self.find(key);
+        let whole = bytes.len() - bytes.len() % 4;
+        device.queue.write_buffer(buffer, 0, &bytes[..whole]);
+        if whole < bytes.len() {
+            let mut rest = [0; 4];
+            rest[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
+            device.queue.write_buffer(buffer, whole as u64, &rest);
+        }
+    }
+
+    fn read<T: bytemuck::Pod>(
+        &self,
+        device: &Device,
+        key: &(Option<usize>, String),
+    ) -> Result<Vec<T>> {
+        let buffer = self.find(key);
+        let staging = device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("read back"),
+            size: buffer.size(),
+            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+            mapped_at_creation: false,
+        });
+        let mut encoder = device
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, buffer.size());
+        let submission = device.queue.submit([encoder.finish()]);
+        staging.map_async(wgpu::MapMode::Read, .., |_| {});
+        device.wait(Some(submission))?;
+        let view = staging.get_mapped_range(..).map_err(|error| {
+            Error::adapter(
+                format!(
+                    "{}: reading {} back failed: {error}",
+                    device.adapter().name,
+                    key.1
+                ),
+                "update its driver, or choose another one with --adapter",
+            )
+        })?;
+        Ok(bytemuck::pod_collect_to_vec(&view))
+    }
+}
+
+fn create(device: &Device, label: &str, bytes: u64) -> wgpu::Buffer {
+    device.device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        size: bytes,
+        usage: wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::COPY_DST
+            | wgpu::BufferUsages::COPY_SRC,
+        mapped_at_creation: false,
+    })
+}
+
+fn too_large(device: &Device, label: &str, bytes: u64, limit: u64) -> Error {
+    Error::adapter(
+        format!(
+            "{} takes at most {limit} bytes at once, and {label} needs {bytes}",
+            device.adapter().name
+        ),
+        "use a smaller --batch-size or --limit-train, or another --adapter",
+    )
+}

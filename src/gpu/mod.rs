@@ -1,0 +1,11 @@
+//! Plans on a device. This folder is the only one that knows wgpu.
+
+mod adapter;
+mod device;
+mod executable;
+mod memory;
+
+pub use adapter::{AdapterChoice, AdapterReport, Backend, list_adapters};
+pub use device::{Checks, Device};
+pub use executable::Executable;
+pub use memory::Memory;

@@ -1,0 +1,87 @@
+//! Elementwise activation functions.
+
+use std::fmt;
+
+use super::Layer;
+use crate::plan::{Kernel, Shader, Tape, Tensor};
+
+static ACTIVATION: Shader = crate::shader!("activation");
+
+/// An activation function phi, applied to every element.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// x: a layer without activation.
+    Identity,
+    /// max(x, 0).
+    Relu,
+    /// x for x > 0, 0.01 x otherwise (PyTorch's default slope).
+    LeakyRelu,
+    /// 1 / (1 + exp(-x)).
+    Sigmoid,
+    /// tanh(x).
+    Tanh,
+}
+
+impl Activation {
+    /// The override value that selects this function in a shader: the constant of that name in `lib/activation.wgsl`.
+    pub fn constant(self) -> (&'static str, f64) {
+        let name = match self {
+            Self::Identity => "IDENTITY",
+            Self::Relu => "RELU",
+            Self::LeakyRelu => "LEAKY_RELU",
+            Self::Sigmoid => "SIGMOID",
+            Self::Tanh => "TANH",
+        };
+        ("ACTIVATION", ACTIVATION.constant(name).into())
+    }
+}
+
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Identity => "identity",
+            Self::Relu => "relu",
+            Self::LeakyRelu => "leaky-relu",
+            Self::Sigmoid => "sigmoid",
+            Self::Tanh => "tanh",
+        };
+        f.write_str(name)
+    }
+}
+
+impl Layer for Activation {
+    fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
+        if *self == Self::Identity {
+            return x;
+        }
+        let y = tape.tensor("y", x.shape());
+        let constants = [("ELEMENTS", x.elements().into()), self.constant()];
+        tape.dispatch(Kernel {
+            shader: &ACTIVATION,
+            entry: "forward",
+            constants: &constants,
+            bindings: &[("x", x), ("y", y)],
+            extent: [x.elements(), 1, 1],
+            multiplications: 0,
+        });
+        tape.on_backward(y, move |tape| {
+            let dy = tape.gradient(y);
+            let Some(dx) = tape.gradient_of(x) else {
+                return;
+            };
+            let [elements, activation] = constants;
+            tape.dispatch(Kernel {
+                shader: &ACTIVATION,
+                entry: "backward",
+                constants: &[elements, activation, dx.constant()],
+                bindings: &[("output", y), ("dy", dy), ("dx", dx.tensor)],
+                extent: [x.elements(), 1, 1],
+                multiplications: 0,
+            });
+        });
+        y
+    }
+}

@@ -1,0 +1,219 @@
+//! Two-dimensional convolution.
+
+use super::Layer;
+use super::reduce::reduce_rows;
+use crate::plan::{Init, Kernel, Layout, Parameter, Parameters, Shader, Tape, Tensor};
+
+static DIRECT: Shader = crate::shader!("conv2d/direct");
+
+/// Partial sums of the weight gradient: enough to occupy a device, few enough to add up cheaply.
+const MAX_CHUNKS: u32 = 64;
+
+/// Sizes of a convolution, spelled as PyTorch spells them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv2dOptions {
+    /// Channels of x.
+    pub in_channels: u32,
+    /// Channels of y.
+    pub out_channels: u32,
+    /// Height and width of the kernel.
+    pub kernel_size: [u32; 2],
+    /// Rows and columns from one position to the next.
+    pub stride: [u32; 2],
+    /// Zero rows and columns on each side.
+    pub padding: [u32; 2],
+    /// Whether a bias is added.
+    pub bias: bool,
+}
+
+impl Conv2dOptions {
+    /// A square kernel, stride 1, no padding, with bias: PyTorch's defaults.
+    pub fn square(in_channels: u32, out_channels: u32, kernel_size: u32) -> Self {
+        let kernel_size = [kernel_size; 2];
+        Self {
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride: [1; 2],
+            padding: [0; 2],
+            bias: true,
+        }
+    }
+}
+
+/// y = x * weight + bias, the cross-correlation of PyTorch's `Conv2d`, on channels-last images.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv2d {
+    options: Conv2dOptions,
+    weight: Parameter,
+    bias: Option<Parameter>,
+}
+
+impl Conv2d {
+    /// Adds `NAME.weight` `[out, in, kh, kw]` and, if wanted, `NAME.bias` `[out]`, with PyTorch's default initialisation.
+    pub fn new(parameters: &mut Parameters, name: &str, options: Conv2dOptions) -> Self {
+        let Conv2dOptions {
+            in_channels,
+            out_channels,
+            kernel_size: [height, width],
+            ..
+        } = options;
+        let init = Init::UniformFanIn(in_channels * height * width);
+        let shape = [out_channels, in_channels, height, width];
+        let weight = parameters.add(
+            format!("{name}.weight"),
+            &shape,
+            Layout::ConvolutionWeight,
+            init,
+        );
+        let bias = options.bias.then(|| {
+            parameters.add(
+                format!("{name}.bias"),
+                &[out_channels],
+                Layout::PaddedVector,
+                init,
+            )
+        });
+        Self {
+            options,
+            weight,
+            bias,
+        }
+    }
+
+    /// `[N, H, W, C]` of y for `[N, H, W, C]` of x. Panics if they do not fit.
+    fn out_shape(&self, x: Tensor) -> [u32; 4] {
+        let [batch, height, width, channels] = x.image_sizes();
+        let options = &self.options;
+        assert_eq!(
+            channels,
+            options.in_channels,
+            "{options:?} got {:?}",
+            x.shape()
+        );
+        let out = |axis: usize, size: u32| {
+            let padded = size + 2 * options.padding[axis];
+            let fits =
+                (1..=padded).contains(&options.kernel_size[axis]) && options.stride[axis] > 0;
+            assert!(fits, "{options:?} does not fit {:?}", x.shape());
+            (padded - options.kernel_size[axis]) / options.stride[axis] + 1
+        };
+        [batch, out(0, height), out(1, width), options.out_channels]
+    }
+
+    fn constants(&self, x: Tensor, y: Tensor) -> Vec<(&'static str, f64)> {
+        let [batch, height, width, in_channels] = x.image_sizes().map(f64::from);
+        let [_, out_height, out_width, out_channels] = y.image_sizes().map(f64::from);
+        let options = &self.options;
+        vec![
+            ("BATCH", batch),
+            ("HEIGHT", height),
+            ("WIDTH", width),
+            ("IN_CHANNELS", in_channels),
+            ("OUT_HEIGHT", out_height),
+            ("OUT_WIDTH", out_width),
+            ("OUT_CHANNELS", out_channels),
+            ("KERNEL_H", options.kernel_size[0].into()),
+            ("KERNEL_W", options.kernel_size[1].into()),
+            ("STRIDE_H", options.stride[0].into()),
+            ("STRIDE_W", options.stride[1].into()),
+            ("PADDING_H", options.padding[0].into()),
+            ("PADDING_W", options.padding[1].into()),
+        ]
+    }
+
+    /// Multiplications of one pass over the batch; products with padding count, as in the paper.
+    fn multiplications(&self, y: Tensor) -> u64 {
+        let [height, width] = self.options.kernel_size.map(u64::from);
+        u64::from(y.elements()) * u64::from(self.options.in_channels) * height * width
+    }
+}
+
+impl Layer for Conv2d {
+    fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
+        let conv = *self;
+        let y_shape = conv.out_shape(x);
+        let y = tape.tensor("y", y_shape);
+        let weight = tape.parameter(conv.weight);
+        let mut bindings = vec![("x", x), ("weight", weight), ("y", y)];
+        if let Some(bias) = conv.bias {
+            bindings.push(("bias", tape.parameter(bias)));
+        }
+        tape.dispatch(Kernel {
+            shader: &DIRECT,
+            entry: if conv.bias.is_some() {
+                "forward_bias"
+            } else {
+                "forward"
+            },
+            constants: &conv.constants(x, y),
+            bindings: &bindings,
+            extent: strips(y_shape),
+            multiplications: conv.multiplications(y),
+        });
+        tape.on_backward(y, move |tape| {
+            conv.backward_weight(tape, x, y);
+            conv.backward_input(tape, x, y);
+        });
+        y
+    }
+}
+
+impl Conv2d {
+    fn backward_weight(&self, tape: &mut Tape, x: Tensor, y: Tensor) {
+        let dy = tape.gradient(y);
+        let [batch, out_height, _, out_channels] = y.image_sizes();
+        let [height, width] = self.options.kernel_size;
+        let rows = height * width * self.options.in_channels + 1;
+        let columns = out_channels.next_multiple_of(4);
+        let chunks = (batch * out_height).min(MAX_CHUNKS);
+        let partial = tape.tensor("partial", [chunks, rows * columns]);
+        let mut constants = self.constants(x, y);
+        constants.push(("CHUNKS", chunks.into()));
+        tape.dispatch(Kernel {
+            shader: &DIRECT,
+            entry: "backward_weight",
+            constants: &constants,
+            bindings: &[("input", x), ("dy", dy), ("partial", partial)],
+            extent: [rows, columns / 4, chunks],
+            multiplications: self.multiplications(y),
+        });
+        let dweight = tape.gradient_of_parameter(self.weight);
+        reduce_rows(tape, partial, 0, dweight);
+        if let Some(bias) = self.bias {
+            let dbias = tape.gradient_of_parameter(bias);
+            reduce_rows(tape, partial, (rows - 1) * columns, dbias);
+        }
+    }
+
+    fn backward_input(&self, tape: &mut Tape, x: Tensor, y: Tensor) {
+        let dy = tape.gradient(y);
+        let Some(dx) = tape.gradient_of(x) else {
+            return;
+        };
+        let mut constants = self.constants(x, y);
+        constants.push(dx.constant());
+        tape.dispatch(Kernel {
+            shader: &DIRECT,
+            entry: "backward_input",
+            constants: &constants,
+            bindings: &[
+                ("weights", tape.parameter(self.weight)),
+                ("dy", dy),
+                ("dx", dx.tensor),
+            ],
+            extent: strips(x.image_sizes()),
+            multiplications: self.multiplications(y),
+        });
+    }
+}
+
+/// The extent of a kernel whose invocations take a strip of neighbouring pixels and four channels.
+fn strips([batch, height, width, channels]: [u32; 4]) -> [u32; 3] {
+    let strip = DIRECT.constant("PIXELS");
+    [
+        batch * height * width.div_ceil(strip),
+        channels.div_ceil(4),
+        1,
+    ]
+}

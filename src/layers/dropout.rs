@@ -1,0 +1,88 @@
+//! Dropout and Dropout2d: while training, zero a random part and scale the rest up.
+
+use super::Layer;
+use crate::plan::{Kernel, Mode, Shader, Tape, Tensor};
+
+static DROPOUT: Shader = crate::shader!("dropout");
+
+/// What is dropped as one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Granularity {
+    /// Single elements: PyTorch's `Dropout`.
+    Element,
+    /// Whole channels of an image: PyTorch's `Dropout2d`.
+    Channel,
+}
+
+/// Drops with probability p and scales what is kept by 1 / (1 - p). Nothing happens in evaluation.
+#[derive(Clone, Copy, Debug)]
+pub struct Dropout {
+    probability: f64,
+    granularity: Granularity,
+}
+
+impl Dropout {
+    /// Panics unless 0 <= probability < 1.
+    pub fn new(probability: f64, granularity: Granularity) -> Self {
+        assert!(
+            (0.0..1.0).contains(&probability),
+            "dropout probability {probability} is not in [0, 1)"
+        );
+        Self {
+            probability,
+            granularity,
+        }
+    }
+}
+
+impl Layer for Dropout {
+    fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
+        if tape.mode() == Mode::Evaluate || self.probability == 0.0 {
+            return x;
+        }
+        let channels = *x
+            .shape()
+            .sizes()
+            .last()
+            .expect("a tensor has a last dimension");
+        let constants = [
+            ("ELEMENTS", x.elements().into()),
+            ("CHANNELS", channels.into()),
+            ("ROW", x.columns().into()),
+            (
+                "WHOLE_CHANNELS",
+                f64::from(u8::from(self.granularity == Granularity::Channel)),
+            ),
+            ("THRESHOLD", (self.probability * 4_294_967_296.0).floor()),
+            ("SCALE", 1.0 / (1.0 - self.probability)),
+            ("LAYER", tape.random_stream().into()),
+        ];
+        let step = tape.step();
+        let y = tape.tensor("y", x.shape());
+        tape.dispatch(Kernel {
+            shader: &DROPOUT,
+            entry: "forward",
+            constants: &constants,
+            bindings: &[("x", x), ("step", step), ("y", y)],
+            extent: [x.elements(), 1, 1],
+            multiplications: 0,
+        });
+        tape.on_backward(y, move |tape| {
+            let dy = tape.gradient(y);
+            let Some(dx) = tape.gradient_of(x) else {
+                return;
+            };
+            let mut constants = constants.to_vec();
+            constants.push(dx.constant());
+            tape.dispatch(Kernel {
+                shader: &DROPOUT,
+                entry: "backward",
+                constants: &constants,
+                bindings: &[("dy", dy), ("step", step), ("dx", dx.tensor)],
+                extent: [x.elements(), 1, 1],
+                multiplications: 0,
+            });
+        });
+        y
+    }
+}

@@ -1,0 +1,16 @@
+//! SpinalNet (arXiv 2007.03347) trained with hand-written WGSL compute shaders.
+//!
+//! Layers record a whole training step once; the device replays it. Three nouns carry everything: a [`plan::Tape`]
+//! records, a [`plan::Plan`] is the recording as data, a [`gpu::Executable`] is a plan on a device.
+
+pub mod checkpoint;
+pub mod data;
+pub mod error;
+pub mod gpu;
+pub mod layers;
+pub mod loss;
+pub mod models;
+pub mod optim;
+pub mod plan;
+pub mod report;
+pub mod steps;

@@ -1,0 +1,70 @@
+//! The MNIST convolutional network of PyTorch's example, with its own head and with a spinal head (paper, section III-B).
+
+use super::{Model, ModelOptions};
+use crate::layers::{
+    Activation, Conv2d, Conv2dOptions, Dropout, Flatten, Granularity, Linear, MaxPool2d, Sample,
+    Sequential, Spinal, SpinalOptions,
+};
+use crate::plan::Parameters;
+
+const CLASSES: u32 = 10;
+const FEATURES: u32 = 320;
+
+/// conv 1->10 k5, pool, ReLU; conv 10->20 k5, Dropout2d, pool, ReLU; flatten to 320.
+fn features(parameters: &mut Parameters, options: ModelOptions) -> Sequential {
+    let mut net = Sequential::default();
+    net.push(
+        "conv1",
+        Conv2d::new(parameters, "conv1", Conv2dOptions::square(1, 10, 5)),
+    );
+    net.push("pool1", MaxPool2d::square(2));
+    net.push("relu1", Activation::Relu);
+    net.push(
+        "conv2",
+        Conv2d::new(parameters, "conv2", Conv2dOptions::square(10, 20, 5)),
+    );
+    if !options.no_dropout {
+        net.push("dropout2d", Dropout::new(0.5, Granularity::Channel));
+    }
+    net.push("pool2", MaxPool2d::square(2));
+    net.push("relu2", Activation::Relu);
+    net.push("flatten", Flatten);
+    net
+}
+
+fn model(name: &str, parameters: Parameters, layers: Sequential) -> Model {
+    let sample = Sample::Image {
+        height: 28,
+        width: 28,
+        channels: 1,
+    };
+    Model {
+        name: name.to_owned(),
+        parameters,
+        sample,
+        outputs: CLASSES,
+        layers,
+    }
+}
+
+/// The head of PyTorch's example: Linear 50, ReLU, Dropout, Linear 10.
+pub fn baseline(name: &str, options: ModelOptions) -> Model {
+    let mut parameters = Parameters::default();
+    let mut net = features(&mut parameters, options);
+    net.push("fc1", Linear::new(&mut parameters, "fc1", FEATURES, 50));
+    net.push("relu3", Activation::Relu);
+    if !options.no_dropout {
+        net.push("dropout", Dropout::new(0.5, Granularity::Element));
+    }
+    net.push("fc2", Linear::new(&mut parameters, "fc2", 50, CLASSES));
+    model(name, parameters, net)
+}
+
+/// The spinal head: two halves of 160, six sub-layers of `width`, no dropout.
+pub fn spinal(name: &str, width: u32, options: ModelOptions) -> Model {
+    let mut parameters = Parameters::default();
+    let mut net = features(&mut parameters, options);
+    let head = SpinalOptions::halves(FEATURES, width, 6, CLASSES);
+    net.push("spinal", Spinal::new(&mut parameters, "spinal", head));
+    model(name, parameters, net)
+}

@@ -1,0 +1,71 @@
+//! Adam (Kingma and Ba, 2015).
+
+use super::{Optimizer, ScheduleEntry, flat_parameters, schedule};
+use crate::plan::{Kernel, Shader, Tape};
+
+static ADAM: Shader = crate::shader!("adam");
+
+/// PyTorch's Adam, without AMSGrad.
+#[derive(Clone, Copy, Debug)]
+pub struct Adam {
+    /// Decay of the mean of the gradient.
+    pub beta1: f64,
+    /// Decay of the mean of its square.
+    pub beta2: f64,
+    /// Added to the root of the latter.
+    pub eps: f64,
+    /// Added to the gradient, times the parameter.
+    pub weight_decay: f64,
+}
+
+impl Default for Adam {
+    /// PyTorch's defaults.
+    fn default() -> Self {
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+        }
+    }
+}
+
+impl Optimizer for Adam {
+    fn record(&self, tape: &mut Tape, steps: u32) {
+        let (parameters, gradients) = flat_parameters(tape);
+        let m = tape.state("adam.m", parameters.shape());
+        let v = tape.state("adam.v", parameters.shape());
+        let bindings = [
+            ("step", tape.step()),
+            ("schedule", schedule(tape, steps)),
+            ("gradients", gradients),
+            ("m", m),
+            ("v", v),
+            ("parameters", parameters),
+        ];
+        tape.dispatch(Kernel {
+            shader: &ADAM,
+            entry: "update",
+            constants: &[
+                ("ELEMENTS", parameters.elements().into()),
+                ("BETA1", self.beta1),
+                ("BETA2", self.beta2),
+                ("EPS", self.eps),
+                ("WEIGHT_DECAY", self.weight_decay),
+            ],
+            bindings: &bindings,
+            extent: [parameters.elements(), 1, 1],
+            multiplications: 0,
+        });
+    }
+
+    fn schedule(&self, lr: f32, t: u64) -> ScheduleEntry {
+        let correction = |beta: f64| (1.0 - beta.powf(t as f64)) as f32;
+        ScheduleEntry {
+            lr,
+            bias_correction1: correction(self.beta1),
+            bias_correction2: correction(self.beta2),
+            padding: 0.0,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Optimisers: each updates all parameters of a net in one dispatch.
+
+mod adam;
+mod sgd;
+mod step;
+
+pub use adam::Adam;
+pub use sgd::Sgd;
+pub use step::advance;
+
+use crate::plan::{Shape, Tape, Tensor};
+
+/// What one step needs to know from the host, laid out as `Schedule` in `shaders/lib/step.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct ScheduleEntry {
+    /// The learning rate.
+    pub lr: f32,
+    /// 1 - beta1^t for Adam, 1 otherwise.
+    pub bias_correction1: f32,
+    /// 1 - beta2^t for Adam, 1 otherwise.
+    pub bias_correction2: f32,
+    /// Nothing.
+    pub padding: f32,
+}
+
+/// A rule that turns gradients into new parameters.
+pub trait Optimizer {
+    /// Records the update of all parameters. `steps` is the number of steps of an epoch.
+    fn record(&self, tape: &mut Tape, steps: u32);
+
+    /// What step `t` of the training, counted from 1, needs from the host.
+    fn schedule(&self, lr: f32, t: u64) -> ScheduleEntry;
+}
+
+/// All gradients, and with them all parameters, as flat tensors.
+fn flat_parameters(tape: &mut Tape) -> (Tensor, Tensor) {
+    let shape = Shape::from([tape.parameters().device_elements()]);
+    (
+        tape.state("parameters", shape),
+        tape.state("gradients", shape),
+    )
+}
+
+/// The schedule of an epoch, four numbers a step.
+fn schedule(tape: &mut Tape, steps: u32) -> Tensor {
+    tape.data("train.schedule", [steps, 4])
+}

@@ -1,0 +1,50 @@
+//! Stochastic gradient descent with momentum.
+
+use super::{Optimizer, ScheduleEntry, flat_parameters, schedule};
+use crate::plan::{Kernel, Shader, Tape};
+
+static SGD: Shader = crate::shader!("sgd");
+
+/// v = momentum v + g, p -= lr v: PyTorch's SGD without dampening and Nesterov.
+#[derive(Clone, Copy, Debug)]
+pub struct Sgd {
+    /// Fraction of the velocity kept.
+    pub momentum: f64,
+    /// Added to the gradient, times the parameter.
+    pub weight_decay: f64,
+}
+
+impl Optimizer for Sgd {
+    fn record(&self, tape: &mut Tape, steps: u32) {
+        let (parameters, gradients) = flat_parameters(tape);
+        let velocity = tape.state("velocity", parameters.shape());
+        let bindings = [
+            ("step", tape.step()),
+            ("schedule", schedule(tape, steps)),
+            ("gradients", gradients),
+            ("velocity", velocity),
+            ("parameters", parameters),
+        ];
+        tape.dispatch(Kernel {
+            shader: &SGD,
+            entry: "update",
+            constants: &[
+                ("ELEMENTS", parameters.elements().into()),
+                ("MOMENTUM", self.momentum),
+                ("WEIGHT_DECAY", self.weight_decay),
+            ],
+            bindings: &bindings,
+            extent: [parameters.elements(), 1, 1],
+            multiplications: 0,
+        });
+    }
+
+    fn schedule(&self, lr: f32, _t: u64) -> ScheduleEntry {
+        ScheduleEntry {
+            lr,
+            bias_correction1: 1.0,
+            bias_correction2: 1.0,
+            padding: 0.0,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Plans: a whole step written down as data. Nothing here knows wgpu, so all of it is tested without a GPU.
+//!
+//! Layers record dispatches on a [`Tape`]; [`Tape::finish`] gives the [`Plan`], which `gpu` compiles once and replays.
+
+use std::collections::BTreeMap;
+
+mod display;
+mod fill;
+mod parameters;
+mod shader;
+mod tape;
+mod tensor;
+
+pub use parameters::{ALIGNMENT, Init, Layout, Parameter, ParameterSpec, Parameters};
+pub use shader::{Access, BindingSlot, EntryPoint, Shader};
+pub use tape::{Kernel, Mode, Tape, Target};
+pub use tensor::{BufferId, Shape, Tensor};
+
+/// How long the contents of a buffer live, and who shares them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lifetime {
+    /// Kept by a net from step to step and shared by its plans: parameters, gradients, moments.
+    Net,
+    /// Shared by all nets on one data set: images, order, losses.
+    Data,
+    /// Scratch of one run of this plan: activations and their gradients. Other plans may reuse the memory.
+    Plan,
+}
+
+/// A buffer that a plan needs.
+#[derive(Clone, Debug)]
+pub struct BufferSpec {
+    /// Its name: `parameters`, `train.images`, `conv1.y`.
+    pub label: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Who owns it.
+    pub lifetime: Lifetime,
+}
+
+/// One buffer range bound to one variable of an entry point.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// The variable's name in the WGSL.
+    pub name: String,
+    /// Its `@binding` number.
+    pub slot: u32,
+    /// Read, or read and written.
+    pub access: Access,
+    /// What is bound.
+    pub tensor: Tensor,
+}
+
+impl Binding {
+    /// Bytes from the start of the buffer to the first byte bound.
+    pub fn offset_bytes(&self) -> u64 {
+        u64::from(self.tensor.offset) * 4
+    }
+
+    /// Bytes bound.
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.tensor.elements()) * 4
+    }
+}
+
+/// What a dispatch costs, as far as the shapes tell.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Multiplications of the layer's mathematics; bias, activation and pooling count nothing, as in the paper.
+    pub multiplications: u64,
+    /// Bytes bound: what must at least be read or written once.
+    pub bytes: u64,
+}
+
+/// One dispatch of one entry point with everything it needs.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    /// The layer that recorded it.
+    pub layer: String,
+    /// The WGSL file.
+    pub shader: &'static Shader,
+    /// The entry point.
+    pub entry: &'static str,
+    /// Values of the overrides, in the order the layer gave them.
+    pub constants: Vec<(&'static str, f64)>,
+    /// The bound buffers, ordered by slot.
+    pub bindings: Vec<Binding>,
+    /// Workgroups along x, y, z.
+    pub grid: [u32; 3],
+    /// What it costs.
+    pub cost: Cost,
+}
+
+/// A step as a flat list of dispatches over named buffers.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What it is: `mnist-cnn-spinal train batch 64`.
+    pub name: String,
+    /// Every buffer the dispatches touch.
+    pub buffers: Vec<BufferSpec>,
+    /// The dispatches in order.
+    pub dispatches: Vec<Dispatch>,
+}
+
+impl Plan {
+    /// The buffer a tensor lies in.
+    pub fn buffer(&self, tensor: Tensor) -> &BufferSpec {
+        &self.buffers[self.index(tensor)]
+    }
+
+    /// The place in [`buffers`](Self::buffers) of the buffer a tensor lies in.
+    pub fn index(&self, tensor: Tensor) -> usize {
+        tensor.buffer.0 as usize
+    }
+
+    /// The tensor of the whole buffer called `label`, as one row of elements.
+    pub fn tensor(&self, label: &str) -> Option<Tensor> {
+        let index = self
+            .buffers
+            .iter()
+            .position(|buffer| buffer.label == label)?;
+        let elements = (self.buffers[index].bytes / 4) as u32;
+        Some(Tensor {
+            buffer: BufferId(index as u32),
+            offset: 0,
+            shape: Shape::from([elements]),
+        })
+    }
+
+    /// The buffers it needs on its own.
+    pub fn allocation(&self) -> Allocation {
+        let mut allocation = Allocation::default();
+        allocation.add(0, [self]);
+        allocation
+    }
+
+    /// The cost of all dispatches.
+    pub fn cost(&self) -> Cost {
+        self.dispatches
+            .iter()
+            .fold(Cost::default(), |sum, dispatch| Cost {
+                multiplications: sum.multiplications + dispatch.cost.multiplications,
+                bytes: sum.bytes + dispatch.cost.bytes,
+            })
+    }
+}
+
+/// The buffers that nets need together, and their sizes: what executables allocate, known before any device is.
+#[derive(Clone, Default, Debug)]
+pub struct Allocation {
+    /// Named buffers: the data's once, the nets' once for each net.
+    pub named: BTreeMap<(Option<usize>, String), u64>,
+    /// Scratch that all plans of all nets reuse.
+    pub scratch: Vec<u64>,
+}
+
+impl Allocation {
+    /// Adds the plans of net number `net`.
+    pub fn add<'a>(&mut self, net: usize, plans: impl IntoIterator<Item = &'a Plan>) {
+        for plan in plans {
+            for buffer in &plan.buffers {
+                let owner = match buffer.lifetime {
+                    Lifetime::Net => Some(net),
+                    Lifetime::Data => None,
+                    Lifetime::Plan => continue,
+                };
+                let bytes = self.named.entry((owner, buffer.label.clone())).or_insert(0);
+                *bytes = buffer.bytes.max(*bytes);
+            }
+            let wanted: Vec<u64> = plan
+                .scratch()
+                .map(|index| plan.buffers[index].bytes)
+                .collect();
+            place_scratch(&mut self.scratch, &wanted);
+        }
+    }
+
+    /// All bytes.
+    pub fn bytes(&self) -> u64 {
+        self.named.values().sum::<u64>() + self.scratch.iter().sum::<u64>()
+    }
+}
+
+impl Plan {
+    /// Indices of the scratch buffers, largest first.
+    pub fn scratch(&self) -> impl Iterator<Item = usize> + '_ {
+        let mut order: Vec<usize> = (0..self.buffers.len())
+            .filter(|&index| self.buffers[index].lifetime == Lifetime::Plan)
+            .collect();
+        order.sort_by_key(|&index| std::cmp::Reverse(self.buffers[index].bytes));
+        order.into_iter()
+    }
+}
+
+/// Gives each wanted size (largest first) a distinct buffer of `pool`, growing the pool where none fits: the index of each.
+///
+/// The smallest buffer that is large enough is taken, so that one pool serves plans of many batch sizes.
+pub fn place_scratch(pool: &mut Vec<u64>, wanted: &[u64]) -> Vec<usize> {
+    let mut taken = vec![false; pool.len()];
+    let mut places = Vec::with_capacity(wanted.len());
+    for &bytes in wanted {
+        let fitting = (0..pool.len()).filter(|&index| !taken[index] && pool[index] >= bytes);
+        let place = fitting.min_by_key(|&index| pool[index]).unwrap_or_else(|| {
+            pool.push(bytes);
+            taken.push(false);
+            pool.len() - 1
+        });
+        taken[place] = true;
+        places.push(place);
+    }
+    places
+}

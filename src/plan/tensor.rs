@@ -1,0 +1,100 @@
+//! Tensors: names for ranges of buffers, with a shape and no data.
+
+use std::fmt;
+
+/// The sizes of a tensor, slowest dimension first; images are channels last, `[N, H, W, C]`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shape {
+    sizes: [u32; 4],
+    rank: u8,
+}
+
+impl Shape {
+    /// The sizes, slowest dimension first.
+    pub fn sizes(&self) -> &[u32] {
+        &self.sizes[..self.rank as usize]
+    }
+
+    /// The number of elements.
+    pub fn elements(&self) -> u32 {
+        self.sizes().iter().product()
+    }
+}
+
+impl<const RANK: usize> From<[u32; RANK]> for Shape {
+    fn from(sizes: [u32; RANK]) -> Self {
+        assert!(RANK <= 4, "a tensor has at most 4 dimensions, not {RANK}");
+        let elements: u64 = sizes.iter().map(|&size| u64::from(size)).product();
+        assert!(elements > 0, "shape {sizes:?} has no elements");
+        assert!(
+            elements <= u64::from(u32::MAX),
+            "shape {sizes:?} is too large for 32-bit indices"
+        );
+        let mut padded = [1; 4];
+        padded[..RANK].copy_from_slice(&sizes);
+        Self {
+            sizes: padded,
+            rank: RANK as u8,
+        }
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.sizes())
+    }
+}
+
+/// Which buffer of a plan a tensor lies in: an index into [`Plan::buffers`](super::Plan::buffers).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct BufferId(pub(super) u32);
+
+/// A contiguous range of a buffer of 4-byte elements, read with a shape. A handle: it is copied freely.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Tensor {
+    pub(super) buffer: BufferId,
+    /// First element, counted in elements from the start of the buffer.
+    pub(super) offset: u32,
+    pub(super) shape: Shape,
+}
+
+impl Tensor {
+    /// The shape.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The number of elements.
+    pub fn elements(&self) -> u32 {
+        self.shape.elements()
+    }
+
+    /// The size of dimension 0: the batch.
+    pub fn rows(&self) -> u32 {
+        self.shape.sizes()[0]
+    }
+
+    /// Everything but dimension 0 taken together: the features of one row.
+    pub fn columns(&self) -> u32 {
+        self.elements() / self.rows()
+    }
+
+    /// `[N, H, W, C]` of a batch of images.
+    pub fn image_sizes(&self) -> [u32; 4] {
+        let sizes = self.shape.sizes();
+        <[u32; 4]>::try_from(sizes)
+            .unwrap_or_else(|_| panic!("{sizes:?} is not a batch of images [N, H, W, C]"))
+    }
+
+    /// The same elements under another shape.
+    pub fn reshape(self, shape: impl Into<Shape>) -> Self {
+        let shape = shape.into();
+        assert_eq!(
+            shape.elements(),
+            self.elements(),
+            "cannot read {:?} as {shape:?}: the element counts differ",
+            self.shape
+        );
+        Self { shape, ..self }
+    }
+}

@@ -1,0 +1,75 @@
+//! Files that are either whole or absent: written beside their place, then renamed into it.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// Writes `bytes` to `path`, replacing a file that is there.
+///
+/// # Errors
+/// `Error::File` if the folder or the file cannot be written; an old file is then left as it was.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let partial = partial_path(path);
+    write_and_rename(&partial, path, bytes).map_err(|error| {
+        // The cause is already on its way to the user; a file that was never created needs no removal.
+        let _ = fs::remove_file(&partial);
+        Error::file(
+            path,
+            format!("cannot be written: {error}"),
+            "check that the folder exists, may be written to and has space left",
+        )
+    })
+}
+
+fn write_and_rename(partial: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(partial)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(partial, path)
+}
+
+/// A hidden name in the same folder, so that the rename never crosses a file system.
+fn partial_path(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.partial", std::process::id()));
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(folder: &Path) -> usize {
+        fs::read_dir(folder).unwrap().count()
+    }
+
+    #[test]
+    fn replaces_the_old_file_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("curves.svg");
+        write(&path, b"old").unwrap();
+        write(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(entries(folder.path()), 1);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(write(&folder.path().join("missing/file"), b"x").is_err());
+        assert_eq!(entries(folder.path()), 0);
+
+        let occupied = folder.path().join("occupied");
+        fs::create_dir(&occupied).unwrap();
+        fs::write(occupied.join("child"), b"").unwrap();
+        let error = write(&occupied, b"x").unwrap_err();
+        assert!(
+            error.to_string().contains("occupied: cannot be written"),
+            "{error}"
+        );
+        assert_eq!(entries(folder.path()), 1);
+    }
+}

@@ -1,0 +1,173 @@
+//! `metrics.jsonl`: one JSON object a line, for every step and every epoch of every net.
+//!
+//! JSON has no NaN or infinity; such a number is written as `null`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// One optimisation step: `{"net":"spinal","epoch":1,"step":17,"loss":2.3026,"lr":0.01}`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepRecord {
+    /// The net of the experiment: `spinal` or `baseline`.
+    pub net: String,
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// The step, counted from the first of the run.
+    pub step: u64,
+    /// Mean loss over the batch.
+    pub loss: f32,
+    /// Learning rate of this step.
+    pub lr: f32,
+}
+
+/// One epoch: the training loss met on the way, then the whole test set with the weights it ended on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EpochRecord {
+    /// The net of the experiment: `spinal` or `baseline`.
+    pub net: String,
+    /// The epoch, from 1; 0 is the evaluation of the initial weights.
+    pub epoch: usize,
+    /// Mean loss over the training examples of the epoch; NaN where nothing was trained.
+    pub train_loss: f64,
+    /// Mean loss over the test set.
+    pub test_loss: f64,
+    /// Fraction of the test set classified correctly, 0 to 1; none for regression.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_accuracy: Option<f64>,
+    /// Wall-clock time of the epoch's training, in seconds.
+    pub seconds: f64,
+    /// Training examples per second.
+    pub images_per_second: f64,
+}
+
+/// The writer of `metrics.jsonl`: buffered, and flushed at the end of every epoch.
+#[derive(Debug)]
+pub struct Metrics {
+    path: PathBuf,
+    lines: BufWriter<File>,
+}
+
+impl Metrics {
+    /// Opens the file at `path` for appending, creating it where needed.
+    ///
+    /// # Errors
+    /// `Error::File` if it cannot be opened.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(|error| cannot_write(path, &error))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            lines: BufWriter::new(file),
+        })
+    }
+
+    /// Appends a step.
+    ///
+    /// # Errors
+    /// `Error::File` if the file cannot be written.
+    pub fn step(&mut self, record: &StepRecord) -> Result<()> {
+        self.append(record)
+            .map_err(|error| cannot_write(&self.path, &error))
+    }
+
+    /// Appends an epoch and flushes, so that everything up to it is on disk.
+    ///
+    /// # Errors
+    /// `Error::File` if the file cannot be written.
+    pub fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
+        self.append(record)
+            .and_then(|()| self.lines.flush())
+            .map_err(|error| cannot_write(&self.path, &error))
+    }
+
+    fn append(&mut self, record: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.lines, record)?;
+        self.lines.write_all(b"\n")
+    }
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Error {
+    Error::file(
+        path,
+        format!("cannot be written: {error}"),
+        "check that the folder may be written to and has space left, or choose another with --out",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(loss: f32) -> StepRecord {
+        StepRecord {
+            net: "spinal".into(),
+            epoch: 1,
+            step: 17,
+            loss,
+            lr: 0.01,
+        }
+    }
+
+    fn epoch(test_accuracy: Option<f64>) -> EpochRecord {
+        EpochRecord {
+            net: "spinal".into(),
+            epoch: 1,
+            train_loss: f64::NAN,
+            test_loss: 0.25,
+            test_accuracy,
+            seconds: 1.5,
+            images_per_second: f64::INFINITY,
+        }
+    }
+
+    #[test]
+    fn lines_have_the_documented_keys_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let mut metrics = Metrics::open(&path).unwrap();
+        metrics.step(&step(2.3125)).unwrap();
+        metrics.step(&step(f32::NAN)).unwrap();
+        metrics.epoch(&epoch(Some(0.9435))).unwrap();
+        metrics.epoch(&epoch(None)).unwrap();
+        // Read while the writer lives: an epoch is on disk once it is recorded.
+        let expected = [
+            r#"{"net":"spinal","epoch":1,"step":17,"loss":2.3125,"lr":0.01}"#,
+            r#"{"net":"spinal","epoch":1,"step":17,"loss":null,"lr":0.01}"#,
+            r#"{"net":"spinal","epoch":1,"train_loss":null,"test_loss":0.25,"test_accuracy":0.9435,"seconds":1.5,"images_per_second":null}"#,
+            r#"{"net":"spinal","epoch":1,"train_loss":null,"test_loss":0.25,"seconds":1.5,"images_per_second":null}"#,
+        ];
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+        assert!(text.ends_with('\n'));
+    }
+
+    #[test]
+    fn opening_again_appends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        for _ in 0..2 {
+            Metrics::open(&path).unwrap().epoch(&epoch(None)).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_naming_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Metrics::open(&folder.path().join("none/metrics.jsonl")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("metrics.jsonl: cannot be written"),
+            "{error}"
+        );
+    }
+}

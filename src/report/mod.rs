@@ -1,0 +1,10 @@
+//! What a training run leaves behind: its folder, metrics, learning curves, and the text a person reads.
+
+pub(crate) mod atomic_file;
+mod axis;
+pub mod curves;
+pub mod metrics;
+mod number;
+pub mod progress;
+pub mod run_folder;
+pub mod summary;

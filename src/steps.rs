@@ -1,0 +1,60 @@
+//! The plans of a net: one for each batch size and mode, all over the same parameters.
+
+use crate::layers::{Sample, Source};
+use crate::loss::{cross_entropy, mse};
+use crate::models::Model;
+use crate::optim::{Optimizer, advance};
+use crate::plan::{Mode, Plan, Tape};
+
+/// A training step: gather, forward, loss, backward, update, advance.
+pub fn train_plan(model: &Model, source: &Source, batch: u32, optimizer: &dyn Optimizer) -> Plan {
+    let mut tape = Tape::new(
+        format!("{} train batch {batch}", model.name),
+        &model.parameters,
+        Mode::Train,
+    );
+    record_loss(&mut tape, model, source, batch);
+    tape.scope("optimizer", |tape| optimizer.record(tape, source.steps()));
+    tape.scope("step", advance);
+    tape.finish()
+}
+
+/// An evaluation step: gather, forward, loss, advance.
+pub fn evaluate_plan(model: &Model, source: &Source, batch: u32) -> Plan {
+    let name = format!("{} evaluate batch {batch}", model.name);
+    let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate);
+    record_loss(&mut tape, model, source, batch);
+    tape.scope("step", advance);
+    tape.finish()
+}
+
+/// The network alone on given images or rows in the buffer `input`; its output is in the buffer `output`.
+pub fn forward_plan(model: &Model, batch: u32) -> Plan {
+    let name = format!("{} forward batch {batch}", model.name);
+    let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate);
+    let x = match model.sample {
+        Sample::Image {
+            height,
+            width,
+            channels,
+        } => tape.data("input", [batch, height, width, channels]),
+        Sample::Row { features, .. } => tape.data("input", [batch, features]),
+    };
+    let y = model.forward(&mut tape, x);
+    tape.export(y, "output");
+    tape.finish()
+}
+
+/// Multiplications of the network for one sample, as the paper counts them: convolutions and Linears, without biases.
+pub fn multiplications(model: &Model) -> u64 {
+    forward_plan(model, 1).cost().multiplications
+}
+
+fn record_loss(tape: &mut Tape, model: &Model, source: &Source, batch: u32) {
+    let batch = source.record(tape, batch);
+    let y = model.forward(tape, batch.x);
+    match model.sample {
+        Sample::Image { .. } => cross_entropy(tape, y, batch.y, source),
+        Sample::Row { .. } => mse(tape, y, batch.y, source),
+    }
+}
