@@ -25,6 +25,14 @@ pub enum Error {
         /// What to do next.
         hint: String,
     },
+    /// A training that cannot go on.
+    #[error("{what}")]
+    Training {
+        /// What was wrong, naming the net.
+        what: String,
+        /// What to do next.
+        hint: String,
+    },
     /// No adapter fits, or the adapter or its driver failed.
     #[error("{what}")]
     Adapter {
@@ -56,6 +64,14 @@ impl Error {
         }
     }
 
+    /// A training that cannot go on.
+    pub fn training(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Training {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
     /// No adapter fits, or the adapter or its driver failed.
     pub fn adapter(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Adapter {
@@ -67,7 +83,10 @@ impl Error {
     /// What to do next, in one line.
     pub fn hint(&self) -> &str {
         match self {
-            Self::Usage { hint, .. } | Self::File { hint, .. } | Self::Adapter { hint, .. } => hint,
+            Self::Usage { hint, .. }
+            | Self::File { hint, .. }
+            | Self::Training { hint, .. }
+            | Self::Adapter { hint, .. } => hint,
         }
     }
 

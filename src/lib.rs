@@ -4,13 +4,17 @@
 //! records, a [`plan::Plan`] is the recording as data, a [`gpu::Executable`] is a plan on a device.
 
 pub mod checkpoint;
+pub mod cli;
 pub mod data;
 pub mod error;
+pub mod experiment;
 pub mod gpu;
 pub mod layers;
 pub mod loss;
 pub mod models;
 pub mod optim;
 pub mod plan;
+pub mod predict;
 pub mod report;
 pub mod steps;
+pub mod train;

@@ -159,6 +159,12 @@ impl Device {
         }
     }
 
+    /// Hands all writes to the device and waits for them, so that the host need not hold their staging copies.
+    pub fn flush(&self) -> Result<()> {
+        let submission = self.queue.submit([]);
+        self.wait(Some(submission))
+    }
+
     /// Waits until a submission is done, or all of them.
     pub(super) fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
         let poll = wgpu::PollType::Wait {

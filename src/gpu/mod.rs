@@ -4,8 +4,10 @@ mod adapter;
 mod device;
 mod executable;
 mod memory;
+mod pace;
 
 pub use adapter::{AdapterChoice, AdapterReport, Backend, list_adapters};
 pub use device::{Checks, Device};
-pub use executable::Executable;
+pub use executable::{Executable, Submission};
 pub use memory::Memory;
+pub use pace::Pace;

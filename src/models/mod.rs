@@ -1,8 +1,13 @@
 //! The networks: the paper's pairs of a spinal net and its fully connected baseline.
 
+mod init;
 mod mlp;
 mod mnist_cnn;
 mod regression;
+mod weights;
+
+pub use init::initial_values;
+pub use weights::{load_weights, named_weights};
 
 use crate::error::{Error, Result};
 use crate::layers::{Layer, Sample, Sequential};

@@ -1,0 +1,54 @@
+//! The command line: every subcommand and flag.
+
+mod data;
+mod device;
+mod eval;
+mod info;
+mod list;
+mod output;
+mod plan;
+mod predict;
+mod train;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Result;
+
+/// SpinalNet (arXiv 2007.03347) trained with hand-written WGSL compute shaders, on any GPU.
+#[derive(Parser, Debug)]
+#[command(name = "spinal", version, about, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Train a spinal net and its baseline side by side on the same batches
+    Train(Box<train::Train>),
+    /// Score saved weights on test data
+    Eval(eval::Eval),
+    /// Classify pictures with saved weights
+    Predict(predict::Predict),
+    /// List the adapters of this machine and the one that would be used
+    Info(info::Info),
+    /// Print the dispatches of a training step
+    Plan(plan::PlanCommand),
+    /// List the networks with their parameters and multiplications
+    List(list::List),
+    /// Work with data sets
+    Data(data::Data),
+}
+
+/// Runs what the command line asks for.
+pub fn run(arguments: Arguments) -> Result<()> {
+    match arguments.command {
+        Command::Train(command) => command.run(),
+        Command::Eval(command) => command.run(),
+        Command::Predict(command) => command.run(),
+        Command::Info(command) => command.run(),
+        Command::Plan(command) => command.run(),
+        Command::List(command) => command.run(),
+        Command::Data(command) => command.run(),
+    }
+}

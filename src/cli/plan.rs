@@ -1,0 +1,49 @@
+//! `spinal plan`: a training step as a list of dispatches.
+
+use clap::Args;
+
+use super::output::print;
+use crate::error::Result;
+use crate::layers::Source;
+use crate::models::{self, ModelOptions};
+use crate::optim::Sgd;
+use crate::steps::{evaluate_plan, train_plan};
+
+/// Flags of `spinal plan`.
+#[derive(Args, Debug)]
+pub struct PlanCommand {
+    /// The network (see `spinal list`)
+    model: String,
+    /// Samples of a step
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    batch_size: u32,
+    /// Show an evaluation step instead of a training step
+    #[arg(long)]
+    evaluate: bool,
+}
+
+impl PlanCommand {
+    /// Records the step and prints it; needs no device.
+    pub fn run(&self) -> Result<()> {
+        let model = models::build(&self.model, ModelOptions { no_dropout: false })?;
+        let source = Source {
+            sample: model.sample,
+            count: self.batch_size,
+            batch_size: self.batch_size,
+        };
+        let plan = if self.evaluate {
+            evaluate_plan(&model, &source, self.batch_size)
+        } else {
+            train_plan(
+                &model,
+                &source,
+                self.batch_size,
+                &Sgd {
+                    momentum: 0.5,
+                    weight_decay: 0.0,
+                },
+            )
+        };
+        print(plan)
+    }
+}

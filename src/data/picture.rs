@@ -1,0 +1,319 @@
+//! One picture from a file, made into the input of a network.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use image::imageops::FilterType;
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageReader, Rgb, RgbImage, Rgba};
+
+use super::digit;
+use crate::error::{Error, Result};
+
+/// A longer side than this is not a picture anyone means to classify.
+const MAX_SIDE: u32 = 16_384;
+/// Nor are more pixels than this (a phone's 50 megapixels pass).
+const MAX_PIXELS: u64 = 1 << 26;
+/// Nor is a larger file than this.
+const MAX_FILE_BYTES: u64 = 1 << 28;
+
+const HINT: &str = "give a PNG or JPEG picture";
+
+/// Reads a PNG or JPEG of any size as `[height, width, channels]`, 0 to 255; the content decides
+/// which of the two it is, not the name.
+///
+/// Transparent pixels are laid on white. For one channel the picture is taken for a drawing, dark
+/// on light or light on dark, and becomes what MNIST would have made of it, except that a light on
+/// dark picture of exactly `height` x `width` is kept byte for byte. For three channels it is
+/// scaled to cover the field and cut around its centre.
+///
+/// # Errors
+/// A file that is missing, not a file, not a picture, absurdly large, or blank.
+pub fn load(path: &Path, height: usize, width: usize, channels: usize) -> Result<Vec<u8>> {
+    let picture = decode(path)?;
+    let (height, width) = (height as u32, width as u32);
+    match channels {
+        1 => {
+            let grey = GrayImage::from(DynamicImage::ImageRgb8(picture));
+            digit::normalise(grey, height, width).ok_or_else(|| {
+                let what = "is blank: no drawing stands out from the background";
+                Error::file(path, what, "give a picture with one drawing in it")
+            })
+        }
+        3 => Ok(DynamicImage::ImageRgb8(picture)
+            .resize_to_fill(width, height, FilterType::Triangle)
+            .into_rgb8()
+            .into_raw()),
+        _ => panic!("a picture has 1 or 3 channels, not {channels}"),
+    }
+}
+
+/// The picture upright and on white.
+fn decode(path: &Path) -> Result<RgbImage> {
+    let refuse = |what: String| Error::file(path, what, HINT);
+    let undecodable = |error: image::ImageError| {
+        let message = error.to_string();
+        let first_line = message.lines().next().unwrap_or_default();
+        refuse(format!("cannot be decoded: {first_line}"))
+    };
+    let bytes = read(path)?;
+    let reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(|error| refuse(format!("cannot be read: {error}")))?;
+    if reader.format().is_none() {
+        return Err(refuse("is not a picture in a format known here".to_owned()));
+    }
+    let mut decoder = reader.into_decoder().map_err(undecodable)?;
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(refuse(format!("has no pixels: {width} x {height}")));
+    }
+    if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(refuse(format!(
+            "is {width} x {height} pixels, at most {MAX_SIDE} a side and {MAX_PIXELS} in all fit"
+        )));
+    }
+    let orientation = decoder.orientation().map_err(undecodable)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(undecodable)?;
+    picture.apply_orientation(orientation);
+    Ok(lay_on_white(picture))
+}
+
+/// The bytes of a regular file that is not empty and not absurdly large.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let refuse = |what: String| Error::file(path, what, HINT);
+    let unreadable = |error: std::io::Error| refuse(format!("cannot be read: {error}"));
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(refuse("is a folder, not a picture".to_owned()));
+    }
+    if !metadata.is_file() {
+        return Err(refuse("is not a regular file".to_owned()));
+    }
+    match metadata.len() {
+        0 => Err(refuse("is empty".to_owned())),
+        1..=MAX_FILE_BYTES => fs::read(path).map_err(unreadable),
+        bytes => Err(refuse(format!(
+            "is {bytes} bytes, expected at most {MAX_FILE_BYTES}"
+        ))),
+    }
+}
+
+/// Composites over white.
+fn lay_on_white(picture: DynamicImage) -> RgbImage {
+    if !picture.color().has_alpha() {
+        return picture.into_rgb8();
+    }
+    let picture = picture.into_rgba8();
+    let on_white = |&Rgba([r, g, b, alpha]): &Rgba<u8>| {
+        let alpha = u32::from(alpha);
+        let blend = |c: u8| ((u32::from(c) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+        Rgb([blend(r), blend(g), blend(b)])
+    };
+    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
+        on_white(picture.get_pixel(x, y))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use image::codecs::jpeg::JpegEncoder;
+    use image::{ExtendedColorType, ImageEncoder, ImageFormat, Luma, Rgba};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::data::embedded;
+
+    /// A file of that name and contents; the folder lives as long as the first value.
+    fn file(name: &str, bytes: &[u8]) -> (TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        (folder, path)
+    }
+
+    fn encode(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    fn load_bytes(name: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+        let (_folder, path) = file(name, bytes);
+        load(&path, 28, 28, 1)
+    }
+
+    fn load_png(picture: &DynamicImage) -> Vec<u8> {
+        load_bytes("picture.png", &encode(picture, ImageFormat::Png)).unwrap()
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        let error = load_bytes("picture.png", bytes).unwrap_err();
+        assert_eq!(error.exit_code(), 1);
+        assert!(!error.hint().is_empty());
+        let message = error.to_string();
+        assert!(message.contains("picture.png: "), "{message}");
+        assert!(!message.contains('\n'), "{message}");
+        message
+    }
+
+    /// The first test image, a seven.
+    fn seven() -> GrayImage {
+        let images = embedded::test_images().unwrap();
+        GrayImage::from_raw(28, 28, images.pixels[..784].to_vec()).unwrap()
+    }
+
+    /// The seven as dark ink on a large light page.
+    fn page() -> GrayImage {
+        let large = image::imageops::resize(&seven(), 280, 280, FilterType::CatmullRom);
+        let mut page = GrayImage::new(400, 300);
+        image::imageops::replace(&mut page, &large, 100, 10);
+        image::imageops::invert(&mut page);
+        page
+    }
+
+    fn assert_near(found: &[u8], expected: &[u8], tolerance: f64) {
+        let pairs = found.iter().zip(expected);
+        let sum: u32 = pairs.map(|(&a, &b)| u32::from(a.abs_diff(b))).sum();
+        let difference = f64::from(sum) / expected.len() as f64;
+        assert!(difference <= tolerance, "mean difference {difference}");
+    }
+
+    #[test]
+    fn an_mnist_image_saved_as_png_passes_byte_for_byte() {
+        let grey = DynamicImage::ImageLuma8(seven());
+        for picture in [
+            grey.clone(),
+            grey.clone().into_rgb8().into(),
+            grey.clone().into_rgba8().into(),
+            grey.clone().into_luma16().into(),
+        ] {
+            assert_eq!(load_png(&picture), seven().into_raw());
+        }
+    }
+
+    #[test]
+    fn large_drawings_in_any_format_become_the_seven() {
+        let grey = DynamicImage::ImageLuma8(page());
+        let plain = load_png(&grey);
+        assert_near(&plain, &seven(), 8.0);
+        assert_eq!(load_png(&grey.clone().into_rgb8().into()), plain);
+        assert_eq!(load_png(&grey.clone().into_luma16().into()), plain);
+        let jpeg = encode(&grey, ImageFormat::Jpeg);
+        assert_near(&load_bytes("picture.jpeg", &jpeg).unwrap(), &plain, 3.0);
+        assert_near(&load_bytes("jpeg-named.png", &jpeg).unwrap(), &plain, 3.0);
+    }
+
+    #[test]
+    fn coloured_ink_on_coloured_paper_becomes_the_seven() {
+        let page = page();
+        let picture = RgbImage::from_fn(page.width(), page.height(), |x, y| {
+            let paper = u16::from(page.get_pixel(x, y).0[0]);
+            let mix = |ink: u16, to: u16| (ink + (to - ink) * paper / 255) as u8;
+            Rgb([mix(20, 250), mix(40, 240), mix(120, 200)])
+        });
+        assert_near(&load_png(&picture.into()), &seven(), 8.0);
+    }
+
+    #[test]
+    fn ink_on_a_transparent_page_becomes_the_seven() {
+        let page = page();
+        let picture = image::RgbaImage::from_fn(page.width(), page.height(), |x, y| {
+            Rgba([0, 0, 0, 255 - page.get_pixel(x, y).0[0]])
+        });
+        let plain = load_png(&DynamicImage::ImageLuma8(page));
+        assert_eq!(load_png(&picture.into()), plain);
+    }
+
+    #[test]
+    fn a_photograph_is_turned_upright() {
+        let page = DynamicImage::ImageLuma8(page());
+        let turned = page.rotate270().into_luma8();
+        // A TIFF header and one entry: tag 0x0112 (orientation), a short, 6 (turn by 90 degrees).
+        let mut exif = b"II*\0\x08\0\0\0\x01\0".to_vec();
+        exif.extend(b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0");
+        let mut jpeg = Vec::new();
+        let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, 95);
+        encoder.set_exif_metadata(exif).unwrap();
+        let (width, height) = turned.dimensions();
+        encoder
+            .write_image(&turned, width, height, ExtendedColorType::L8)
+            .unwrap();
+        let found = load_bytes("picture.jpg", &jpeg).unwrap();
+        assert_near(&found, &load_png(&page), 3.0);
+    }
+
+    #[test]
+    fn three_channels_are_scaled_and_cut_around_the_centre() {
+        let picture = RgbImage::from_fn(90, 30, |x, _| match x / 30 {
+            0 => Rgb([255, 0, 0]),
+            1 => Rgb([0, 255, 0]),
+            _ => Rgb([0, 0, 255]),
+        });
+        let (_folder, path) = file("p.png", &encode(&picture.into(), ImageFormat::Png));
+        let found = load(&path, 10, 10, 3).unwrap();
+        assert_eq!(found.len(), 300);
+        assert_eq!(found[(5 * 10 + 5) * 3..][..3], [0, 255, 0]);
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused() {
+        assert!(refusal(b"").contains("is empty"));
+        assert!(refusal(b"hello, world").contains("is not a picture"));
+        let png = encode(&DynamicImage::ImageLuma8(page()), ImageFormat::Png);
+        assert!(refusal(&png[..png.len() / 2]).contains("cannot be decoded"));
+        assert!(refusal(&png[..20]).contains("cannot be decoded"));
+        let jpeg = encode(&DynamicImage::ImageLuma8(page()), ImageFormat::Jpeg);
+        assert!(refusal(&jpeg[..12]).contains("cannot be decoded"));
+        assert!(refusal(b"GIF89a\x01\0\x01\0\0\0\0;").contains("cannot be decoded"));
+    }
+
+    #[test]
+    fn missing_files_and_folders_are_refused() {
+        let error = load(Path::new("no/such.png"), 28, 28, 1).unwrap_err();
+        assert!(error.to_string().contains("no/such.png: cannot be read"));
+        let folder = tempfile::tempdir().unwrap();
+        let error = load(folder.path(), 28, 28, 1).unwrap_err();
+        assert!(error.to_string().contains("is a folder"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_are_refused() {
+        let error = load(Path::new("/dev/zero"), 28, 28, 1).unwrap_err();
+        assert!(error.to_string().contains("is not a regular file"));
+    }
+
+    #[test]
+    fn blank_pictures_are_refused() {
+        for tone in [0, 255] {
+            let blank = GrayImage::from_pixel(28, 28, Luma([tone]));
+            let png = encode(&blank.into(), ImageFormat::Png);
+            assert!(refusal(&png).contains("is blank"));
+        }
+    }
+
+    #[test]
+    fn absurd_and_zero_dimensions_are_refused_unread() {
+        assert!(refusal(&png_header(100_000, 100_000)).contains("100000 x 100000 pixels"));
+        assert!(refusal(&png_header(20_000, 1)).contains("20000 x 1 pixels"));
+        assert!(refusal(&png_header(16_000, 16_000)).contains("16000 x 16000 pixels"));
+        assert!(refusal(&png_header(i32::MAX as u32, i32::MAX as u32)).contains("picture.png: "));
+        assert!(refusal(&png_header(0, 5)).contains("picture.png: "));
+    }
+
+    /// The start of a grey PNG that claims this size.
+    fn png_header(width: u32, height: u32) -> Vec<u8> {
+        let mut chunk = b"IHDR".to_vec();
+        chunk.extend(width.to_be_bytes());
+        chunk.extend(height.to_be_bytes());
+        chunk.extend([8, 0, 0, 0, 0]);
+        let mut checksum = flate2::Crc::new();
+        checksum.update(&chunk);
+        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
+        png.extend(chunk);
+        png.extend(checksum.sum().to_be_bytes());
+        png.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e");
+        png
+    }
+}

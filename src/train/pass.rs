@@ -1,0 +1,70 @@
+//! A pass over a data set: full batches, then the ragged last one, which PyTorch keeps too.
+
+use std::ops::ControlFlow;
+
+use crate::error::Result;
+use crate::gpu::{Device, Executable, Memory, Pace};
+use crate::layers::Source;
+use crate::plan::Plan;
+
+/// The plans of a pass.
+pub struct PassPlans {
+    full: Plan,
+    ragged: Option<Plan>,
+    full_steps: u32,
+}
+
+impl PassPlans {
+    /// Records a plan for each batch size that occurs in a pass over `source`.
+    pub fn record(source: &Source, plan: impl Fn(u32) -> Plan) -> Self {
+        Self {
+            full: plan(source.batch_size),
+            ragged: source.ragged_batch().map(&plan),
+            full_steps: source.count / source.batch_size,
+        }
+    }
+
+    /// The plans.
+    pub fn plans(&self) -> impl Iterator<Item = &Plan> {
+        std::iter::once(&self.full).chain(&self.ragged)
+    }
+
+    /// Compiles the plans for net number `net`.
+    pub fn compile(&self, device: &Device, memory: &Memory, net: usize) -> Result<Pass> {
+        let compile = |plan| Executable::new(device, memory, plan, net);
+        Ok(Pass {
+            full: compile(&self.full)?,
+            ragged: self.ragged.as_ref().map(compile).transpose()?,
+            full_steps: self.full_steps,
+            pace: Pace::default(),
+        })
+    }
+}
+
+/// A pass that can be run.
+pub struct Pass {
+    full: Executable,
+    ragged: Option<Executable>,
+    full_steps: u32,
+    pace: Pace,
+}
+
+impl Pass {
+    /// Runs the whole pass and waits for its end. `progress` hears of the steps done, and may stop it.
+    pub fn run(
+        &mut self,
+        device: &Device,
+        progress: &mut dyn FnMut(u32) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        let end = self
+            .pace
+            .run(device, &self.full, self.full_steps, progress)?;
+        if end.is_continue()
+            && let Some(ragged) = &self.ragged
+        {
+            ragged.submit(device, 1).wait(device)?;
+            return Ok(progress(self.full_steps + 1));
+        }
+        Ok(end)
+    }
+}

@@ -1,0 +1,129 @@
+//! A data set on its way to the device.
+
+use crate::data::{ImageSet, Images, Table};
+use crate::error::Result;
+use crate::gpu::{Device, Memory};
+use crate::layers::{Sample, Source};
+
+/// A data set of either kind, on the host.
+pub enum Dataset {
+    /// Images with classes.
+    Images(ImageSet),
+    /// Numbers to predict from numbers.
+    Tables {
+        /// The function, by name.
+        name: String,
+        /// Rows to train on.
+        train: Table,
+        /// Rows to test on.
+        test: Table,
+    },
+}
+
+impl Dataset {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Images(set) => &set.name,
+            Self::Tables { name, .. } => name,
+        }
+    }
+
+    /// What one sample is.
+    pub fn sample(&self) -> Sample {
+        match self {
+            Self::Images(set) => Sample::Image {
+                height: set.train.height as u32,
+                width: set.train.width as u32,
+                channels: set.train.channels as u32,
+            },
+            Self::Tables { train, .. } => Sample::Row {
+                features: train.features as u32,
+                targets: train.outputs as u32,
+            },
+        }
+    }
+
+    /// Classes, or numbers to predict.
+    pub fn outputs(&self) -> u32 {
+        match self {
+            Self::Images(set) => set.classes as u32,
+            Self::Tables { train, .. } => train.outputs as u32,
+        }
+    }
+
+    /// Training samples.
+    pub fn train_count(&self) -> usize {
+        match self {
+            Self::Images(set) => set.train.count,
+            Self::Tables { train, .. } => train.count,
+        }
+    }
+
+    /// Test samples.
+    pub fn test_count(&self) -> usize {
+        match self {
+            Self::Images(set) => set.test.count,
+            Self::Tables { test, .. } => test.count,
+        }
+    }
+
+    /// How plans see one half of it.
+    pub fn source(&self, count: usize, batch_size: u32) -> Source {
+        let count = count as u32;
+        Source {
+            sample: self.sample(),
+            count,
+            batch_size: batch_size.min(count),
+        }
+    }
+
+    /// Writes it to the device, with or without the training half, and lets go of the host's copy.
+    pub fn upload(self, device: &Device, memory: &Memory, with_train: bool) -> Result<()> {
+        let test_order: Vec<u32> = (0..self.test_count() as u32).collect();
+        memory.write_data(device, "test.order", bytemuck::cast_slice(&test_order));
+        match self {
+            Self::Images(set) => {
+                let scale = set.std.iter().map(|std| 1.0 / (255.0 * std));
+                let shift = set.mean.iter().zip(&set.std).map(|(mean, std)| -mean / std);
+                let normalisation: Vec<f32> = scale.chain(shift).collect();
+                memory.write_data(
+                    device,
+                    "normalisation",
+                    bytemuck::cast_slice(&normalisation),
+                );
+                if with_train {
+                    upload_images(device, memory, "train", set.train)?;
+                }
+                upload_images(device, memory, "test", set.test)
+            }
+            Self::Tables { train, test, .. } => {
+                if with_train {
+                    upload_table(device, memory, "train", &train);
+                }
+                upload_table(device, memory, "test", &test);
+                device.check()
+            }
+        }
+    }
+}
+
+fn upload_images(device: &Device, memory: &Memory, prefix: &str, images: Images) -> Result<()> {
+    memory.write_data(device, &format!("{prefix}.images"), &images.pixels);
+    memory.write_data(device, &format!("{prefix}.labels"), &images.labels);
+    drop(images);
+    device.flush()
+}
+
+fn upload_table(device: &Device, memory: &Memory, prefix: &str, table: &Table) {
+    memory.write_data(
+        device,
+        &format!("{prefix}.inputs"),
+        bytemuck::cast_slice(&table.inputs),
+    );
+    memory.write_data(
+        device,
+        &format!("{prefix}.targets"),
+        bytemuck::cast_slice(&table.targets),
+    );
+}
