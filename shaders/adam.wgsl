@@ -6,6 +6,8 @@
 override ELEMENTS: u32;
 override BETA1: f32;
 override BETA2: f32;
+override ONE_MINUS_BETA1: f32;  // given, because in f32 1 - 0.999 is 0.0009999871
+override ONE_MINUS_BETA2: f32;
 override EPS: f32;
 override WEIGHT_DECAY: f32;
 
@@ -29,8 +31,8 @@ fn update(
     let now = schedule[step[0].in_epoch];
     let parameter = parameters[index];
     let gradient = gradients[index] + WEIGHT_DECAY * parameter;
-    let mean = BETA1 * m[index] + (1.0 - BETA1) * gradient;
-    let square = BETA2 * v[index] + (1.0 - BETA2) * gradient * gradient;
+    let mean = BETA1 * m[index] + ONE_MINUS_BETA1 * gradient;
+    let square = BETA2 * v[index] + ONE_MINUS_BETA2 * gradient * gradient;
     m[index] = mean;
     v[index] = square;
     let denominator = sqrt(square / now.bias_correction2) + EPS;

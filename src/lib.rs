@@ -18,3 +18,4 @@ pub mod predict;
 pub mod report;
 pub mod steps;
 pub mod train;
+pub mod universal;

@@ -4,15 +4,22 @@ use crate::layers::{Sample, Source};
 use crate::loss::{cross_entropy, mse};
 use crate::models::Model;
 use crate::optim::{Optimizer, advance};
-use crate::plan::{Mode, Plan, Tape};
+use crate::plan::{AdapterClass, Mode, Plan, Tape};
 
 /// A training step: gather, forward, loss, backward, update, advance.
-pub fn train_plan(model: &Model, source: &Source, batch: u32, optimizer: &dyn Optimizer) -> Plan {
+pub fn train_plan(
+    model: &Model,
+    source: &Source,
+    batch: u32,
+    optimizer: &dyn Optimizer,
+    class: AdapterClass,
+) -> Plan {
     let mut tape = Tape::new(
         format!("{} train batch {batch}", model.name),
         &model.parameters,
         Mode::Train,
-    );
+    )
+    .for_class(class);
     record_loss(&mut tape, model, source, batch);
     tape.scope("optimizer", |tape| optimizer.record(tape, source.steps()));
     tape.scope("step", advance);
@@ -20,18 +27,18 @@ pub fn train_plan(model: &Model, source: &Source, batch: u32, optimizer: &dyn Op
 }
 
 /// An evaluation step: gather, forward, loss, advance.
-pub fn evaluate_plan(model: &Model, source: &Source, batch: u32) -> Plan {
+pub fn evaluate_plan(model: &Model, source: &Source, batch: u32, class: AdapterClass) -> Plan {
     let name = format!("{} evaluate batch {batch}", model.name);
-    let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate);
+    let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate).for_class(class);
     record_loss(&mut tape, model, source, batch);
     tape.scope("step", advance);
     tape.finish()
 }
 
 /// The network alone on given images or rows in the buffer `input`; its output is in the buffer `output`.
-pub fn forward_plan(model: &Model, batch: u32) -> Plan {
+pub fn forward_plan(model: &Model, batch: u32, class: AdapterClass) -> Plan {
     let name = format!("{} forward batch {batch}", model.name);
-    let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate);
+    let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate).for_class(class);
     let x = match model.sample {
         Sample::Image {
             height,
@@ -47,7 +54,7 @@ pub fn forward_plan(model: &Model, batch: u32) -> Plan {
 
 /// Multiplications of the network for one sample, as the paper counts them: convolutions and Linears, without biases.
 pub fn multiplications(model: &Model) -> u64 {
-    forward_plan(model, 1).cost().multiplications
+    forward_plan(model, 1, AdapterClass::Gpu).cost().multiplications
 }
 
 fn record_loss(tape: &mut Tape, model: &Model, source: &Source, batch: u32) {

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::layers::Source;
 use crate::models::{self, ModelOptions};
 use crate::optim::Sgd;
+use crate::plan::AdapterClass;
 use crate::steps::{evaluate_plan, train_plan};
 
 /// Flags of `spinal plan`.
@@ -20,6 +21,15 @@ pub struct PlanCommand {
     /// Show an evaluation step instead of a training step
     #[arg(long)]
     evaluate: bool,
+    /// The class of adapter whose kernels are shown
+    #[arg(long, value_enum, default_value = "gpu")]
+    class: Class,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Class {
+    Gpu,
+    Cpu,
 }
 
 impl PlanCommand {
@@ -31,8 +41,12 @@ impl PlanCommand {
             count: self.batch_size,
             batch_size: self.batch_size,
         };
+        let class = match self.class {
+            Class::Gpu => AdapterClass::Gpu,
+            Class::Cpu => AdapterClass::Cpu,
+        };
         let plan = if self.evaluate {
-            evaluate_plan(&model, &source, self.batch_size)
+            evaluate_plan(&model, &source, self.batch_size, class)
         } else {
             train_plan(
                 &model,
@@ -42,6 +56,7 @@ impl PlanCommand {
                     momentum: 0.5,
                     weight_decay: 0.0,
                 },
+                class,
             )
         };
         print(plan)

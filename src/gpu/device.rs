@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::adapter::{self, AdapterChoice, AdapterReport};
 use crate::error::{Error, Result};
-use crate::plan::{Dispatch, Shader};
+use crate::plan::{AdapterClass, Dispatch, Shader};
 
 /// How long a submission may take before the driver is given up.
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -83,6 +83,14 @@ impl Device {
     /// What there is to say of the adapter.
     pub fn adapter(&self) -> &AdapterReport {
         &self.adapter
+    }
+
+    /// The class of the adapter, by which kernels are chosen.
+    pub fn class(&self) -> AdapterClass {
+        match self.adapter.device_type {
+            "CPU" => AdapterClass::Cpu,
+            _ => AdapterClass::Gpu,
+        }
     }
 
     /// The run-time checks in force.

@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::memory::Memory;
 use crate::error::{Error, Result};
-use crate::plan::{Binding, Dispatch, Plan};
+use crate::plan::{Dispatch, Plan};
 
 struct Command {
     pipeline: wgpu::ComputePipeline,
@@ -37,7 +37,7 @@ impl Executable {
                     resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                         buffer: &buffers[plan.index(binding.tensor)],
                         offset: binding.offset_bytes(),
-                        size: wgpu::BufferSize::new(binding.bytes()),
+                        size: wgpu::BufferSize::new(binding.bytes),
                     }),
                 })
                 .collect();
@@ -62,22 +62,29 @@ impl Executable {
 
     /// Hands `times` runs of the plan to the device in one submission.
     pub fn submit(&self, device: &Device, times: u32) -> Submission {
-        let mut encoder = device
-            .device
-            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            for _ in 0..times {
-                for command in &self.commands {
-                    pass.set_pipeline(&command.pipeline);
-                    pass.set_bind_group(0, &command.bind_group, &[]);
-                    let [x, y, z] = command.grid;
-                    pass.dispatch_workgroups(x, y, z);
-                }
+        submit(device, &self.commands, times)
+    }
+
+    /// Hands `times` runs of dispatch number `index` alone to the device in one submission, to be timed.
+    pub fn submit_dispatch(&self, device: &Device, index: usize, times: u32) -> Submission {
+        submit(device, &self.commands[index..=index], times)
+    }
+}
+
+fn submit(device: &Device, commands: &[Command], times: u32) -> Submission {
+    let mut encoder = device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        for _ in 0..times {
+            for command in commands {
+                pass.set_pipeline(&command.pipeline);
+                pass.set_bind_group(0, &command.bind_group, &[]);
+                let [x, y, z] = command.grid;
+                pass.dispatch_workgroups(x, y, z);
             }
         }
-        Submission(device.queue.submit([encoder.finish()]))
     }
+    Submission(device.queue.submit([encoder.finish()]))
 }
 
 impl Submission {
@@ -100,7 +107,7 @@ fn check_limits(device: &Device, plan: &Plan, dispatch: &Dispatch) -> Result<()>
     let largest = dispatch
         .bindings
         .iter()
-        .map(Binding::bytes)
+        .map(|binding| binding.bytes)
         .max()
         .unwrap_or(0);
     if largest > limits.max_storage_buffer_binding_size {

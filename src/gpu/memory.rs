@@ -170,6 +170,7 @@ fn create(device: &Device, label: &str, bytes: u64) -> wgpu::Buffer {
         label: Some(label),
         size: bytes,
         usage: wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::UNIFORM
             | wgpu::BufferUsages::COPY_DST
             | wgpu::BufferUsages::COPY_SRC,
         mapped_at_creation: false,

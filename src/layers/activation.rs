@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Layer;
-use crate::plan::{Kernel, Shader, Tape, Tensor};
+use crate::plan::{Kernel, Shader, Tape, Target, Tensor};
 
 static ACTIVATION: Shader = crate::shader!("activation");
 
@@ -67,21 +67,31 @@ impl Layer for Activation {
             extent: [x.elements(), 1, 1],
             multiplications: 0,
         });
+        let activation = *self;
         tape.on_backward(y, move |tape| {
             let dy = tape.gradient(y);
-            let Some(dx) = tape.gradient_of(x) else {
-                return;
-            };
-            let [elements, activation] = constants;
-            tape.dispatch(Kernel {
-                shader: &ACTIVATION,
-                entry: "backward",
-                constants: &[elements, activation, dx.constant()],
-                bindings: &[("output", y), ("dy", dy), ("dx", dx.tensor)],
-                extent: [x.elements(), 1, 1],
-                multiplications: 0,
-            });
+            if let Some(dx) = tape.gradient_of(x) {
+                activation.record_gradient(tape, y, dy, dx);
+            }
         });
         y
+    }
+}
+
+impl Activation {
+    /// Records `dx = phi'(x) dy` from y = phi(x), into a tensor that nothing else writes.
+    pub(super) fn record_backward(self, tape: &mut Tape, y: Tensor, dy: Tensor, dx: Tensor) {
+        self.record_gradient(tape, y, dy, Target { tensor: dx, accumulate: false });
+    }
+
+    fn record_gradient(self, tape: &mut Tape, y: Tensor, dy: Tensor, dx: Target) {
+        tape.dispatch(Kernel {
+            shader: &ACTIVATION,
+            entry: "backward",
+            constants: &[("ELEMENTS", y.elements().into()), self.constant(), dx.constant()],
+            bindings: &[("output", y), ("dy", dy), ("dx", dx.tensor)],
+            extent: [y.elements(), 1, 1],
+            multiplications: 0,
+        });
     }
 }

@@ -44,9 +44,9 @@ impl Conv2dOptions {
 /// y = x * weight + bias, the cross-correlation of PyTorch's `Conv2d`, on channels-last images.
 #[derive(Clone, Copy, Debug)]
 pub struct Conv2d {
-    options: Conv2dOptions,
-    weight: Parameter,
-    bias: Option<Parameter>,
+    pub(super) options: Conv2dOptions,
+    pub(super) weight: Parameter,
+    pub(super) bias: Option<Parameter>,
 }
 
 impl Conv2d {
@@ -82,7 +82,7 @@ impl Conv2d {
     }
 
     /// `[N, H, W, C]` of y for `[N, H, W, C]` of x. Panics if they do not fit.
-    fn out_shape(&self, x: Tensor) -> [u32; 4] {
+    pub(super) fn out_shape(&self, x: Tensor) -> [u32; 4] {
         let [batch, height, width, channels] = x.image_sizes();
         let options = &self.options;
         assert_eq!(
@@ -101,9 +101,9 @@ impl Conv2d {
         [batch, out(0, height), out(1, width), options.out_channels]
     }
 
-    fn constants(&self, x: Tensor, y: Tensor) -> Vec<(&'static str, f64)> {
+    pub(super) fn constants(&self, x: Tensor, y_shape: [u32; 4]) -> Vec<(&'static str, f64)> {
         let [batch, height, width, in_channels] = x.image_sizes().map(f64::from);
-        let [_, out_height, out_width, out_channels] = y.image_sizes().map(f64::from);
+        let [_, out_height, out_width, out_channels] = y_shape.map(f64::from);
         let options = &self.options;
         vec![
             ("BATCH", batch),
@@ -123,9 +123,10 @@ impl Conv2d {
     }
 
     /// Multiplications of one pass over the batch; products with padding count, as in the paper.
-    fn multiplications(&self, y: Tensor) -> u64 {
+    pub(super) fn multiplications(&self, y_shape: [u32; 4]) -> u64 {
         let [height, width] = self.options.kernel_size.map(u64::from);
-        u64::from(y.elements()) * u64::from(self.options.in_channels) * height * width
+        let elements: u64 = y_shape.iter().map(|&size| u64::from(size)).product();
+        elements * u64::from(self.options.in_channels) * height * width
     }
 }
 
@@ -146,10 +147,10 @@ impl Layer for Conv2d {
             } else {
                 "forward"
             },
-            constants: &conv.constants(x, y),
+            constants: &conv.constants(x, y_shape),
             bindings: &bindings,
             extent: strips(y_shape),
-            multiplications: conv.multiplications(y),
+            multiplications: conv.multiplications(y_shape),
         });
         tape.on_backward(y, move |tape| {
             conv.backward_weight(tape, x, y);
@@ -168,7 +169,7 @@ impl Conv2d {
         let columns = out_channels.next_multiple_of(4);
         let chunks = (batch * out_height).min(MAX_CHUNKS);
         let partial = tape.tensor("partial", [chunks, rows * columns]);
-        let mut constants = self.constants(x, y);
+        let mut constants = self.constants(x, y.image_sizes());
         constants.push(("CHUNKS", chunks.into()));
         tape.dispatch(Kernel {
             shader: &DIRECT,
@@ -176,7 +177,7 @@ impl Conv2d {
             constants: &constants,
             bindings: &[("input", x), ("dy", dy), ("partial", partial)],
             extent: [rows, columns / 4, chunks],
-            multiplications: self.multiplications(y),
+            multiplications: self.multiplications(y.image_sizes()),
         });
         let dweight = tape.gradient_of_parameter(self.weight);
         reduce_rows(tape, partial, 0, dweight);
@@ -191,7 +192,7 @@ impl Conv2d {
         let Some(dx) = tape.gradient_of(x) else {
             return;
         };
-        let mut constants = self.constants(x, y);
+        let mut constants = self.constants(x, y.image_sizes());
         constants.push(dx.constant());
         tape.dispatch(Kernel {
             shader: &DIRECT,
@@ -203,7 +204,7 @@ impl Conv2d {
                 ("dx", dx.tensor),
             ],
             extent: strips(x.image_sizes()),
-            multiplications: self.multiplications(y),
+            multiplications: self.multiplications(y.image_sizes()),
         });
     }
 }

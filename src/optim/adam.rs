@@ -50,6 +50,8 @@ impl Optimizer for Adam {
                 ("ELEMENTS", parameters.elements().into()),
                 ("BETA1", self.beta1),
                 ("BETA2", self.beta2),
+                ("ONE_MINUS_BETA1", 1.0 - self.beta1),
+                ("ONE_MINUS_BETA2", 1.0 - self.beta2),
                 ("EPS", self.eps),
                 ("WEIGHT_DECAY", self.weight_decay),
             ],

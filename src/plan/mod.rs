@@ -13,7 +13,7 @@ mod tensor;
 
 pub use parameters::{ALIGNMENT, Init, Layout, Parameter, ParameterSpec, Parameters};
 pub use shader::{Access, BindingSlot, EntryPoint, Shader};
-pub use tape::{Kernel, Mode, Tape, Target};
+pub use tape::{AdapterClass, Kernel, Mode, Tape, Target};
 pub use tensor::{BufferId, Shape, Tensor};
 
 /// How long the contents of a buffer live, and who shares them.
@@ -32,7 +32,9 @@ pub enum Lifetime {
 pub struct BufferSpec {
     /// Its name: `parameters`, `train.images`, `conv1.y`.
     pub label: String,
-    /// Its size.
+    /// Elements that tensors use.
+    pub elements: u32,
+    /// Its size: the elements, and room behind them for uniform bindings of fixed size.
     pub bytes: u64,
     /// Who owns it.
     pub lifetime: Lifetime,
@@ -49,17 +51,14 @@ pub struct Binding {
     pub access: Access,
     /// What is bound.
     pub tensor: Tensor,
+    /// Bytes bound from the start of the tensor: more than its own for a uniform binding.
+    pub bytes: u64,
 }
 
 impl Binding {
     /// Bytes from the start of the buffer to the first byte bound.
     pub fn offset_bytes(&self) -> u64 {
         u64::from(self.tensor.offset) * 4
-    }
-
-    /// Bytes bound.
-    pub fn bytes(&self) -> u64 {
-        u64::from(self.tensor.elements()) * 4
     }
 }
 
@@ -119,7 +118,7 @@ impl Plan {
             .buffers
             .iter()
             .position(|buffer| buffer.label == label)?;
-        let elements = (self.buffers[index].bytes / 4) as u32;
+        let elements = self.buffers[index].elements;
         Some(Tensor {
             buffer: BufferId(index as u32),
             offset: 0,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
 
-use naga::{AddressSpace, Expression, Literal, Module, StorageAccess, TypeInner};
+use naga::{AddressSpace, ArraySize, Expression, Literal, Module, StorageAccess, TypeInner};
 
 /// One WGSL file with the shared library appended, and what naga reads from it.
 pub struct Shader {
@@ -56,6 +56,8 @@ pub enum Access {
     Read,
     /// A storage buffer that is written, and may be read.
     ReadWrite,
+    /// A uniform buffer: its whole declared size is bound, whatever the tensor's.
+    Uniform,
 }
 
 /// A buffer binding of an entry point.
@@ -69,6 +71,8 @@ pub struct BindingSlot {
     pub access: Access,
     /// Bytes from one array element to the next: an offset or size must be a multiple of it.
     pub element_bytes: u32,
+    /// Bytes of the declared array, for a uniform buffer.
+    pub uniform_bytes: u32,
 }
 
 /// What the host must know of one entry point.
@@ -198,21 +202,27 @@ fn read_entry_point(module: &Module, entry: &str) -> EntryPoint {
     naga::compact::compact(&mut module, naga::compact::KeepUnused::No);
 
     let bindings = module.global_variables.iter().filter_map(|(_, variable)| {
-        let AddressSpace::Storage { access } = variable.space else {
-            return None;
+        let access = match variable.space {
+            AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => {
+                Access::ReadWrite
+            }
+            AddressSpace::Storage { .. } => Access::Read,
+            AddressSpace::Uniform => Access::Uniform,
+            _ => return None,
         };
-        let TypeInner::Array { stride, .. } = module.types[variable.ty].inner else {
-            panic!("storage binding {:?} is not an array", variable.name)
+        let TypeInner::Array { stride, size, .. } = module.types[variable.ty].inner else {
+            panic!("binding {:?} is not an array", variable.name)
+        };
+        let length = match size {
+            ArraySize::Constant(length) => length.get(),
+            ArraySize::Pending(_) | ArraySize::Dynamic => 0,
         };
         Some(BindingSlot {
             name: variable.name.clone()?,
             slot: variable.binding?.binding,
-            access: if access.contains(StorageAccess::STORE) {
-                Access::ReadWrite
-            } else {
-                Access::Read
-            },
+            access,
             element_bytes: stride,
+            uniform_bytes: stride * length,
         })
     });
     let required = module

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::parameters::{Parameter, Parameters};
-use super::shader::{Access, EntryPoint, Shader};
+use super::parameters::{ALIGNMENT, Parameter, Parameters};
+use super::shader::{Access, BindingSlot, EntryPoint, Shader};
 use super::tensor::{BufferId, Shape, Tensor};
 use super::{Binding, BufferSpec, Cost, Dispatch, Lifetime, Plan};
 
@@ -29,6 +29,16 @@ impl Mode {
             Self::Evaluate => "test",
         }
     }
+}
+
+/// What kind of processor runs the plan: the kernel that is best on one can be the worst on the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum AdapterClass {
+    /// A graphics processor.
+    #[default]
+    Gpu,
+    /// A driver that runs shaders on the CPU.
+    Cpu,
 }
 
 /// A dispatch as a layer asks for it: names instead of numbers, an extent instead of a grid.
@@ -69,6 +79,7 @@ type Backward = Box<dyn FnOnce(&mut Tape)>;
 pub struct Tape {
     parameters: Parameters,
     mode: Mode,
+    class: AdapterClass,
     plan: Plan,
     scope: Vec<String>,
     backward: Vec<(Tensor, Vec<String>, Backward)>,
@@ -89,6 +100,7 @@ impl Tape {
         let mut tape = Self {
             parameters: parameters.clone(),
             mode,
+            class: AdapterClass::default(),
             plan,
             scope: Vec::new(),
             backward: Vec::new(),
@@ -99,6 +111,16 @@ impl Tape {
         };
         tape.state("parameters", [parameters.device_elements()]);
         tape
+    }
+
+    /// The same tape for another class of adapter.
+    pub fn for_class(self, class: AdapterClass) -> Self {
+        Self { class, ..self }
+    }
+
+    /// The class of adapter that will run the plan.
+    pub fn class(&self) -> AdapterClass {
+        self.class
     }
 
     /// What the plan is recorded for.
@@ -260,7 +282,13 @@ impl Tape {
         let entry = kernel.shader.entry_point(kernel.entry);
         check_constants(&place, &kernel, entry);
         let bindings = bind(&place, &kernel, entry);
-        let bytes = bindings.iter().map(Binding::bytes).sum();
+        for binding in &bindings {
+            let aligned = binding.tensor.offset.is_multiple_of(ALIGNMENT);
+            assert!(aligned, "{place}: `{}` does not start at a multiple of 256 bytes", binding.name);
+            let spec = &mut self.plan.buffers[binding.tensor.buffer.0 as usize];
+            spec.bytes = spec.bytes.max(binding.offset_bytes() + binding.bytes);
+        }
+        let bytes = bindings.iter().map(|binding| u64::from(binding.tensor.elements()) * 4).sum();
         self.plan.dispatches.push(Dispatch {
             layer,
             shader: kernel.shader,
@@ -297,9 +325,11 @@ impl Tape {
 
     fn add_buffer(&mut self, label: String, shape: Shape, lifetime: Lifetime) -> Tensor {
         let buffer = BufferId(self.plan.buffers.len() as u32);
-        let bytes = u64::from(shape.elements()) * 4;
+        let elements = shape.elements();
+        let bytes = u64::from(elements) * 4;
         self.plan.buffers.push(BufferSpec {
             label,
+            elements,
             bytes,
             lifetime,
         });
@@ -332,7 +362,7 @@ impl Tape {
         let spec = &self.plan.buffers[buffer.0 as usize];
         let (label, shape) = (
             format!("d({})", spec.label),
-            Shape::from([(spec.bytes / 4) as u32]),
+            Shape::from([spec.elements]),
         );
         self.add_buffer(label, shape, Lifetime::Plan).buffer
     }
@@ -369,6 +399,27 @@ fn check_constants(place: &str, kernel: &Kernel, entry: &EntryPoint) {
     }
 }
 
+/// The bytes that a tensor binds to a slot: its own, or the declared size of a uniform buffer.
+fn bound_bytes(place: &str, slot: &BindingSlot, tensor: Tensor) -> u64 {
+    let bytes = tensor.elements() * 4;
+    if slot.access == Access::Uniform {
+        assert!(
+            bytes <= slot.uniform_bytes,
+            "{place}: `{}` of {bytes} bytes does not fit the uniform buffer of {}",
+            slot.name,
+            slot.uniform_bytes
+        );
+        return slot.uniform_bytes.into();
+    }
+    assert!(
+        bytes.is_multiple_of(slot.element_bytes),
+        "{place}: binding `{}` of {bytes} bytes is not a whole number of {}-byte elements",
+        slot.name,
+        slot.element_bytes
+    );
+    bytes.into()
+}
+
 fn bind(place: &str, kernel: &Kernel, entry: &EntryPoint) -> Vec<Binding> {
     for (name, _) in kernel.bindings {
         let known = entry.bindings.iter().any(|slot| slot.name == *name);
@@ -381,18 +432,12 @@ fn bind(place: &str, kernel: &Kernel, entry: &EntryPoint) -> Vec<Binding> {
             let given = kernel.bindings.iter().find(|(name, _)| *name == slot.name);
             let (_, tensor) =
                 *given.unwrap_or_else(|| panic!("{place}: binding `{}` is missing", slot.name));
-            let bytes = tensor.elements() * 4;
-            assert!(
-                bytes.is_multiple_of(slot.element_bytes),
-                "{place}: binding `{}` of {bytes} bytes is not a whole number of {}-byte elements",
-                slot.name,
-                slot.element_bytes
-            );
             Binding {
                 name: slot.name.clone(),
                 slot: slot.slot,
                 access: slot.access,
                 tensor,
+                bytes: bound_bytes(place, slot, tensor),
             }
         })
         .collect();
@@ -402,7 +447,7 @@ fn bind(place: &str, kernel: &Kernel, entry: &EntryPoint) -> Vec<Binding> {
     {
         for other in &bindings {
             let clash =
-                other.access == Access::Read && other.tensor.buffer == written.tensor.buffer;
+                other.access != Access::ReadWrite && other.tensor.buffer == written.tensor.buffer;
             assert!(
                 !clash,
                 "{place}: `{}` is written in the buffer that `{}` is read from",

@@ -86,6 +86,15 @@ impl Tensor {
             .unwrap_or_else(|_| panic!("{sizes:?} is not a batch of images [N, H, W, C]"))
     }
 
+    /// Rows `start..start + count` of dimension 0.
+    pub fn row_range(self, start: u32, count: u32) -> Self {
+        assert!(start + count <= self.rows(), "rows {start}..{} of {:?}", start + count, self.shape);
+        let offset = self.offset + start * self.columns();
+        let mut shape = self.shape;
+        shape.sizes[0] = count;
+        Self { offset, shape, ..self }
+    }
+
     /// The same elements under another shape.
     pub fn reshape(self, shape: impl Into<Shape>) -> Self {
         let shape = shape.into();

@@ -86,7 +86,7 @@ impl<'a> Trainer<'a> {
         let mut allocation = Allocation::default();
         for (index, name) in config.nets.iter().enumerate() {
             let model = config.build_model(name, &dataset)?;
-            let net = RecordedNet::new(name, model, &config, to_train, &test);
+            let net = RecordedNet::new(name, model, &config, to_train, &test, device.class());
             allocation.add(index, net.plans());
             recorded.push(net);
         }

@@ -8,7 +8,7 @@ use crate::gpu::{Device, Memory};
 use crate::layers::Source;
 use crate::models::{self, Model};
 use crate::optim::{Optimizer, ScheduleEntry};
-use crate::plan::Plan;
+use crate::plan::{AdapterClass, Plan};
 use crate::steps;
 
 /// A net and its plans, recorded but not yet on a device.
@@ -28,14 +28,15 @@ impl RecordedNet {
         config: &Config,
         train: Option<&Source>,
         test: &Source,
+        class: AdapterClass,
     ) -> Self {
         let optimizer = config.optimizer();
         let train = train.map(|source| {
             PassPlans::record(source, |batch| {
-                steps::train_plan(&model, source, batch, &*optimizer)
+                steps::train_plan(&model, source, batch, &*optimizer, class)
             })
         });
-        let evaluate = PassPlans::record(test, |batch| steps::evaluate_plan(&model, test, batch));
+        let evaluate = PassPlans::record(test, |batch| steps::evaluate_plan(&model, test, batch, class));
         Self {
             name: name.to_owned(),
             model,

@@ -1,0 +1,218 @@
+//! Convolution, max pooling and activation as one layer, which some adapters run as one kernel.
+
+use super::{Activation, Conv2d, Layer, MaxPool2d};
+use crate::plan::{AdapterClass, Kernel, Shader, Tape, Tensor};
+
+static UNIFORM: Shader = crate::shader!("conv2d/uniform");
+
+/// Elements of a uniform binding: 64 KiB, which every adapter takes.
+const UNIFORM_ELEMENTS: u32 = 16_384;
+
+/// phi(max_pool(conv(x))): the order of PyTorch's MNIST example, equal to max_pool(phi(conv(x))) as phi is monotonic.
+#[derive(Clone, Copy, Debug)]
+pub struct ConvBlock {
+    /// The convolution.
+    pub conv: Conv2d,
+    /// Height and width of the pooling windows, which lie side by side; 1 and 1 for none.
+    pub pool: [u32; 2],
+    /// The activation.
+    pub activation: Activation,
+}
+
+impl Layer for ConvBlock {
+    fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
+        match UniformBlock::new(*self, tape.class(), x) {
+            Some(block) => block.forward(tape, x),
+            None => self.composed(tape, x),
+        }
+    }
+}
+
+impl ConvBlock {
+    fn composed(&self, tape: &mut Tape, x: Tensor) -> Tensor {
+        let mut y = self.conv.forward(tape, x);
+        if self.pool != [1, 1] {
+            let pool = MaxPool2d { window: self.pool, stride: self.pool };
+            y = tape.scope("pool", |tape| pool.forward(tape, y));
+        }
+        tape.scope("activation", |tape| self.activation.forward(tape, y))
+    }
+}
+
+/// The block as `conv2d/uniform.wgsl` runs it: a few images a dispatch, so that they fit into uniform bindings.
+#[derive(Clone, Copy)]
+struct UniformBlock {
+    block: ConvBlock,
+    conv_shape: [u32; 4],
+    y_shape: [u32; 4],
+    images: u32,
+}
+
+impl UniformBlock {
+    /// The block on a CPU adapter, if its sizes fit the kernel's limits.
+    fn new(block: ConvBlock, class: AdapterClass, x: Tensor) -> Option<Self> {
+        let conv_shape = block.conv.out_shape(x);
+        let [batch, out_height, out_width, out_channels] = conv_shape;
+        let [window_h, window_w] = block.pool;
+        if out_height < window_h || out_width < window_w {
+            return None;
+        }
+        let y_shape = [batch, out_height / window_h, out_width / window_w, out_channels];
+        let [kernel_h, kernel_w] = block.conv.options.kernel_size;
+        let weight = kernel_h * kernel_w * x.image_sizes()[3] * out_channels.next_multiple_of(4);
+        let y_columns = y_shape[1..].iter().product();
+        let fits = class == AdapterClass::Cpu
+            && block.conv.bias.is_some()
+            && weight <= UNIFORM_ELEMENTS
+            && kernel_w <= UNIFORM.constant("MAX_KERNEL_W")
+            && window_w <= UNIFORM.constant("PIXELS");
+        let images = images_of_dispatch(batch, [x.columns(), y_columns])?;
+        fits.then_some(Self { block, conv_shape, y_shape, images })
+    }
+
+    /// Images `start..start + count` of each dispatch.
+    fn ranges(self) -> impl Iterator<Item = (u32, u32)> {
+        let batch = self.conv_shape[0];
+        let starts = (0..batch).step_by(self.images as usize);
+        starts.map(move |start| (start, self.images.min(batch - start)))
+    }
+
+    fn constants(&self, x: Tensor, count: u32, strip: u32) -> Vec<(&'static str, f64)> {
+        let mut constants = self.block.conv.constants(x.row_range(0, count), self.conv_shape);
+        let [window_h, window_w] = self.block.pool;
+        constants.extend([
+            ("WINDOW_H", window_h.into()),
+            ("WINDOW_W", window_w.into()),
+            ("STRIP", strip.into()),
+            self.block.activation.constant(),
+        ]);
+        constants
+    }
+
+    fn multiplications(&self, count: u32) -> u64 {
+        let [_, height, width, channels] = self.conv_shape;
+        self.block.conv.multiplications([count, height, width, channels])
+    }
+
+    fn forward(self, tape: &mut Tape, x: Tensor) -> Tensor {
+        let y = tape.tensor("y", self.y_shape);
+        let winner = tape.tensor("winner", self.y_shape);
+        let [_, height, width, channels] = self.y_shape;
+        let window_w = self.block.pool[1];
+        let pooled_strip = balanced_strip(width, UNIFORM.constant("PIXELS") / window_w);
+        let weight = tape.parameter(self.block.conv.weight);
+        let bias = tape.parameter(self.block.conv.bias.expect("the block has a bias"));
+        for (start, count) in self.ranges() {
+            let groups = count.div_ceil(UNIFORM.constant("LANES"));
+            let bindings = [
+                ("x", x.row_range(start, count)),
+                ("weight", weight),
+                ("bias", bias),
+                ("y", y.row_range(start, count)),
+                ("winner", winner.row_range(start, count)),
+            ];
+            tape.dispatch(Kernel {
+                shader: &UNIFORM,
+                entry: "forward",
+                constants: &self.constants(x, count, pooled_strip * window_w),
+                bindings: &bindings,
+                extent: workgroups([groups * height * width.div_ceil(pooled_strip), channels.div_ceil(4)]),
+                multiplications: self.multiplications(count),
+            });
+        }
+        tape.on_backward(y, move |tape| {
+            let dy = self.activation_gradient(tape, y);
+            self.backward_weight(tape, x, dy, winner);
+            self.backward_input(tape, x, dy, winner);
+        });
+        y
+    }
+
+    /// The gradient of the pooled values: `winner` already holds what ReLU cuts, other activations take a pass of their own.
+    fn activation_gradient(&self, tape: &mut Tape, y: Tensor) -> Tensor {
+        let dy = tape.gradient(y);
+        match self.block.activation {
+            Activation::Identity | Activation::Relu => dy,
+            activation => {
+                let dz = tape.tensor("dz", y.shape());
+                activation.record_backward(tape, y, dy, dz);
+                dz
+            }
+        }
+    }
+
+    fn backward_weight(&self, tape: &mut Tape, x: Tensor, dy: Tensor, winner: Tensor) {
+        let conv = &self.block.conv;
+        let dweight = tape.gradient_of_parameter(conv.weight);
+        let dbias = tape.gradient_of_parameter(conv.bias.expect("the block has a bias"));
+        let [_, _, _, channels] = self.y_shape;
+        let rows = conv.options.kernel_size[0] * conv.options.in_channels + 1;
+        for (start, count) in self.ranges() {
+            let mut constants = self.constants(x, count, self.block.pool[1]);
+            let accumulate = dweight.accumulate || start > 0;
+            constants.push(("ACCUMULATE", f64::from(u8::from(accumulate))));
+            let bindings = [
+                ("input", x.row_range(start, count)),
+                ("dy", dy.row_range(start, count)),
+                ("winners", winner.row_range(start, count)),
+                ("dweight", dweight.tensor),
+                ("dbias", dbias.tensor),
+            ];
+            tape.dispatch(Kernel {
+                shader: &UNIFORM,
+                entry: "backward_weight",
+                constants: &constants,
+                bindings: &bindings,
+                extent: [rows, channels.div_ceil(4), 1],
+                multiplications: self.multiplications(count),
+            });
+        }
+    }
+
+    fn backward_input(&self, tape: &mut Tape, x: Tensor, dy: Tensor, winner: Tensor) {
+        let Some(dx) = tape.gradient_of(x) else { return };
+        let [_, height, width, channels] = x.image_sizes();
+        let strip = balanced_strip(width, UNIFORM.constant("PIXELS"));
+        for (start, count) in self.ranges() {
+            let mut constants = self.constants(x, count, strip);
+            constants.push(dx.constant());
+            let groups = count.div_ceil(UNIFORM.constant("LANES"));
+            let bindings = [
+                ("dy", dy.row_range(start, count)),
+                ("weight", tape.parameter(self.block.conv.weight)),
+                ("winners", winner.row_range(start, count)),
+                ("dx", dx.tensor.row_range(start, count)),
+            ];
+            tape.dispatch(Kernel {
+                shader: &UNIFORM,
+                entry: "backward_input",
+                constants: &constants,
+                bindings: &bindings,
+                extent: workgroups([groups * height * width.div_ceil(strip), channels.div_ceil(4)]),
+                multiplications: self.multiplications(count),
+            });
+        }
+    }
+}
+
+/// The largest number of images, a multiple of the lanes, whose rows of each size fit a uniform binding and end at a
+/// multiple of the binding alignment. All of them, if they fit. `None` if not even one group of lanes fits.
+fn images_of_dispatch(batch: u32, columns: [u32; 2]) -> Option<u32> {
+    let largest = UNIFORM_ELEMENTS / columns[0].max(columns[1]);
+    if batch <= largest {
+        return Some(batch);
+    }
+    let aligned = |&images: &u32| columns.iter().all(|&size| (images * size).is_multiple_of(crate::plan::ALIGNMENT));
+    let lanes = UNIFORM.constant("LANES");
+    (1..=largest / lanes).rev().map(|groups| groups * lanes).find(aligned)
+}
+
+/// The strip, at most `limit` wide, that cuts `width` into the fewest and most equal pieces.
+fn balanced_strip(width: u32, limit: u32) -> u32 {
+    width.div_ceil(width.div_ceil(limit))
+}
+
+/// The extent of a kernel whose workgroups, not invocations, take one piece of work each.
+fn workgroups([x, y]: [u32; 2]) -> [u32; 3] {
+    [x * UNIFORM.constant("LANES"), y, 1]
+}

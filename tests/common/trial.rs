@@ -1,0 +1,311 @@
+//! Trials: one layer, forward and backward, on given inputs with random parameters and a random upstream gradient.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use spinalnet::layers::Add;
+use spinalnet::plan::{Mode, Parameters, Plan, Shape, Tape, Tensor};
+
+use super::{Draw, MODES, OpenPlan, Random, doubles, tolerance};
+
+/// Where tests of operations run: on the device, or only on paper to learn which entry points they reach.
+pub struct Bench {
+    on_device: bool,
+    entry_points: RefCell<BTreeSet<String>>,
+}
+
+/// An input of the layer under trial.
+pub struct Input {
+    /// Its shape.
+    pub shape: Shape,
+    /// Its values.
+    pub values: Vec<f32>,
+    /// Whether no gradient flows into it, as into a batch of data.
+    pub constant: bool,
+}
+
+impl Input {
+    /// An input with a gradient.
+    pub fn new(shape: impl Into<Shape>, values: Vec<f32>) -> Self {
+        let shape = shape.into();
+        assert_eq!(values.len(), shape.elements() as usize);
+        Self {
+            shape,
+            values,
+            constant: false,
+        }
+    }
+
+    /// An input with a gradient and random values.
+    pub fn drawn(shape: impl Into<Shape>, draw: Draw) -> Self {
+        let shape = shape.into();
+        Self::new(shape, Random(1).values(draw, shape.elements() as usize))
+    }
+}
+
+/// What a trial starts from.
+pub struct Setup {
+    /// The parameters that the layer added; their values are drawn.
+    pub parameters: Parameters,
+    /// The inputs of the layer.
+    pub inputs: Vec<Input>,
+    /// How parameters and the upstream gradient are drawn.
+    pub draw: Draw,
+    /// Record the layer twice on the same inputs and add the outputs, so that every gradient has two contributions. What
+    /// the outcome holds is halved again, and so equal to that of a single one.
+    pub twice: bool,
+    /// The state of training: seed, steps in the epoch, steps in the training.
+    pub step: [u32; 3],
+}
+
+impl Setup {
+    /// A layer without parameters on one input.
+    pub fn without_parameters(input: Input, draw: Draw) -> Self {
+        Self {
+            parameters: Parameters::default(),
+            inputs: vec![input],
+            draw,
+            twice: false,
+            step: [0; 3],
+        }
+    }
+}
+
+/// Everything that went into a trial and came out.
+pub struct Outcome {
+    /// Values of the parameters by name, in PyTorch's order.
+    pub parameters: BTreeMap<String, Vec<f64>>,
+    /// The inputs.
+    pub x: Vec<Vec<f64>>,
+    /// The upstream gradient.
+    pub dy: Vec<f64>,
+    /// The output.
+    pub y: Vec<f64>,
+    /// The gradient of each input; empty for a constant one.
+    pub dx: Vec<Vec<f64>>,
+    /// The gradient of each parameter by name, in PyTorch's order.
+    pub gradients: BTreeMap<String, Vec<f64>>,
+    /// Every buffer by its name, as the device left it.
+    pub buffers: BTreeMap<String, Vec<f64>>,
+    contributions: usize,
+    exact: bool,
+}
+
+impl Outcome {
+    /// Asserts that `got` are sums of `terms` products as expected, where `scale` are the sums of the magnitudes; exactly so
+    /// if the trial computed with integers.
+    pub fn assert_sums(
+        &self,
+        what: &str,
+        got: &[f64],
+        expected: &[f64],
+        terms: usize,
+        scale: &[f64],
+    ) {
+        assert_eq!(scale.len(), expected.len(), "{what}: the number of scales");
+        tolerance::assert_within(what, got, expected, |index| {
+            if self.exact {
+                0.0
+            } else {
+                tolerance::sum(self.contributions * terms, scale[index])
+            }
+        });
+    }
+}
+
+struct Recording {
+    plan: Plan,
+    inputs: Vec<Tensor>,
+    y: Tensor,
+    dy: Tensor,
+    dx: Vec<Option<Tensor>>,
+}
+
+impl Bench {
+    /// Trials run on the adapter, in every mode of checks.
+    pub fn on_device() -> Self {
+        Self {
+            on_device: true,
+            entry_points: RefCell::default(),
+        }
+    }
+
+    /// Trials are recorded and have no outcome.
+    pub fn on_paper() -> Self {
+        Self {
+            on_device: false,
+            ..Self::on_device()
+        }
+    }
+
+    /// `SHADER.ENTRY` of every dispatch so far.
+    pub fn entry_points(self) -> BTreeSet<String> {
+        self.entry_points.into_inner()
+    }
+
+    /// The plan on a device of each mode of checks.
+    pub fn open(&self, plan: &Plan) -> Vec<OpenPlan> {
+        let names = plan
+            .dispatches
+            .iter()
+            .map(|dispatch| format!("{}.{}", dispatch.shader.name(), dispatch.entry));
+        self.entry_points.borrow_mut().extend(names);
+        let modes = if self.on_device { &MODES[..] } else { &[] };
+        modes
+            .iter()
+            .map(|&checks| OpenPlan::new(checks, plan))
+            .collect()
+    }
+
+    /// Runs a layer and the way back, twice with the same bits, in every mode of checks: an outcome for each.
+    pub fn trial(
+        &self,
+        setup: &Setup,
+        layer: impl Fn(&mut Tape, &[Tensor]) -> Tensor,
+    ) -> Vec<Outcome> {
+        let recording = record(setup, layer);
+        let opened = self.open(&recording.plan);
+        let outcomes = opened.iter().map(|open| {
+            let first = run(setup, &recording, open);
+            open.poison();
+            let second = run(setup, &recording, open);
+            assert!(
+                bits(&first) == bits(&second),
+                "a second run gives other bits"
+            );
+            first
+        });
+        outcomes.collect()
+    }
+}
+
+fn record(setup: &Setup, layer: impl Fn(&mut Tape, &[Tensor]) -> Tensor) -> Recording {
+    let mut tape = Tape::new("trial", &setup.parameters, Mode::Train);
+    let inputs: Vec<Tensor> = setup
+        .inputs
+        .iter()
+        .map(|input| {
+            if input.constant {
+                tape.input("x", input.shape)
+            } else {
+                tape.tensor("x", input.shape)
+            }
+        })
+        .collect();
+    let mut y = layer(&mut tape, &inputs);
+    if setup.twice {
+        let again = layer(&mut tape, &inputs);
+        y = Add.forward(&mut tape, y, again);
+    }
+    let mut dy = None;
+    tape.backward_from(y, |_, gradient| dy = Some(gradient));
+    let dx = setup.inputs.iter().zip(&inputs).map(|(input, &x)| {
+        // Every input has got its gradient by now: this names it.
+        (!input.constant).then(|| tape.gradient(x))
+    });
+    let dx = dx.collect();
+    Recording {
+        plan: tape.finish(),
+        inputs,
+        y,
+        dy: dy.expect("backward_from gives it"),
+        dx,
+    }
+}
+
+fn run(setup: &Setup, recording: &Recording, open: &OpenPlan) -> Outcome {
+    let specs = setup.parameters.specs();
+    let mut random = Random(2);
+    let mut flat = vec![0.0; setup.parameters.device_elements() as usize];
+    let mut parameters = BTreeMap::new();
+    for spec in specs {
+        let values = random.parameter(setup.draw, spec);
+        spec.pack(&values, &mut flat);
+        parameters.insert(spec.name.clone(), doubles(&values));
+    }
+    open.write_named("parameters", &flat);
+    for (input, &x) in setup.inputs.iter().zip(&recording.inputs) {
+        open.write(x, &input.values);
+    }
+    let dy = random.values(setup.draw, recording.dy.elements() as usize);
+    open.write(recording.dy, &dy);
+    if open.labels().any(|label| label == "train.step") {
+        let [seed, in_epoch, in_training] = setup.step;
+        open.write_named("train.step", &[seed, in_epoch, in_training, 0]);
+    }
+
+    open.run();
+
+    let share = if setup.twice { 0.5 } else { 1.0 };
+    let read = |tensor: Tensor| -> Vec<f64> {
+        open.read::<f32>(tensor)
+            .iter()
+            .map(|&value| share * f64::from(value))
+            .collect()
+    };
+    let flat_gradients = if specs.is_empty() {
+        Vec::new()
+    } else {
+        open.read_named::<f32>("gradients")
+    };
+    assert_padding_untouched(&setup.parameters, &flat_gradients);
+    let gradients = specs.iter().map(|spec| {
+        let values = spec.unpack(&flat_gradients);
+        (
+            spec.name.clone(),
+            values
+                .iter()
+                .map(|&value| share * f64::from(value))
+                .collect(),
+        )
+    });
+    Outcome {
+        parameters,
+        x: setup
+            .inputs
+            .iter()
+            .map(|input| doubles(&input.values))
+            .collect(),
+        dy: doubles(&dy),
+        y: read(recording.y),
+        dx: recording
+            .dx
+            .iter()
+            .map(|dx| dx.map_or(Vec::new(), &read))
+            .collect(),
+        gradients: gradients.collect(),
+        buffers: open
+            .labels()
+            .map(|label| (label.to_owned(), doubles(&open.read_named::<f32>(label))))
+            .collect(),
+        contributions: if setup.twice { 2 } else { 1 },
+        exact: setup.draw == Draw::Integers,
+    }
+}
+
+/// Between the parameters' places in the flat buffer nothing may be written: that is where a kernel that runs past the
+/// end of its binding would land.
+fn assert_padding_untouched(parameters: &Parameters, gradients: &[f32]) {
+    let owned = |index: usize| {
+        parameters.specs().iter().any(|spec| {
+            let start = spec.offset as usize;
+            (start..start + spec.device_elements as usize).contains(&index)
+        })
+    };
+    for (index, &value) in gradients.iter().enumerate() {
+        let untouched = owned(index) || OpenPlan::is_poison(value);
+        assert!(
+            untouched,
+            "gradients[{index}], which no parameter owns, was written"
+        );
+    }
+}
+
+fn bits(outcome: &Outcome) -> Vec<(&String, Vec<u64>)> {
+    let of = |values: &Vec<f64>| values.iter().map(|value| value.to_bits()).collect();
+    outcome
+        .buffers
+        .iter()
+        .map(|(label, values)| (label, of(values)))
+        .collect()
+}

@@ -1,0 +1,108 @@
+//! Every entry point of every shader against its f64 twin on the adapter: forward and every gradient, over listed and
+//! drawn shapes, in checked and in trusted mode.
+
+mod common;
+mod reference;
+
+/// One file for each shader.
+mod ops {
+    pub mod activation;
+    pub mod adam;
+    pub mod add;
+    pub mod concat;
+    pub mod conv2d;
+    pub mod cross_entropy;
+    pub mod dropout;
+    pub mod flatten;
+    pub mod gather;
+    pub mod linear;
+    pub mod max_pool2d;
+    pub mod mse;
+    pub mod sgd;
+    pub mod spinal;
+}
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use common::Bench;
+
+/// Makes a test of each function, and one that asks whether together they reach every entry point.
+macro_rules! tests {
+    ($($module:ident::$test:ident,)*) => {
+        mod on_the_adapter {
+            use super::{Bench, ops};
+
+            $(
+                #[test]
+                fn $test() {
+                    ops::$module::$test(&Bench::on_device());
+                }
+            )*
+        }
+
+        #[test]
+        fn every_entry_point_is_tested() {
+            let bench = Bench::on_paper();
+            $(ops::$module::$test(&bench);)*
+            assert_eq!(bench.entry_points(), entry_points_on_disk());
+        }
+    };
+}
+
+tests! {
+    activation::activations_match_their_twins,
+    activation::activations_saturate_far_from_zero,
+    activation::a_long_extent_is_folded,
+    adam::adam_matches_its_twin,
+    add::add_matches_its_twin,
+    concat::concat_matches_its_twin,
+    concat::slices_wrap_and_share_a_tensor,
+    conv2d::conv2d_matches_its_twin,
+    conv2d::conv2d_of_integers_is_exact,
+    cross_entropy::cross_entropy_matches_its_twin,
+    dropout::dropout_matches_its_twin_bit_for_bit,
+    dropout::dropout2d_matches_its_twin_bit_for_bit,
+    dropout::dropout_adds_to_a_gradient,
+    flatten::flatten_matches_pytorch_order,
+    gather::images_match_their_twin,
+    gather::rows_are_copied,
+    linear::linear_matches_its_twin,
+    linear::linear_of_integers_is_exact,
+    max_pool2d::max_pool2d_matches_its_twin,
+    mse::mse_matches_its_twin,
+    sgd::sgd_matches_its_twin,
+    spinal::the_fused_chain_matches_the_twin,
+    spinal::both_paths_match_the_twin,
+    spinal::dropout_in_the_chain_matches_the_twin,
+}
+
+/// `SHADER.ENTRY` of every compute entry point below `shaders/`.
+fn entry_points_on_disk() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    let mut found = BTreeSet::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("the shaders lie there") {
+            let path = entry.expect("a folder can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path
+                .strip_prefix(&root)
+                .expect("it lies below")
+                .with_extension("");
+            let name = name
+                .components()
+                .map(|part| part.as_os_str().to_string_lossy());
+            let name = name.collect::<Vec<_>>().join("/");
+            let text = fs::read_to_string(&path).expect("shaders are text");
+            let attribute = text.split("@compute").skip(1);
+            let entries = attribute.filter_map(|rest| rest.split_once("fn ")?.1.split('(').next());
+            found.extend(entries.map(|entry| format!("{name}.{entry}")));
+        }
+    }
+    found
+}

@@ -1,0 +1,196 @@
+//! Convolution, and with it the reduction of its partial sums.
+
+use proptest::prelude::*;
+use spinalnet::layers::{Conv2d, Conv2dOptions, Layer};
+use spinalnet::plan::Parameters;
+
+use crate::common::{Bench, Draw, Input, Outcome, Setup, for_all, magnitudes};
+use crate::reference::conv2d;
+
+#[derive(Clone, Debug)]
+struct Case {
+    twin: conv2d::Conv2d,
+    bias: bool,
+    twice: bool,
+}
+
+/// A case from `[batch, height, width, in, out]`, kernel, stride, padding and bias.
+const fn case(
+    sizes: [usize; 5],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    bias: bool,
+) -> Case {
+    let [batch, height, width, in_channels, out_channels] = sizes;
+    Case {
+        twin: conv2d::Conv2d {
+            batch,
+            height,
+            width,
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            padding,
+        },
+        bias,
+        twice: !bias,
+    }
+}
+
+/// Strips are 8 pixels and 4 channels: sizes at, below and above both; a kernel of one, as large as the image, larger
+/// than the image without its padding; strides that leave a rest or skip pixels; more rows of output than chunks.
+const LISTED: [Case; 9] = [
+    case([1, 1, 1, 1, 1], [1, 1], [1, 1], [0, 0], true),
+    case([2, 5, 8, 4, 4], [3, 3], [1, 1], [1, 1], true),
+    case([1, 3, 9, 3, 5], [1, 1], [1, 1], [0, 0], false),
+    case([2, 5, 7, 2, 3], [5, 7], [1, 1], [0, 0], true),
+    case([1, 2, 3, 1, 2], [4, 5], [1, 1], [1, 1], false),
+    case([1, 11, 17, 1, 9], [2, 3], [2, 3], [0, 1], true),
+    case([1, 6, 10, 5, 1], [1, 2], [3, 4], [0, 0], false),
+    case([3, 24, 12, 1, 2], [5, 5], [1, 1], [0, 0], true),
+    case([1, 4, 4, 2, 2], [2, 2], [1, 1], [3, 2], true),
+];
+
+fn cases() -> impl Strategy<Value = Case> {
+    let axis = (1..20usize, 1..5usize, 1..4usize, 0..3usize);
+    let sizes = (1..4usize, 1..7usize, 1..10usize);
+    (sizes, axis.clone(), axis, any::<bool>(), any::<bool>()).prop_map(
+        |(sizes, vertical, horizontal, bias, twice)| {
+            let (batch, in_channels, out_channels) = sizes;
+            let fitting = |(size, kernel, stride, padding): (usize, usize, usize, usize)| {
+                (size, kernel.min(size + 2 * padding), stride, padding)
+            };
+            let (height, kernel_h, stride_h, padding_h) = fitting(vertical);
+            let (width, kernel_w, stride_w, padding_w) = fitting(horizontal);
+            let sizes = [batch, height, width, in_channels, out_channels];
+            Case {
+                twice,
+                ..case(
+                    sizes,
+                    [kernel_h, kernel_w],
+                    [stride_h, stride_w],
+                    [padding_h, padding_w],
+                    bias,
+                )
+            }
+        },
+    )
+}
+
+fn trial(bench: &Bench, case: &Case, draw: Draw) {
+    let twin = &case.twin;
+    let pair = |[vertical, horizontal]: [usize; 2]| [vertical as u32, horizontal as u32];
+    let options = Conv2dOptions {
+        in_channels: twin.in_channels as u32,
+        out_channels: twin.out_channels as u32,
+        kernel_size: pair(twin.kernel),
+        stride: pair(twin.stride),
+        padding: pair(twin.padding),
+        bias: case.bias,
+    };
+    let mut parameters = Parameters::default();
+    let conv = Conv2d::new(&mut parameters, "conv", options);
+    let shape = [twin.batch, twin.height, twin.width, twin.in_channels].map(|size| size as u32);
+    let setup = Setup {
+        parameters,
+        twice: case.twice,
+        ..Setup::without_parameters(Input::drawn(shape, draw), draw)
+    };
+    for outcome in bench.trial(&setup, |tape, x| conv.forward(tape, x[0])) {
+        check(&outcome, twin);
+        assert_padded_channels_are_zero(&outcome, &setup.parameters);
+    }
+}
+
+fn check(outcome: &Outcome, twin: &conv2d::Conv2d) {
+    let (x, dy, weight) = (
+        &outcome.x[0],
+        &outcome.dy,
+        &outcome.parameters["conv.weight"],
+    );
+    let bias = outcome.parameters.get("conv.bias");
+    let magnitude_of = magnitudes;
+    let taps = twin.kernel[0] * twin.kernel[1];
+
+    let expected = conv2d::forward(twin, x, weight, bias.map(Vec::as_slice));
+    let bias_scale = bias.map(|bias| magnitudes(bias));
+    let scale = conv2d::forward(
+        twin,
+        &magnitude_of(x),
+        &magnitude_of(weight),
+        bias_scale.as_deref(),
+    );
+    outcome.assert_sums(
+        "y",
+        &outcome.y,
+        &expected,
+        taps * twin.in_channels + 1,
+        &scale,
+    );
+
+    let expected = conv2d::backward_input(twin, weight, dy);
+    let scale = conv2d::backward_input(twin, &magnitude_of(weight), &magnitude_of(dy));
+    outcome.assert_sums(
+        "dx",
+        &outcome.dx[0],
+        &expected,
+        taps * twin.out_channels,
+        &scale,
+    );
+
+    let positions = twin.batch * twin.out_height() * twin.out_width();
+    let (dweight, dbias) = conv2d::backward_weight(twin, x, dy);
+    let (weight_scale, bias_scale) =
+        conv2d::backward_weight(twin, &magnitude_of(x), &magnitude_of(dy));
+    outcome.assert_sums(
+        "dweight",
+        &outcome.gradients["conv.weight"],
+        &dweight,
+        positions,
+        &weight_scale,
+    );
+    if bias.is_some() {
+        outcome.assert_sums(
+            "dbias",
+            &outcome.gradients["conv.bias"],
+            &dbias,
+            positions,
+            &bias_scale,
+        );
+    }
+}
+
+/// Output channels are padded to fours: the padding has no gradient, so that no update moves it away from zero.
+fn assert_padded_channels_are_zero(outcome: &Outcome, parameters: &Parameters) {
+    let gradients = &outcome.buffers["gradients"];
+    for spec in parameters.specs() {
+        let mut used = vec![0.0; gradients.len()];
+        spec.pack(&vec![1.0; spec.elements()], &mut used);
+        let start = spec.offset as usize;
+        let padding =
+            (start..start + spec.device_elements as usize).filter(|&index| used[index] == 0.0);
+        for index in padding {
+            assert_eq!(
+                gradients[index],
+                0.0,
+                "{}: padding {}",
+                spec.name,
+                index - start
+            );
+        }
+    }
+}
+
+pub fn conv2d_matches_its_twin(bench: &Bench) {
+    for_all(&LISTED, 6, cases(), |case| {
+        trial(bench, case, Draw::Uniform)
+    });
+}
+
+pub fn conv2d_of_integers_is_exact(bench: &Bench) {
+    for_all(&LISTED[1..4], 2, cases(), |case| {
+        trial(bench, case, Draw::Integers)
+    });
+}

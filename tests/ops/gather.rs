@@ -1,0 +1,154 @@
+//! Fetching a batch from the resident data set.
+
+use proptest::prelude::*;
+use spinalnet::layers::{Sample, Source};
+use spinalnet::plan::{Mode, Parameters, Tape};
+
+use crate::common::tolerance::{EPS, assert_exact, assert_within};
+use crate::common::{Bench, Draw, Random, doubles, for_all};
+use crate::reference::gather::{self, Gather};
+
+/// Steps of the epoch; the last one is run, and it is ragged.
+const STEPS: u32 = 3;
+
+/// A full batch, the rows that the ragged one lacks, and whether the set is the training set.
+fn batches() -> impl Strategy<Value = (u32, u32, bool)> {
+    (1..20u32).prop_flat_map(|full| (Just(full), 0..full, any::<bool>()))
+}
+
+fn mode(train: bool) -> Mode {
+    if train { Mode::Train } else { Mode::Evaluate }
+}
+
+/// An image of an odd number of bytes starts at any byte of a word, and so does its label.
+pub fn images_match_their_twin(bench: &Bench) {
+    let listed = [
+        ([1, 1, 1], (1, 0, true)),
+        ([3, 3, 1], (5, 2, true)),
+        ([28, 28, 1], (4, 1, false)),
+        ([5, 3, 3], (7, 6, true)),
+    ];
+    for_all(
+        &listed,
+        4,
+        ([1..8u32, 1..8, 1..5], batches()),
+        |&(sizes, (full, lacking, train))| {
+            let [height, width, channels] = sizes;
+            let batch = full - lacking;
+            let source = Source {
+                sample: Sample::Image {
+                    height,
+                    width,
+                    channels,
+                },
+                count: (STEPS - 1) * full + batch,
+                batch_size: full,
+            };
+            let mut tape = Tape::new("gather", &Parameters::default(), mode(train));
+            let fetched = source.record(&mut tape, batch);
+            let prefix = tape.mode().prefix();
+
+            let mut random = Random(10);
+            let count = source.count as usize;
+            let mut bytes = |count: usize| {
+                (0..count)
+                    .map(|_| random.below(256) as u8)
+                    .collect::<Vec<u8>>()
+            };
+            let (images, labels) = (
+                bytes(count * (height * width * channels) as usize),
+                bytes(count),
+            );
+            let order = random.permutation(count);
+            let twin = Gather {
+                batch: batch as usize,
+                pixels: (height * width) as usize,
+                start: ((STEPS - 1) * full) as usize,
+                mean: (0..channels).map(|c| 0.13 + 0.1 * f64::from(c)).collect(),
+                std: (0..channels).map(|c| 0.3 + 0.05 * f64::from(c)).collect(),
+            };
+            let scale = twin.std.iter().map(|std| (1.0 / (255.0 * std)) as f32);
+            let shift = twin
+                .mean
+                .iter()
+                .zip(&twin.std)
+                .map(|(mean, std)| (-mean / std) as f32);
+            let normalisation: Vec<f32> = scale.chain(shift).collect();
+            let expected = gather::forward(&twin, &images, &order);
+
+            for open in bench.open(&tape.finish()) {
+                open.write_named(&format!("{prefix}.images"), &images);
+                open.write_named(&format!("{prefix}.labels"), &labels);
+                open.write_named(&format!("{prefix}.order"), &order);
+                open.write_named(&format!("{prefix}.step"), &[0, STEPS - 1, 0, 0]);
+                open.write_named("normalisation", &normalisation);
+                open.run();
+                // Scale, shift, their product and their sum round.
+                assert_within("x", &doubles(&open.read(fetched.x)), &expected, |index| {
+                    let (mean, std) = (
+                        twin.mean[index % channels as usize],
+                        twin.std[index % channels as usize],
+                    );
+                    3.0 * EPS * (expected[index].abs() + 2.0 * mean / std)
+                });
+                let wanted = order[twin.start..]
+                    .iter()
+                    .map(|&row| u32::from(labels[row as usize]));
+                assert_eq!(open.read::<u32>(fetched.y), wanted.collect::<Vec<_>>());
+            }
+        },
+    );
+}
+
+pub fn rows_are_copied(bench: &Bench) {
+    let listed = [
+        (1, 1, (1, 0, true)),
+        (8, 1, (64, 1, true)),
+        (3, 5, (7, 6, false)),
+    ];
+    for_all(
+        &listed,
+        3,
+        (1..10u32, 1..5u32, batches()),
+        |&(features, targets, (full, lacking, train))| {
+            let batch = full - lacking;
+            let source = Source {
+                sample: Sample::Row { features, targets },
+                count: (STEPS - 1) * full + batch,
+                batch_size: full,
+            };
+            let mut tape = Tape::new("gather", &Parameters::default(), mode(train));
+            let fetched = source.record(&mut tape, batch);
+            let prefix = tape.mode().prefix();
+
+            let mut random = Random(11);
+            let inputs = random.values(Draw::Uniform, (source.count * features) as usize);
+            let wanted = random.values(Draw::Uniform, (source.count * targets) as usize);
+            let order = random.permutation(source.count as usize);
+            let rows = &order[((STEPS - 1) * full) as usize..];
+            let picked = |values: &[f32], columns: u32| -> Vec<f64> {
+                let columns = columns as usize;
+                rows.iter()
+                    .flat_map(|&row| doubles(&values[row as usize * columns..][..columns]))
+                    .collect()
+            };
+            for open in bench.open(&tape.finish()) {
+                open.write_named(&format!("{prefix}.inputs"), &inputs);
+                open.write_named(&format!("{prefix}.targets"), &wanted);
+                open.write_named(&format!("{prefix}.order"), &order);
+                open.write_named(&format!("{prefix}.step"), &[0, STEPS - 1, 0, 0]);
+                open.run();
+                assert_exact(
+                    "x",
+                    &doubles(&open.read(fetched.x)),
+                    &picked(&inputs, features),
+                );
+                assert_exact(
+                    "y",
+                    &doubles(&open.read(fetched.y)),
+                    &picked(&wanted, targets),
+                );
+            }
+        },
+    );
+}

@@ -1,0 +1,85 @@
+//! The fully connected layer.
+
+use proptest::prelude::*;
+use spinalnet::layers::{Layer, Linear};
+use spinalnet::plan::Parameters;
+
+use crate::common::{Bench, Draw, Input, Setup, for_all, magnitudes};
+use crate::reference::linear;
+
+/// Rows, columns of x, columns of y, whether it is used twice.
+type Case = (u32, u32, u32, bool);
+
+/// Tiles are 4 by 4 in workgroups of 8 by 8: sizes at, below and above both.
+const LISTED: [Case; 6] = [
+    (1, 1, 1, false),
+    (4, 4, 4, true),
+    (5, 3, 33, false),
+    (3, 129, 2, true),
+    (31, 5, 32, false),
+    (33, 31, 7, true),
+];
+
+fn cases() -> impl Strategy<Value = Case> {
+    (1..40u32, 1..80u32, 1..40u32, any::<bool>())
+}
+
+fn trial(bench: &Bench, &(batch, in_features, out_features, twice): &Case, draw: Draw) {
+    let mut parameters = Parameters::default();
+    let layer = Linear::new(&mut parameters, "fc", in_features, out_features);
+    let setup = Setup {
+        parameters,
+        twice,
+        ..Setup::without_parameters(Input::drawn([batch, in_features], draw), draw)
+    };
+    let twin = linear::Linear {
+        batch: batch as usize,
+        in_features: in_features as usize,
+        out_features: out_features as usize,
+    };
+    for outcome in bench.trial(&setup, |tape, x| layer.forward(tape, x[0])) {
+        let (x, dy) = (&outcome.x[0], &outcome.dy);
+        let (weight, bias) = (
+            &outcome.parameters["fc.weight"],
+            &outcome.parameters["fc.bias"],
+        );
+        let (x_scale, dy_scale) = (magnitudes(x), magnitudes(dy));
+
+        let expected = linear::forward(&twin, x, weight, bias);
+        let scale = linear::forward(&twin, &x_scale, &magnitudes(weight), &magnitudes(bias));
+        outcome.assert_sums("y", &outcome.y, &expected, twin.in_features + 1, &scale);
+
+        let expected = linear::backward_input(&twin, weight, dy);
+        let scale = linear::backward_input(&twin, &magnitudes(weight), &dy_scale);
+        outcome.assert_sums("dx", &outcome.dx[0], &expected, twin.out_features, &scale);
+
+        let (dweight, dbias) = linear::backward_weight(&twin, x, dy);
+        let (weight_scale, bias_scale) = linear::backward_weight(&twin, &x_scale, &dy_scale);
+        outcome.assert_sums(
+            "dweight",
+            &outcome.gradients["fc.weight"],
+            &dweight,
+            twin.batch,
+            &weight_scale,
+        );
+        outcome.assert_sums(
+            "dbias",
+            &outcome.gradients["fc.bias"],
+            &dbias,
+            twin.batch,
+            &bias_scale,
+        );
+    }
+}
+
+pub fn linear_matches_its_twin(bench: &Bench) {
+    for_all(&LISTED, 5, cases(), |case| {
+        trial(bench, case, Draw::Uniform)
+    });
+}
+
+pub fn linear_of_integers_is_exact(bench: &Bench) {
+    for_all(&LISTED[2..4], 2, cases(), |case| {
+        trial(bench, case, Draw::Integers)
+    });
+}

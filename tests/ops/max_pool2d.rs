@@ -1,0 +1,77 @@
+//! Max pooling.
+
+use proptest::prelude::*;
+use spinalnet::layers::{Layer, MaxPool2d};
+
+use crate::common::tolerance::assert_exact;
+use crate::common::{Bench, Draw, Input, Setup, for_all, magnitudes};
+use crate::reference::max_pool2d;
+
+/// Batch, height, width, channels; window; stride; integers, among which ties are common; used twice.
+type Case = ([u32; 4], [u32; 2], [u32; 2], Draw, bool);
+
+const LISTED: [Case; 7] = [
+    ([1, 1, 1, 1], [1, 1], [1, 1], Draw::Uniform, false),
+    ([2, 24, 24, 10], [2, 2], [2, 2], Draw::Uniform, false),
+    ([1, 5, 7, 3], [2, 2], [2, 2], Draw::Integers, true),
+    ([2, 7, 6, 2], [3, 3], [1, 1], Draw::Integers, true),
+    ([1, 7, 5, 1], [3, 2], [2, 1], Draw::Integers, false),
+    ([1, 9, 8, 5], [2, 2], [3, 4], Draw::Integers, false),
+    ([1, 4, 3, 2], [4, 3], [1, 1], Draw::Integers, true),
+];
+
+fn cases() -> impl Strategy<Value = Case> {
+    let axis = (1..12u32).prop_flat_map(|size| (Just(size), 1..=size.min(4), 1..4u32));
+    let draw = prop_oneof![Just(Draw::Uniform), Just(Draw::Integers)];
+    (1..4u32, axis.clone(), axis, 1..6u32, draw, any::<bool>()).prop_map(
+        |(
+            batch,
+            (height, window_h, stride_h),
+            (width, window_w, stride_w),
+            channels,
+            draw,
+            twice,
+        )| {
+            (
+                [batch, height, width, channels],
+                [window_h, window_w],
+                [stride_h, stride_w],
+                draw,
+                twice,
+            )
+        },
+    )
+}
+
+pub fn max_pool2d_matches_its_twin(bench: &Bench) {
+    for_all(
+        &LISTED,
+        5,
+        cases(),
+        |&(shape, window, stride, draw, twice)| {
+            let setup = Setup {
+                twice,
+                ..Setup::without_parameters(Input::drawn(shape, draw), draw)
+            };
+            let [batch, height, width, channels] = shape.map(|size| size as usize);
+            let twin = max_pool2d::MaxPool2d {
+                batch,
+                height,
+                width,
+                channels,
+                window: window.map(|size| size as usize),
+                stride: stride.map(|size| size as usize),
+            };
+            for outcome in bench.trial(&setup, |tape, x| {
+                MaxPool2d { window, stride }.forward(tape, x[0])
+            }) {
+                let x = &outcome.x[0];
+                assert_exact("y", &outcome.y, &max_pool2d::forward(&twin, x));
+                let expected = max_pool2d::backward(&twin, x, &outcome.dy);
+                let scale = max_pool2d::backward(&twin, x, &magnitudes(&outcome.dy));
+                let windows_of_a_pixel = twin.window[0] * twin.window[1];
+                outcome.assert_sums("dx", &outcome.dx[0], &expected, windows_of_a_pixel, &scale);
+            }
+        },
+    );
+}

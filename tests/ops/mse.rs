@@ -1,0 +1,61 @@
+//! The regression loss: value and gradient, in the step's own place.
+
+use spinalnet::layers::{Sample, Source};
+use spinalnet::loss::mse;
+use spinalnet::plan::{Mode, Parameters, Tape};
+
+use crate::common::tolerance::{DIVISION, EPS, TINY, assert_within};
+use crate::common::{Bench, Draw, Random, doubles, for_all};
+use crate::reference::mse as twin;
+
+pub fn mse_matches_its_twin(bench: &Bench) {
+    for_all(
+        &[(1, 1), (64, 1), (65, 1), (100, 7)],
+        3,
+        (1..200u32, 1..6u32),
+        |&(batch, targets)| {
+            check(bench, batch, targets, Mode::Train);
+            check(bench, batch, targets, Mode::Evaluate);
+        },
+    );
+}
+
+fn check(bench: &Bench, batch: u32, targets: u32, mode: Mode) {
+    let source = Source {
+        sample: Sample::Row {
+            features: 1,
+            targets,
+        },
+        count: 2 * batch,
+        batch_size: batch,
+    };
+    let mut tape = Tape::new("loss", &Parameters::default(), mode);
+    let y = tape.tensor("y", [batch, targets]);
+    let wanted = tape.input("targets", [batch, targets]);
+    mse(&mut tape, y, wanted, &source);
+    let dy = (mode == Mode::Train).then(|| tape.gradient(y));
+    let (step, losses) = (tape.step(), source.losses(&mut tape));
+
+    let mut random = Random(7);
+    let count = (batch * targets) as usize;
+    let [values, wanted_values] = [0, 1].map(|_| random.values(Draw::Uniform, count));
+    let (x, target) = (doubles(&values), doubles(&wanted_values));
+    let (loss, gradient) = (twin::forward(&x, &target), twin::backward(&x, &target));
+
+    for open in bench.open(&tape.finish()) {
+        open.write(y, &values);
+        open.write(wanted, &wanted_values);
+        open.write(step, &[0, 1, 0, 0]);
+        open.run();
+        // The difference rounds, which counts twice in its square, the square rounds, and the sum.
+        let error = loss * ((count as f64 + 3.0) * EPS + DIVISION) + TINY;
+        assert_within("loss", &doubles(&open.read(losses)), &[0.0, loss], |_| {
+            error
+        });
+        if let Some(dy) = dy {
+            assert_within("dy", &doubles(&open.read(dy)), &gradient, |index| {
+                gradient[index].abs() * (2.0 * EPS + DIVISION) + TINY
+            });
+        }
+    }
+}

@@ -1,0 +1,466 @@
+//! Plans without an adapter: what is recorded, what it costs, what recording refuses, and who gets which memory.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use proptest::prelude::*;
+use spinalnet::layers::{
+    Activation, Add, Conv2d, Conv2dOptions, Flatten, Layer, Linear, MaxPool2d, Source, Spinal,
+    SpinalOptions,
+};
+use spinalnet::models::{self, Model, ModelOptions};
+use spinalnet::optim::{Adam, Sgd};
+use spinalnet::plan::{
+    Allocation, Kernel, Lifetime, Mode, Parameters, Plan, Shader, Shape, Tape, Tensor,
+    place_scratch,
+};
+use spinalnet::steps;
+
+fn build(name: &str) -> Model {
+    models::build(name, ModelOptions { no_dropout: false }).expect("it is listed")
+}
+
+fn source(model: &Model, count: u32, batch_size: u32) -> Source {
+    Source {
+        sample: model.sample,
+        count,
+        batch_size,
+    }
+}
+
+fn sgd() -> Sgd {
+    Sgd {
+        momentum: 0.5,
+        weight_decay: 0.0,
+    }
+}
+
+fn train(name: &str, batch: u32) -> Plan {
+    let model = build(name);
+    steps::train_plan(&model, &source(&model, 8, 4), batch, &sgd())
+}
+
+// Snapshots: how each step is recorded. After an intended change, `INSTA_UPDATE=always cargo test --test plans` writes
+// them again; read the difference before committing it.
+
+#[test]
+fn snapshot_mnist_cnn_spinal() {
+    insta::assert_snapshot!(train("mnist-cnn-spinal", 4));
+}
+
+#[test]
+fn snapshot_mnist_cnn_baseline() {
+    insta::assert_snapshot!(train("mnist-cnn-baseline", 4));
+}
+
+#[test]
+fn snapshot_mnist_cnn_spinal_evaluation() {
+    let model = build("mnist-cnn-spinal");
+    insta::assert_snapshot!(steps::evaluate_plan(&model, &source(&model, 8, 4), 4));
+}
+
+#[test]
+fn snapshot_regression_spinal() {
+    let model = build("regression-spinal");
+    insta::assert_snapshot!(steps::train_plan(
+        &model,
+        &source(&model, 8, 4),
+        4,
+        &Adam::default()
+    ));
+}
+
+/// Parameters and multiplications for one sample, from the paper's tables and, for the MLPs, from their sizes.
+#[test]
+fn models_have_the_parameters_and_multiplications_of_the_paper() {
+    let spinal_mlp = 50 * 392 + 5 * 50 * (392 + 50) + 300 * 10;
+    let expected = [
+        ("mnist-cnn-baseline", 21_840, 480_500),
+        ("mnist-cnn-spinal", 13_818, 472_480),
+        ("mnist-cnn-spinal-w10", 16_050, 474_700),
+        ("regression-baseline", 22_001, 21_700),
+        ("regression-spinal", 14_301, 14_000),
+        ("regression-spinal-tied", 8_801, 14_000),
+        (
+            "mlp-baseline",
+            784 * 300 + 300 + 300 * 10 + 10,
+            784 * 300 + 300 * 10,
+        ),
+        ("mlp-spinal", spinal_mlp + 6 * 50 + 10, spinal_mlp),
+    ];
+    let mut names: Vec<&str> = expected.iter().map(|(name, ..)| *name).collect();
+    let mut listed = models::NAMES.to_vec();
+    names.sort();
+    listed.sort();
+    assert_eq!(names, listed);
+    for (name, parameters, multiplications) in expected {
+        let model = build(name);
+        assert_eq!(model.parameters.count(), parameters, "{name}");
+        assert_eq!(steps::multiplications(&model), multiplications, "{name}");
+    }
+}
+
+/// The way back multiplies twice what the way there does, but for the gradient of the data, which nobody needs.
+#[test]
+fn a_training_step_multiplies_three_times_less_the_gradient_of_the_data() {
+    for (name, first_layer) in [
+        ("mnist-cnn-spinal", 24 * 24 * 10 * 25),
+        ("mnist-cnn-baseline", 24 * 24 * 10 * 25),
+        ("regression-baseline", 8 * 200),
+        ("mlp-baseline", 784 * 300),
+    ] {
+        let forward = steps::multiplications(&build(name));
+        assert_eq!(
+            train(name, 4).cost().multiplications,
+            4 * (3 * forward - first_layer),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_second_optimiser_moment_is_the_only_difference_of_adam() {
+    let model = build("regression-spinal");
+    let source = source(&model, 8, 4);
+    let bytes = |plan: Plan| plan.allocation().bytes();
+    let flat = 4 * u64::from(model.parameters.device_elements());
+    let adam = bytes(steps::train_plan(&model, &source, 4, &Adam::default()));
+    assert_eq!(
+        adam,
+        bytes(steps::train_plan(&model, &source, 4, &sgd())) + flat
+    );
+}
+
+#[test]
+fn evaluation_has_no_gradients_and_no_dropout() {
+    for name in models::NAMES {
+        let model = build(name);
+        let plan = steps::evaluate_plan(&model, &source(&model, 8, 4), 4);
+        let entries = plan
+            .dispatches
+            .iter()
+            .map(|dispatch| (dispatch.shader.name(), dispatch.entry));
+        for (shader, entry) in entries {
+            let trains = entry.contains("backward") || ["dropout", "sgd", "adam"].contains(&shader);
+            assert!(!trains, "{name}: {shader}.{entry}");
+        }
+    }
+}
+
+type Constants = Vec<(&'static str, f64)>;
+type Bindings = Vec<(&'static str, Tensor)>;
+
+static LINEAR: Shader = spinalnet::shader!("linear");
+
+/// A kernel that fits, as `linear.forward` of 2 rows, 3 and 4 columns in a layer called `fc`; `change` spoils it.
+fn record(change: impl FnOnce(&mut Constants, &mut Bindings, &mut Tape)) -> Plan {
+    let mut tape = Tape::new("plan", &Parameters::default(), Mode::Train);
+    let mut bindings = vec![
+        ("x", tape.tensor("x", [2, 3])),
+        ("weight", tape.tensor("weight", [4, 3])),
+        ("bias", tape.tensor("bias", [4])),
+        ("y", tape.tensor("y", [2, 4])),
+    ];
+    let mut constants = vec![("BATCH", 2.0), ("IN", 3.0), ("OUT", 4.0)];
+    change(&mut constants, &mut bindings, &mut tape);
+    tape.scope("fc", |tape| {
+        tape.dispatch(Kernel {
+            shader: &LINEAR,
+            entry: "forward",
+            constants: &constants,
+            bindings: &bindings,
+            extent: [4, 2, 1],
+            multiplications: 0,
+        });
+    });
+    tape.finish()
+}
+
+/// The message that recording panics with.
+fn refusal<T>(record: impl FnOnce() -> T) -> String {
+    let payload = catch_unwind(AssertUnwindSafe(record))
+        .err()
+        .expect("recording refuses");
+    let text = payload.downcast_ref::<String>().cloned();
+    text.or_else(|| {
+        payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+    })
+    .expect("a panic has a message")
+}
+
+#[test]
+fn what_fits_is_recorded() {
+    let plan = record(|_, _, _| ());
+    let dispatch = &plan.dispatches[0];
+    assert_eq!((dispatch.layer.as_str(), dispatch.grid), ("fc", [1, 1, 1]));
+    let names: Vec<_> = dispatch
+        .bindings
+        .iter()
+        .map(|binding| (binding.name.as_str(), binding.slot))
+        .collect();
+    assert_eq!(names, [("x", 0), ("weight", 1), ("bias", 2), ("y", 3)]);
+}
+
+#[test]
+fn misfits_name_layer_entry_point_and_binding() {
+    let refuse = |change: fn(&mut Constants, &mut Bindings, &mut Tape)| refusal(|| record(change));
+    assert_eq!(
+        refuse(|_, bindings, _| bindings.retain(|(name, _)| *name != "bias")),
+        "fc: linear.forward: binding `bias` is missing"
+    );
+    assert_eq!(
+        refuse(|_, bindings, tape| bindings.push(("dy", tape.tensor("dy", [2, 4])))),
+        "fc: linear.forward: there is no binding `dy`"
+    );
+    assert_eq!(
+        refuse(|constants, _, _| constants.retain(|(name, _)| *name != "IN")),
+        "fc: linear.forward: override IN is not set"
+    );
+    assert_eq!(
+        refuse(|constants, _, _| constants.push(("CHANNELS", 1.0))),
+        "fc: linear.forward: there is no override CHANNELS"
+    );
+    assert_eq!(
+        refuse(|constants, _, _| constants.push(("IN", 3.0))),
+        "fc: linear.forward: override IN is given twice"
+    );
+    assert_eq!(
+        refuse(|_, bindings, _| bindings[3].1 = bindings[0].1),
+        "fc: linear.forward: `y` is written in the buffer that `x` is read from"
+    );
+}
+
+#[test]
+fn a_grid_too_large_names_the_extent() {
+    static FILL: Shader = spinalnet::shader!("fill");
+    let mut tape = Tape::new("plan", &Parameters::default(), Mode::Train);
+    let y = tape.tensor("y", [1]);
+    let mut dispatch = |extent| {
+        tape.dispatch(Kernel {
+            shader: &FILL,
+            entry: "forward",
+            constants: &[("ELEMENTS", 1.0), ("VALUE", 0.0)],
+            bindings: &[("y", y)],
+            extent,
+            multiplications: 0,
+        });
+    };
+    // One dimension is folded into rows, more are not.
+    dispatch([64 * 65_535, 1, 1]);
+    dispatch([64 * 65_535 + 1, 1, 1]);
+    dispatch([u32::MAX, 1, 1]);
+    let message = refusal(AssertUnwindSafe(|| dispatch([64 * 65_536, 2, 1])));
+    assert_eq!(
+        message,
+        ": fill.forward: extent [4194304, 2, 1] needs a grid of [65536, 2, 1] workgroups"
+    );
+    let message = refusal(AssertUnwindSafe(|| dispatch([0, 1, 1])));
+    assert_eq!(
+        message,
+        ": fill.forward: extent [0, 1, 1] needs a grid of [0, 1, 1] workgroups"
+    );
+    let grids: Vec<_> = tape
+        .finish()
+        .dispatches
+        .iter()
+        .map(|dispatch| dispatch.grid)
+        .collect();
+    assert_eq!(grids, [[65_535, 1, 1], [65_535, 2, 1], [65_535, 1025, 1]]);
+}
+
+/// A tape with one layer's input of a given shape.
+fn refused_input(
+    shape: impl Into<Shape>,
+    layer: impl FnOnce(&mut Parameters) -> Box<dyn Layer>,
+) -> String {
+    let mut parameters = Parameters::default();
+    let layer = layer(&mut parameters);
+    let mut tape = Tape::new("plan", &parameters, Mode::Train);
+    let x = tape.tensor("x", shape);
+    refusal(AssertUnwindSafe(|| layer.forward(&mut tape, x)))
+}
+
+#[test]
+fn layers_refuse_shapes_that_do_not_fit() {
+    let messages = [
+        refused_input([2, 5], |parameters| {
+            Box::new(Linear::new(parameters, "fc", 4, 3))
+        }),
+        refused_input([2, 8, 8, 3], |parameters| {
+            Box::new(Conv2d::new(
+                parameters,
+                "conv",
+                Conv2dOptions::square(1, 2, 3),
+            ))
+        }),
+        refused_input([2, 2, 8, 1], |parameters| {
+            Box::new(Conv2d::new(
+                parameters,
+                "conv",
+                Conv2dOptions::square(1, 2, 3),
+            ))
+        }),
+        refused_input([2, 1, 8, 1], |_| Box::new(MaxPool2d::square(2))),
+        refused_input([2, 8], |_| Box::new(Flatten)),
+        refused_input([2, 9], |parameters| {
+            Box::new(Spinal::new(
+                parameters,
+                "spinal",
+                SpinalOptions::halves(8, 2, 2, 1),
+            ))
+        }),
+    ];
+    let parts = [
+        ["4 features", "[2, 5]"],
+        ["in_channels: 1", "[2, 8, 8, 3]"],
+        ["kernel_size: [3, 3]", "[2, 2, 8, 1]"],
+        ["MaxPool2d", "1 x 8"],
+        ["[2, 8]", "not a batch of images"],
+        ["in_features: 8", "[2, 9]"],
+    ];
+    for (message, parts) in messages.iter().zip(parts) {
+        assert!(
+            parts.iter().all(|part| message.contains(part)),
+            "{message:?} does not contain {parts:?}"
+        );
+    }
+}
+
+#[test]
+fn impossible_layers_and_tensors_are_refused() {
+    let spinal = |options: SpinalOptions| {
+        refusal(|| Spinal::new(&mut Parameters::default(), "spinal", options))
+    };
+    let halves = SpinalOptions::halves(8, 2, 2, 1);
+    assert!(spinal(SpinalOptions { depth: 0, ..halves }).contains("depth: 0"));
+    assert!(
+        spinal(SpinalOptions {
+            splits: 17,
+            ..halves
+        })
+        .contains("splits: 17")
+    );
+
+    let mut tape = Tape::new("plan", &Parameters::default(), Mode::Train);
+    let (a, b) = (tape.tensor("a", [2, 3]), tape.tensor("b", [3, 2]));
+    assert!(refusal(AssertUnwindSafe(|| Add.forward(&mut tape, a, b))).contains("one shape"));
+    assert!(refusal(|| a.reshape([7])).contains("[2, 3] as [7]"));
+    assert!(refusal(|| Shape::from([0, 3])).contains("no elements"));
+    assert!(refusal(|| Shape::from([1 << 16, 1 << 16])).contains("too large"));
+    let mut parameters = Parameters::default();
+    Linear::new(&mut parameters, "fc", 1, 1);
+    let message = refusal(AssertUnwindSafe(|| {
+        Linear::new(&mut parameters, "fc", 1, 1)
+    }));
+    assert_eq!(message, "parameter fc.weight exists already");
+    assert_eq!(
+        refusal(|| LINEAR.entry_point("sideways").tile),
+        "shader linear has no entry point `sideways`"
+    );
+}
+
+/// A layer whose output nobody uses has no way back; a tensor with several users gets one gradient from all of them.
+#[test]
+fn gradients_flow_where_they_are_needed() {
+    let mut tape = Tape::new("plan", &Parameters::default(), Mode::Train);
+    let x = tape.tensor("x", [2, 3]);
+    let unused = Activation::Tanh.forward(&mut tape, x);
+    let (a, b) = (
+        Activation::Relu.forward(&mut tape, x),
+        Activation::Sigmoid.forward(&mut tape, x),
+    );
+    let y = Add.forward(&mut tape, a, b);
+    tape.backward_from(y, |_, _| ());
+    let message = refusal(AssertUnwindSafe(|| tape.gradient(unused)));
+    assert!(message.contains("no gradient has reached"), "{message}");
+    let accumulate = |plan: Plan| -> Vec<f64> {
+        let backward = plan
+            .dispatches
+            .into_iter()
+            .filter(|dispatch| dispatch.entry == "backward");
+        let flags = backward.map(|dispatch| {
+            dispatch
+                .constants
+                .iter()
+                .find(|(name, _)| *name == "ACCUMULATE")
+                .map(|(_, value)| *value)
+        });
+        flags
+            .map(|flag| flag.expect("backward says whether it adds"))
+            .collect()
+    };
+    // To a and b from the sum, then to x from the later user and from the earlier one.
+    assert_eq!(accumulate(tape.finish()), [0.0, 0.0, 0.0, 1.0]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        rng_seed: prop::test_runner::RngSeed::Fixed(2007),
+        ..ProptestConfig::default()
+    })]
+
+    /// Each buffer of a plan has a place of its own that is large enough, when memory is planned and when it is given out.
+    #[test]
+    fn scratch_is_never_given_away_twice(
+        plans in prop::collection::vec(prop::collection::vec(1..1000u64, 0..12), 1..5),
+    ) {
+        let mut plans = plans;
+        plans.iter_mut().for_each(|wanted| wanted.sort_by_key(|&bytes| std::cmp::Reverse(bytes)));
+        let mut pool = Vec::new();
+        for wanted in &plans {
+            let before = pool.clone();
+            let places = place_scratch(&mut pool, wanted);
+            prop_assert!(pool.starts_with(&before), "a place keeps its size");
+            assert_apart(&pool, wanted, &places);
+        }
+        let planned = pool.clone();
+        for wanted in &plans {
+            let places = place_scratch(&mut pool, wanted);
+            prop_assert_eq!(&pool, &planned, "what was planned is enough");
+            assert_apart(&pool, wanted, &places);
+        }
+    }
+}
+
+fn assert_apart(pool: &[u64], wanted: &[u64], places: &[usize]) {
+    assert_eq!(places.len(), wanted.len());
+    assert!(
+        places
+            .iter()
+            .zip(wanted)
+            .all(|(&place, &bytes)| pool[place] >= bytes),
+        "a place is too small"
+    );
+    let distinct: HashSet<_> = places.iter().collect();
+    assert_eq!(distinct.len(), places.len(), "a place is given twice");
+}
+
+/// Plans of all batch sizes over one net share parameters and scratch; two nets share the data set and scratch only.
+#[test]
+fn plans_share_what_they_may() {
+    let model = build("mnist-cnn-spinal");
+    let source = source(&model, 70, 64);
+    let full = steps::train_plan(&model, &source, 64, &sgd());
+    let ragged = steps::train_plan(&model, &source, 6, &sgd());
+    let bytes = |nets: &[&[&Plan]]| {
+        let mut allocation = Allocation::default();
+        for (net, plans) in nets.iter().enumerate() {
+            allocation.add(net, plans.iter().copied());
+        }
+        allocation.bytes()
+    };
+    assert_eq!(bytes(&[&[&full, &ragged]]), full.allocation().bytes());
+    let kept = full
+        .buffers
+        .iter()
+        .filter(|buffer| buffer.lifetime == Lifetime::Net);
+    let kept: u64 = kept.map(|buffer| buffer.bytes).sum();
+    assert_eq!(
+        bytes(&[&[&full], &[&full]]),
+        full.allocation().bytes() + kept
+    );
+}
