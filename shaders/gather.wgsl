@@ -17,25 +17,35 @@ override TARGETS: u32;       // values of one target
 @group(0) @binding(5) var<storage, read_write> x: array<f32>;             // [BATCH, SIZE]
 @group(0) @binding(6) var<storage, read_write> batch_labels: array<u32>;  // [BATCH]
 
+const TILE_IMAGES_FORWARD = vec3<u32>(4u, 1u, 1u);
+
+// Four neighbouring values an invocation: where the size of an image is a multiple of four, they are one word.
 @compute @workgroup_size(64)
 fn images_forward(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local_index: u32,
 ) {
-    let index = flat_index(workgroup_id, workgroups, local_index, 64u);
-    if index >= BATCH * SIZE {
-        return;
-    }
-    let row = index / SIZE;
-    let value = index % SIZE;
-    let source = order[step[0].in_epoch * FULL_BATCH + row];
-    let place = source * SIZE + value;
-    let pixel = images[place / 4u] >> (8u * (place % 4u)) & 0xffu;
-    let channel = value % CHANNELS;
-    x[index] = f32(pixel) * normalisation[channel] + normalisation[CHANNELS + channel];
-    if value == 0u {
-        batch_labels[row] = labels[source / 4u] >> (8u * (source % 4u)) & 0xffu;
+    let first = 4u * flat_index(workgroup_id, workgroups, local_index, 64u);
+    var source = 0u;
+    var word = 0u;
+    for (var i = 0u; i < 4u; i++) {
+        let index = first + i;
+        if index >= BATCH * SIZE {
+            return;
+        }
+        let row = index / SIZE;
+        let value = index % SIZE;
+        if i == 0u || SIZE % 4u != 0u {
+            source = order[step[0].in_epoch * FULL_BATCH + row];
+            word = images[(source * SIZE + value) / 4u];
+        }
+        let pixel = word >> (8u * ((source * SIZE + value) % 4u)) & 0xffu;
+        let channel = value % CHANNELS;
+        x[index] = f32(pixel) * normalisation[channel] + normalisation[CHANNELS + channel];
+        if value == 0u {
+            batch_labels[row] = labels[source / 4u] >> (8u * (source % 4u)) & 0xffu;
+        }
     }
 }
 

@@ -3,9 +3,13 @@
 //                                                                     (without dx: backward_states)
 // dU_l = sum_batch dz_l s_l^T,   dV_l = sum_batch dz_l h_{l-1}^T,   db_l = sum_batch dz_l            backward_weight
 //
-// The whole chain of sub-layers in one dispatch (paper, section II). A workgroup takes one row of the batch: its
-// invocations share the units of a sub-layer and meet at a barrier before the next. Each Linear holds [U_l, V_l] as one
-// weight [WIDTH, SPLIT + WIDTH], the first one [WIDTH, SPLIT] (there is no h before it), followed by its bias.
+// The whole chain of sub-layers in one dispatch (paper, section II). Two families of kernels do it:
+// - `forward`, `backward`, ..: a workgroup takes one row of the batch; its invocations share the units of a sub-layer and
+//   meet at a barrier before the next.
+// - `rows_forward`, `rows_backward`, ..: an invocation takes one row through the whole chain, 8 units at a time, and reads
+//   the weights from a uniform buffer. For adapters that run shaders on the CPU: barriers and storage loads are dear there.
+// Each Linear holds [U_l, V_l] as one weight [WIDTH, SPLIT + WIDTH], the first one [WIDTH, SPLIT] (there is no h before
+// it), followed by its bias.
 // Tied sub-layers use the parameters of an earlier one: see `linear_of`.
 
 override BATCH: u32;
@@ -188,4 +192,156 @@ fn backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let place = select(linear.weight + unit * linear.columns + column, linear.bias + unit, column == SPLIT + WIDTH);
     dparameters[place] = select(0.0, dparameters[place], ACCUMULATE) + sum;
+}
+
+const UNITS: u32 = 8u;
+const LANES: u32 = 8u;
+
+@group(0) @binding(1) var<uniform> uniform_parameters: array<vec4<f32>, 4096>;  // like parameters
+
+fn parameter(index: u32) -> f32 {
+    return uniform_parameters[index / 4u][index % 4u];
+}
+
+@compute @workgroup_size(LANES)
+fn rows_forward(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.x;
+    if row >= BATCH {
+        return;
+    }
+    for (var l = 0u; l < DEPTH; l++) {
+        let linear = linear_at(linear_of(l));
+        for (var first = 0u; first < WIDTH; first += UNITS) {
+            var sums = array<f32, UNITS>();
+            for (var u = 0u; u < UNITS; u++) {
+                sums[u] = parameter(linear.bias + min(first + u, WIDTH - 1u));
+            }
+            for (var j = 0u; j < SPLIT; j++) {
+                let value = x[row * IN + (l * SPLIT + j) % IN];
+                for (var u = 0u; u < UNITS; u++) {
+                    sums[u] += value * parameter(linear.weight + min(first + u, WIDTH - 1u) * linear.columns + j);
+                }
+            }
+            if l > 0u {
+                for (var k = 0u; k < WIDTH; k++) {
+                    let value = h[(row * DEPTH + l - 1u) * WIDTH + k];
+                    for (var u = 0u; u < UNITS; u++) {
+                        let weight = linear.weight + min(first + u, WIDTH - 1u) * linear.columns + SPLIT + k;
+                        sums[u] += value * parameter(weight);
+                    }
+                }
+            }
+            for (var u = 0u; u < UNITS; u++) {
+                if first + u < WIDTH {
+                    h[(row * DEPTH + l) * WIDTH + first + u] = activate(ACTIVATION, sums[u]);
+                }
+            }
+        }
+    }
+}
+
+// dz of units `first..first + UNITS` of sub-layer l of one row, stored and returned; 0 past the last unit.
+fn units_backward(row: u32, l: u32, first: u32) -> array<f32, UNITS> {
+    var sums = array<f32, UNITS>();
+    for (var u = 0u; u < UNITS; u++) {
+        sums[u] = dh[(row * DEPTH + l) * WIDTH + min(first + u, WIDTH - 1u)];
+    }
+    if l + 1u < DEPTH {
+        let next = linear_at(linear_of(l + 1u));
+        for (var k = 0u; k < WIDTH; k++) {
+            let value = dz[(row * DEPTH + l + 1u) * WIDTH + k];
+            for (var u = 0u; u < UNITS; u++) {
+                sums[u] += value * parameter(next.weight + k * next.columns + SPLIT + min(first + u, WIDTH - 1u));
+            }
+        }
+    }
+    for (var u = 0u; u < UNITS; u++) {
+        let place = (row * DEPTH + l) * WIDTH + min(first + u, WIDTH - 1u);
+        let gradient = activation_slope(ACTIVATION, outputs[place]) * sums[u];
+        sums[u] = select(0.0, gradient, first + u < WIDTH);
+        if first + u < WIDTH {
+            dz[place] = gradient;
+        }
+    }
+    return sums;
+}
+
+@compute @workgroup_size(LANES)
+fn rows_backward(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.x;
+    if row >= BATCH {
+        return;
+    }
+    if !ACCUMULATE {
+        for (var i = 0u; i < IN; i++) {
+            dx[row * IN + i] = 0.0;
+        }
+    }
+    for (var step = 0u; step < DEPTH; step++) {
+        let l = DEPTH - 1u - step;
+        let linear = linear_at(linear_of(l));
+        for (var first = 0u; first < WIDTH; first += UNITS) {
+            let gradients = units_backward(row, l, first);
+            for (var j = 0u; j < SPLIT; j++) {
+                let place = row * IN + (l * SPLIT + j) % IN;
+                var sum = dx[place];
+                for (var u = 0u; u < UNITS; u++) {
+                    sum += gradients[u] * parameter(linear.weight + min(first + u, WIDTH - 1u) * linear.columns + j);
+                }
+                dx[place] = sum;
+            }
+        }
+    }
+}
+
+@compute @workgroup_size(LANES)
+fn rows_backward_states(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= BATCH {
+        return;
+    }
+    for (var step = 0u; step < DEPTH; step++) {
+        for (var first = 0u; first < WIDTH; first += UNITS) {
+            _ = units_backward(id.x, DEPTH - 1u - step, first);
+        }
+    }
+}
+
+@group(0) @binding(2) var<uniform> uniform_dstates: array<vec4<f32>, 4096>;     // like dstates
+
+// One invocation for one column of [U, V, b] (x), 8 units (y) and one Linear (z).
+@compute @workgroup_size(LANES)
+fn rows_backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
+    let column = id.x;
+    let first = id.y * UNITS;
+    let linear = linear_at(id.z);
+    let is_bias = column == SPLIT + WIDTH;
+    let is_state = column >= SPLIT && column < SPLIT + WIDTH;
+    if column > SPLIT + WIDTH || (id.z == 0u && is_state) {
+        return;
+    }
+    var sums = array<f32, UNITS>();
+    for (var l = id.z; l < DEPTH; l++) {
+        if linear_of(l) != id.z {
+            continue;
+        }
+        for (var row = 0u; row < BATCH; row++) {
+            var value = 1.0;
+            if is_state {
+                value = states[(row * DEPTH + l - 1u) * WIDTH + column - SPLIT];
+            } else if !is_bias {
+                value = input[row * IN + (l * SPLIT + column) % IN];
+            }
+            for (var u = 0u; u < UNITS; u++) {
+                let place = (row * DEPTH + l) * WIDTH + min(first + u, WIDTH - 1u);
+                sums[u] += value * uniform_dstates[place / 4u][place % 4u];
+            }
+        }
+    }
+    for (var u = 0u; u < UNITS; u++) {
+        if first + u < WIDTH {
+            let weight = linear.weight + (first + u) * linear.columns + column;
+            let place = select(weight, linear.bias + first + u, is_bias);
+            dparameters[place] = select(0.0, dparameters[place], ACCUMULATE) + sums[u];
+        }
+    }
 }

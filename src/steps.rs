@@ -54,7 +54,9 @@ pub fn forward_plan(model: &Model, batch: u32, class: AdapterClass) -> Plan {
 
 /// Multiplications of the network for one sample, as the paper counts them: convolutions and Linears, without biases.
 pub fn multiplications(model: &Model) -> u64 {
-    forward_plan(model, 1, AdapterClass::Gpu).cost().multiplications
+    forward_plan(model, 1, AdapterClass::Gpu)
+        .cost()
+        .multiplications
 }
 
 fn record_loss(tape: &mut Tape, model: &Model, source: &Source, batch: u32) {

@@ -81,14 +81,26 @@ impl Layer for Activation {
 impl Activation {
     /// Records `dx = phi'(x) dy` from y = phi(x), into a tensor that nothing else writes.
     pub(super) fn record_backward(self, tape: &mut Tape, y: Tensor, dy: Tensor, dx: Tensor) {
-        self.record_gradient(tape, y, dy, Target { tensor: dx, accumulate: false });
+        self.record_gradient(
+            tape,
+            y,
+            dy,
+            Target {
+                tensor: dx,
+                accumulate: false,
+            },
+        );
     }
 
     fn record_gradient(self, tape: &mut Tape, y: Tensor, dy: Tensor, dx: Target) {
         tape.dispatch(Kernel {
             shader: &ACTIVATION,
             entry: "backward",
-            constants: &[("ELEMENTS", y.elements().into()), self.constant(), dx.constant()],
+            constants: &[
+                ("ELEMENTS", y.elements().into()),
+                self.constant(),
+                dx.constant(),
+            ],
             bindings: &[("output", y), ("dy", dy), ("dx", dx.tensor)],
             extent: [y.elements(), 1, 1],
             multiplications: 0,

@@ -32,7 +32,10 @@ impl ConvBlock {
     fn composed(&self, tape: &mut Tape, x: Tensor) -> Tensor {
         let mut y = self.conv.forward(tape, x);
         if self.pool != [1, 1] {
-            let pool = MaxPool2d { window: self.pool, stride: self.pool };
+            let pool = MaxPool2d {
+                window: self.pool,
+                stride: self.pool,
+            };
             y = tape.scope("pool", |tape| pool.forward(tape, y));
         }
         tape.scope("activation", |tape| self.activation.forward(tape, y))
@@ -57,7 +60,12 @@ impl UniformBlock {
         if out_height < window_h || out_width < window_w {
             return None;
         }
-        let y_shape = [batch, out_height / window_h, out_width / window_w, out_channels];
+        let y_shape = [
+            batch,
+            out_height / window_h,
+            out_width / window_w,
+            out_channels,
+        ];
         let [kernel_h, kernel_w] = block.conv.options.kernel_size;
         let weight = kernel_h * kernel_w * x.image_sizes()[3] * out_channels.next_multiple_of(4);
         let y_columns = y_shape[1..].iter().product();
@@ -67,7 +75,12 @@ impl UniformBlock {
             && kernel_w <= UNIFORM.constant("MAX_KERNEL_W")
             && window_w <= UNIFORM.constant("PIXELS");
         let images = images_of_dispatch(batch, [x.columns(), y_columns])?;
-        fits.then_some(Self { block, conv_shape, y_shape, images })
+        fits.then_some(Self {
+            block,
+            conv_shape,
+            y_shape,
+            images,
+        })
     }
 
     /// Images `start..start + count` of each dispatch.
@@ -78,7 +91,10 @@ impl UniformBlock {
     }
 
     fn constants(&self, x: Tensor, count: u32, strip: u32) -> Vec<(&'static str, f64)> {
-        let mut constants = self.block.conv.constants(x.row_range(0, count), self.conv_shape);
+        let mut constants = self
+            .block
+            .conv
+            .constants(x.row_range(0, count), self.conv_shape);
         let [window_h, window_w] = self.block.pool;
         constants.extend([
             ("WINDOW_H", window_h.into()),
@@ -91,7 +107,9 @@ impl UniformBlock {
 
     fn multiplications(&self, count: u32) -> u64 {
         let [_, height, width, channels] = self.conv_shape;
-        self.block.conv.multiplications([count, height, width, channels])
+        self.block
+            .conv
+            .multiplications([count, height, width, channels])
     }
 
     fn forward(self, tape: &mut Tape, x: Tensor) -> Tensor {
@@ -116,7 +134,10 @@ impl UniformBlock {
                 entry: "forward",
                 constants: &self.constants(x, count, pooled_strip * window_w),
                 bindings: &bindings,
-                extent: workgroups([groups * height * width.div_ceil(pooled_strip), channels.div_ceil(4)]),
+                extent: workgroups([
+                    groups * height * width.div_ceil(pooled_strip),
+                    channels.div_ceil(4),
+                ]),
                 multiplications: self.multiplications(count),
             });
         }
@@ -170,7 +191,9 @@ impl UniformBlock {
     }
 
     fn backward_input(&self, tape: &mut Tape, x: Tensor, dy: Tensor, winner: Tensor) {
-        let Some(dx) = tape.gradient_of(x) else { return };
+        let Some(dx) = tape.gradient_of(x) else {
+            return;
+        };
         let [_, height, width, channels] = x.image_sizes();
         let strip = balanced_strip(width, UNIFORM.constant("PIXELS"));
         for (start, count) in self.ranges() {
@@ -188,7 +211,10 @@ impl UniformBlock {
                 entry: "backward_input",
                 constants: &constants,
                 bindings: &bindings,
-                extent: workgroups([groups * height * width.div_ceil(strip), channels.div_ceil(4)]),
+                extent: workgroups([
+                    groups * height * width.div_ceil(strip),
+                    channels.div_ceil(4),
+                ]),
                 multiplications: self.multiplications(count),
             });
         }
@@ -202,9 +228,16 @@ fn images_of_dispatch(batch: u32, columns: [u32; 2]) -> Option<u32> {
     if batch <= largest {
         return Some(batch);
     }
-    let aligned = |&images: &u32| columns.iter().all(|&size| (images * size).is_multiple_of(crate::plan::ALIGNMENT));
+    let aligned = |&images: &u32| {
+        columns
+            .iter()
+            .all(|&size| (images * size).is_multiple_of(crate::plan::ALIGNMENT))
+    };
     let lanes = UNIFORM.constant("LANES");
-    (1..=largest / lanes).rev().map(|groups| groups * lanes).find(aligned)
+    (1..=largest / lanes)
+        .rev()
+        .map(|groups| groups * lanes)
+        .find(aligned)
 }
 
 /// The strip, at most `limit` wide, that cuts `width` into the fewest and most equal pieces.

@@ -2,8 +2,8 @@
 
 use super::{Model, ModelOptions};
 use crate::layers::{
-    Activation, Conv2d, Conv2dOptions, ConvBlock, Dropout, Flatten, Granularity, Linear, Sample, Sequential,
-    Spinal, SpinalOptions,
+    Activation, Conv2d, Conv2dOptions, ConvBlock, Dropout, Flatten, Granularity, Linear, Sample,
+    Sequential, Spinal, SpinalOptions,
 };
 use crate::plan::Parameters;
 
@@ -16,7 +16,11 @@ const FEATURES: u32 = 320;
 /// and with ReLU, and there are a quarter as many values.
 fn features(parameters: &mut Parameters, options: ModelOptions) -> Sequential {
     let mut block = |name, in_channels, out_channels| ConvBlock {
-        conv: Conv2d::new(parameters, name, Conv2dOptions::square(in_channels, out_channels, 5)),
+        conv: Conv2d::new(
+            parameters,
+            name,
+            Conv2dOptions::square(in_channels, out_channels, 5),
+        ),
         pool: [2, 2],
         activation: Activation::Relu,
     };

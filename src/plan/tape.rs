@@ -284,11 +284,18 @@ impl Tape {
         let bindings = bind(&place, &kernel, entry);
         for binding in &bindings {
             let aligned = binding.tensor.offset.is_multiple_of(ALIGNMENT);
-            assert!(aligned, "{place}: `{}` does not start at a multiple of 256 bytes", binding.name);
+            assert!(
+                aligned,
+                "{place}: `{}` does not start at a multiple of 256 bytes",
+                binding.name
+            );
             let spec = &mut self.plan.buffers[binding.tensor.buffer.0 as usize];
             spec.bytes = spec.bytes.max(binding.offset_bytes() + binding.bytes);
         }
-        let bytes = bindings.iter().map(|binding| u64::from(binding.tensor.elements()) * 4).sum();
+        let bytes = bindings
+            .iter()
+            .map(|binding| u64::from(binding.tensor.elements()) * 4)
+            .sum();
         self.plan.dispatches.push(Dispatch {
             layer,
             shader: kernel.shader,
@@ -360,10 +367,7 @@ impl Tape {
                 .buffer;
         }
         let spec = &self.plan.buffers[buffer.0 as usize];
-        let (label, shape) = (
-            format!("d({})", spec.label),
-            Shape::from([spec.elements]),
-        );
+        let (label, shape) = (format!("d({})", spec.label), Shape::from([spec.elements]));
         self.add_buffer(label, shape, Lifetime::Plan).buffer
     }
 }

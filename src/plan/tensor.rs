@@ -88,11 +88,20 @@ impl Tensor {
 
     /// Rows `start..start + count` of dimension 0.
     pub fn row_range(self, start: u32, count: u32) -> Self {
-        assert!(start + count <= self.rows(), "rows {start}..{} of {:?}", start + count, self.shape);
+        assert!(
+            start + count <= self.rows(),
+            "rows {start}..{} of {:?}",
+            start + count,
+            self.shape
+        );
         let offset = self.offset + start * self.columns();
         let mut shape = self.shape;
         shape.sizes[0] = count;
-        Self { offset, shape, ..self }
+        Self {
+            offset,
+            shape,
+            ..self
+        }
     }
 
     /// The same elements under another shape.

@@ -36,7 +36,9 @@ impl RecordedNet {
                 steps::train_plan(&model, source, batch, &*optimizer, class)
             })
         });
-        let evaluate = PassPlans::record(test, |batch| steps::evaluate_plan(&model, test, batch, class));
+        let evaluate = PassPlans::record(test, |batch| {
+            steps::evaluate_plan(&model, test, batch, class)
+        });
         Self {
             name: name.to_owned(),
             model,

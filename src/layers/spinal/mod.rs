@@ -4,12 +4,14 @@
 //! `h_l = phi(U_l s_l + V_l h_{l-1} + b_l)`, `y = c + sum_l O_l h_l`. `U_l` and `V_l` lie in one Linear over the
 //! concatenation `[s_l, h_{l-1}]`, input slice first, as in the authors' code.
 
+mod fused;
+
+use fused::FusedChain;
+
 use super::concat::{Slice, concat, slice};
 use super::dropout::{Dropout, Granularity};
 use super::{Activation, Layer, Linear};
-use crate::plan::{Kernel, Parameters, Shader, Tape, Tensor};
-
-static SPINAL: Shader = crate::shader!("spinal");
+use crate::plan::{Parameters, Tape, Tensor};
 
 /// Which sub-layers use the same Linear.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,7 +93,7 @@ impl SpinalOptions {
 /// How the chain is recorded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Path {
-    /// One dispatch for the whole chain, two on the way back.
+    /// One dispatch for the whole chain, two on the way back; composed where an adapter cannot run that.
     Fused,
     /// Slices, concatenations, Linears and activations, one after another.
     Composed,
@@ -198,14 +200,6 @@ impl Spinal {
         let slices: Vec<Slice> = hidden.into_iter().map(Slice::all).collect();
         concat(tape, &slices)
     }
-
-    fn fused(&self, tape: &mut Tape, x: Tensor) -> Tensor {
-        let chain = FusedChain::new(self, tape, x);
-        let h = tape.tensor("h", [x.rows(), self.options.depth * self.options.width]);
-        chain.record_forward(tape, x, h);
-        tape.on_backward(h, move |tape| chain.record_backward(tape, x, h));
-        h
-    }
 }
 
 impl Layer for Spinal {
@@ -217,130 +211,17 @@ impl Layer for Spinal {
             self.options,
             x.shape()
         );
-        let h = match self.path {
-            Path::Fused => self.fused(tape, x),
-            Path::Composed => self.composed(tape, x),
+        let fused = match self.path {
+            Path::Fused => FusedChain::new(self, tape, x),
+            Path::Composed => None,
+        };
+        let h = match fused {
+            Some(chain) => chain.forward(tape, x),
+            None => self.composed(tape, x),
         };
         tape.scope("output", |tape| {
             let dropped = self.drop(tape, h);
             self.output.forward(tape, dropped)
         })
-    }
-}
-
-/// The dispatches of the fused chain.
-struct FusedChain {
-    constants: Vec<(&'static str, f64)>,
-    first: Linear,
-    last: Linear,
-    batch: u32,
-    columns: u32,
-    width: u32,
-    linears: u32,
-    multiplications: u64,
-}
-
-impl FusedChain {
-    fn new(spinal: &Spinal, tape: &Tape, x: Tensor) -> Self {
-        let options = spinal.options;
-        let (linears, period) = options.tie.linears_and_period(options.depth);
-        let offset = |parameter| tape.parameters().spec(parameter).offset;
-        let first = spinal.linears[0];
-        let start = offset(first.weight);
-        let second = spinal.linears.get(1).unwrap_or(&first);
-        let third = spinal.linears.get(2).unwrap_or(second);
-        let batch = x.rows();
-        let split = options.split_size();
-        let (depth, width) = (u64::from(options.depth), u64::from(options.width));
-        let constants = vec![
-            ("BATCH", batch.into()),
-            ("IN", options.in_features.into()),
-            ("SPLIT", split.into()),
-            ("WIDTH", options.width.into()),
-            ("DEPTH", options.depth.into()),
-            ("LINEARS", linears.into()),
-            ("PERIOD", period.into()),
-            ("FIRST_BIAS", (offset(first.bias) - start).into()),
-            ("SECOND", (offset(second.weight) - start).into()),
-            ("BIAS", (offset(second.bias) - offset(second.weight)).into()),
-            (
-                "STRIDE",
-                (offset(third.weight) - offset(second.weight)).into(),
-            ),
-            options.activation.constant(),
-        ];
-        Self {
-            constants,
-            first,
-            last: *spinal.linears.last().expect("a chain has a sub-layer"),
-            batch,
-            columns: split + options.width + 1,
-            width: options.width,
-            linears,
-            multiplications: u64::from(batch)
-                * width
-                * (depth * u64::from(split) + (depth - 1) * width),
-        }
-    }
-
-    fn record_forward(&self, tape: &mut Tape, x: Tensor, h: Tensor) {
-        let parameters = tape.parameter_range(self.first.weight, self.last.bias);
-        tape.dispatch(Kernel {
-            shader: &SPINAL,
-            entry: "forward",
-            constants: &self.constants,
-            bindings: &[("x", x), ("parameters", parameters), ("h", h)],
-            extent: [self.batch * SPINAL.constant("WORKGROUP"), 1, 1],
-            multiplications: self.multiplications,
-        });
-    }
-
-    fn record_backward(&self, tape: &mut Tape, x: Tensor, h: Tensor) {
-        let parameters = tape.parameter_range(self.first.weight, self.last.bias);
-        let dh = tape.gradient(h);
-        let dz = tape.tensor("dz", h.shape());
-        let dx = tape.gradient_of(x);
-        let mut constants = self.constants.clone();
-        let mut bindings = vec![
-            ("outputs", h),
-            ("parameters", parameters),
-            ("dh", dh),
-            ("dz", dz),
-        ];
-        if let Some(dx) = dx {
-            constants.push(dx.constant());
-            bindings.push(("dx", dx.tensor));
-        }
-        tape.dispatch(Kernel {
-            shader: &SPINAL,
-            entry: if dx.is_some() {
-                "backward"
-            } else {
-                "backward_states"
-            },
-            constants: &constants,
-            bindings: &bindings,
-            extent: [self.batch * SPINAL.constant("WORKGROUP"), 1, 1],
-            multiplications: self.multiplications,
-        });
-
-        let dparameters = tape
-            .gradient_of(parameters)
-            .expect("parameters have gradients");
-        let mut constants = self.constants.clone();
-        constants.push(dparameters.constant());
-        tape.dispatch(Kernel {
-            shader: &SPINAL,
-            entry: "backward_weight",
-            constants: &constants,
-            bindings: &[
-                ("input", x),
-                ("states", h),
-                ("dstates", dz),
-                ("dparameters", dparameters.tensor),
-            ],
-            extent: [self.columns, self.width, self.linears],
-            multiplications: self.multiplications,
-        });
     }
 }

@@ -1,0 +1,210 @@
+//! The chain of sub-layers as one dispatch, and two on the way back.
+
+use super::{Linear, Spinal};
+use crate::plan::{AdapterClass, Kernel, Shader, Tape, Tensor};
+
+static SPINAL: Shader = crate::shader!("spinal");
+
+/// Elements of a uniform binding: 64 KiB, which every adapter takes.
+const UNIFORM_ELEMENTS: u32 = 16_384;
+
+/// Iterations of all loops of one invocation together after which llvmpipe stops it without a word
+/// (`LP_MAX_TGSI_LOOP_ITERATIONS` of Mesa), less some room.
+const CPU_LOOP_ITERATIONS: u32 = 60_000;
+
+/// The two families of kernels in `spinal.wgsl`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    /// A workgroup takes a row of the batch.
+    Workgroups,
+    /// An invocation takes a row of the batch.
+    Rows,
+}
+
+impl Family {
+    /// The entry point of this family.
+    fn entry(self, entry: &'static str) -> &'static str {
+        match (self, entry) {
+            (Self::Workgroups, entry) => entry,
+            (Self::Rows, "forward") => "rows_forward",
+            (Self::Rows, "backward") => "rows_backward",
+            (Self::Rows, "backward_states") => "rows_backward_states",
+            (Self::Rows, entry) => panic!("no kernel of rows for {entry}"),
+        }
+    }
+
+    /// The name of the variable that the parameters are bound to.
+    fn parameters(self) -> &'static str {
+        match self {
+            Self::Workgroups => "parameters",
+            Self::Rows => "uniform_parameters",
+        }
+    }
+
+    /// Invocations for `batch` rows.
+    fn extent(self, batch: u32) -> [u32; 3] {
+        match self {
+            Self::Workgroups => [batch * SPINAL.constant("WORKGROUP"), 1, 1],
+            Self::Rows => [batch, 1, 1],
+        }
+    }
+}
+
+/// The dispatches of the fused chain.
+pub(super) struct FusedChain {
+    family: Family,
+    constants: Vec<(&'static str, f64)>,
+    first: Linear,
+    last: Linear,
+    batch: u32,
+    columns: u32,
+    width: u32,
+    depth: u32,
+    linears: u32,
+    multiplications: u64,
+}
+
+impl FusedChain {
+    /// The fused chain, unless the adapter cannot run it.
+    pub fn new(spinal: &Spinal, tape: &Tape, x: Tensor) -> Option<Self> {
+        let options = spinal.options;
+        let split = options.split_size();
+        let first = spinal.linears[0];
+        let last = *spinal.linears.last().expect("a chain has a sub-layer");
+        let fits = tape.parameter_range(first.weight, last.bias).elements() <= UNIFORM_ELEMENTS;
+        let rounds = options.depth * options.width.div_ceil(SPINAL.constant("WORKGROUP"));
+        let family = match tape.class() {
+            AdapterClass::Gpu => Family::Workgroups,
+            AdapterClass::Cpu if fits => Family::Rows,
+            AdapterClass::Cpu if rounds * (split + options.width + 2) > CPU_LOOP_ITERATIONS => {
+                return None;
+            }
+            AdapterClass::Cpu => Family::Workgroups,
+        };
+        let (linears, _) = options.tie.linears_and_period(options.depth);
+        let (depth, width) = (u64::from(options.depth), u64::from(options.width));
+        Some(Self {
+            family,
+            constants: constants(spinal, tape, x.rows()),
+            first,
+            last,
+            batch: x.rows(),
+            columns: split + options.width + 1,
+            width: options.width,
+            depth: options.depth,
+            linears,
+            multiplications: u64::from(x.rows())
+                * width
+                * (depth * u64::from(split) + (depth - 1) * width),
+        })
+    }
+
+    /// Records all sub-layers: h `[N, L*w]`.
+    pub fn forward(self, tape: &mut Tape, x: Tensor) -> Tensor {
+        let h = tape.tensor("h", [self.batch, self.depth * self.width]);
+        let parameters = tape.parameter_range(self.first.weight, self.last.bias);
+        tape.dispatch(Kernel {
+            shader: &SPINAL,
+            entry: self.family.entry("forward"),
+            constants: &self.constants,
+            bindings: &[("x", x), (self.family.parameters(), parameters), ("h", h)],
+            extent: self.family.extent(self.batch),
+            multiplications: self.multiplications,
+        });
+        tape.on_backward(h, move |tape| {
+            let dz = self.backward(tape, x, h);
+            self.backward_weight(tape, x, h, dz);
+        });
+        h
+    }
+
+    /// Records dz of all sub-layers and, if x has a gradient, dx.
+    fn backward(&self, tape: &mut Tape, x: Tensor, h: Tensor) -> Tensor {
+        let parameters = tape.parameter_range(self.first.weight, self.last.bias);
+        let dh = tape.gradient(h);
+        let dz = tape.tensor("dz", h.shape());
+        let dx = tape.gradient_of(x);
+        let mut constants = self.constants.clone();
+        let mut bindings = vec![
+            ("outputs", h),
+            (self.family.parameters(), parameters),
+            ("dh", dh),
+            ("dz", dz),
+        ];
+        let mut entry = "backward_states";
+        if let Some(dx) = dx {
+            entry = "backward";
+            constants.push(dx.constant());
+            bindings.push(("dx", dx.tensor));
+        }
+        tape.dispatch(Kernel {
+            shader: &SPINAL,
+            entry: self.family.entry(entry),
+            constants: &constants,
+            bindings: &bindings,
+            extent: self.family.extent(self.batch),
+            multiplications: self.multiplications,
+        });
+        dz
+    }
+
+    fn backward_weight(&self, tape: &mut Tape, x: Tensor, h: Tensor, dz: Tensor) {
+        let parameters = tape.parameter_range(self.first.weight, self.last.bias);
+        let dparameters = tape
+            .gradient_of(parameters)
+            .expect("parameters have gradients");
+        let mut constants = self.constants.clone();
+        constants.push(dparameters.constant());
+        let by_rows = self.family == Family::Rows && dz.elements() <= UNIFORM_ELEMENTS;
+        let (entry, dstates, units) = if by_rows {
+            (
+                "rows_backward_weight",
+                "uniform_dstates",
+                self.width.div_ceil(SPINAL.constant("UNITS")),
+            )
+        } else {
+            ("backward_weight", "dstates", self.width)
+        };
+        tape.dispatch(Kernel {
+            shader: &SPINAL,
+            entry,
+            constants: &constants,
+            bindings: &[
+                ("input", x),
+                ("states", h),
+                (dstates, dz),
+                ("dparameters", dparameters.tensor),
+            ],
+            extent: [self.columns, units, self.linears],
+            multiplications: self.multiplications,
+        });
+    }
+}
+
+/// The overrides: sizes, ties, and the places of the Linears, which follow one another in the parameter buffer.
+fn constants(spinal: &Spinal, tape: &Tape, batch: u32) -> Vec<(&'static str, f64)> {
+    let options = spinal.options;
+    let (linears, period) = options.tie.linears_and_period(options.depth);
+    let offset = |parameter| tape.parameters().spec(parameter).offset;
+    let first = spinal.linears[0];
+    let second = spinal.linears.get(1).unwrap_or(&first);
+    let third = spinal.linears.get(2).unwrap_or(second);
+    let start = offset(first.weight);
+    vec![
+        ("BATCH", batch.into()),
+        ("IN", options.in_features.into()),
+        ("SPLIT", options.split_size().into()),
+        ("WIDTH", options.width.into()),
+        ("DEPTH", options.depth.into()),
+        ("LINEARS", linears.into()),
+        ("PERIOD", period.into()),
+        ("FIRST_BIAS", (offset(first.bias) - start).into()),
+        ("SECOND", (offset(second.weight) - start).into()),
+        ("BIAS", (offset(second.bias) - offset(second.weight)).into()),
+        (
+            "STRIDE",
+            (offset(third.weight) - offset(second.weight)).into(),
+        ),
+        options.activation.constant(),
+    ]
+}
