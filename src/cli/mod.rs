@@ -9,6 +9,7 @@ mod output;
 mod plan;
 mod predict;
 mod train;
+mod universal;
 
 use clap::{Parser, Subcommand};
 
@@ -36,6 +37,8 @@ enum Command {
     Plan(plan::PlanCommand),
     /// List the networks with their parameters and multiplications
     List(list::List),
+    /// Check the paper's universal approximation construction on the device
+    Universal(universal::Universal),
     /// Work with data sets
     Data(data::Data),
 }
@@ -49,6 +52,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Info(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::List(command) => command.run(),
+        Command::Universal(command) => command.run(),
         Command::Data(command) => command.run(),
     }
 }
