@@ -32,6 +32,7 @@ override ACCUMULATE: bool;
 override OUT_QUADS = (OUT_CHANNELS + 3u) / 4u;  // weights hold output channels by fours, padded by zeros
 override POOLED_HEIGHT = OUT_HEIGHT / WINDOW_H;
 override POOLED_WIDTH = OUT_WIDTH / WINDOW_W;
+override PADDED = PADDING_H + PADDING_W > 0u;
 override STRIP: u32;            // neighbouring columns that an invocation takes: at most PIXELS, a multiple of WINDOW_W
 override POOLED = STRIP / WINDOW_W;
 
@@ -50,11 +51,14 @@ fn load_x(index: u32) -> f32 {
     return x[index / 4u][index % 4u];
 }
 
-// x at column `ix` of the row that starts at `row` (already at its channel), 0 in the padding.
+// x at column `ix` of the row that starts at `row` (already at its channel), 0 in the padding. Without padding only
+// columns that are not stored lie past the end, and any value will do for them.
 fn load_column(row: u32, ix: u32) -> f32 {
-    let inside = ix < WIDTH;  // a column left of the image wraps to a huge one
-    let value = load_x(row + select(0u, ix, inside) * IN_CHANNELS);
-    return select(0.0, value, inside);
+    let value = load_x(row + min(ix, WIDTH - 1u) * IN_CHANNELS);
+    if PADDED {
+        return select(0.0, value, ix < WIDTH);  // a column left of the image wraps to a huge one
+    }
+    return value;
 }
 
 // The strip of conv outputs that starts at (oy, ox), four channels of each.
@@ -216,10 +220,15 @@ fn backward_input(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocatio
 @group(0) @binding(3) var<storage, read_write> dweight: array<vec4<f32>>;  // like weight
 @group(0) @binding(4) var<storage, read_write> dbias: array<vec4<f32>>;    // like bias
 
-fn load_input(row: u32, inside_row: bool, ix: u32) -> f32 {
-    let inside = inside_row && ix < WIDTH;
-    let index = select(0u, row + ix * IN_CHANNELS, inside);
-    return select(0.0, input[index / 4u][index % 4u], inside);
+// The x that column `ix` of row `iy` of `image` has at channel `ci`, 0 in the padding.
+fn load_input(image: u32, iy: u32, ix: u32, ci: u32) -> f32 {
+    let row = (image * HEIGHT + min(iy, HEIGHT - 1u)) * WIDTH;
+    let index = (row + min(ix, WIDTH - 1u)) * IN_CHANNELS + ci;
+    let value = input[index / 4u][index % 4u];
+    if PADDED {
+        return select(0.0, value, iy < HEIGHT && ix < WIDTH);
+    }
+    return value;
 }
 
 // Invocation: a row (ky, ci) of the weight with all its columns kx, and after the last row the bias. Workgroup y: four
@@ -228,7 +237,7 @@ fn load_input(row: u32, inside_row: bool, ix: u32) -> f32 {
 fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = id.x * LANES + lane;
     let is_bias = row == KERNEL_H * IN_CHANNELS;
-    let ky = row / IN_CHANNELS;
+    let ky = min(row, KERNEL_H * IN_CHANNELS - 1u) / IN_CHANNELS;
     let ci = row % IN_CHANNELS;
     let channels = min(vec4<u32>(4u * id.y) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(OUT_CHANNELS - 1u));
     var sums = array<vec4<f32>, MAX_KERNEL_W>();
@@ -244,10 +253,8 @@ fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocati
                 let oy = py * WINDOW_H + place / WINDOW_W;
                 let ox = px * WINDOW_W + place % WINDOW_W;
                 let iy = oy * STRIDE_H + ky - PADDING_H;
-                let inside_row = iy < HEIGHT && row < KERNEL_H * IN_CHANNELS;
-                let start = (image * HEIGHT + iy) * WIDTH * IN_CHANNELS + ci;
                 for (var kx = 0u; kx < KERNEL_W; kx++) {
-                    let value = load_input(start, inside_row, ox * STRIDE_W + kx - PADDING_W);
+                    let value = load_input(image, iy, ox * STRIDE_W + kx - PADDING_W, ci);
                     sums[kx][c] += value * gradient;
                 }
                 bias_sum[c] += gradient;

@@ -16,7 +16,7 @@ pub struct PlanCommand {
     /// The network (see `spinal list`)
     model: String,
     /// Samples of a step
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=8192))]
     batch_size: u32,
     /// Show an evaluation step instead of a training step
     #[arg(long)]

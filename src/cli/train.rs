@@ -47,7 +47,7 @@ pub struct Train {
     #[arg(long, value_name = "N", help_heading = "Recipe")]
     epochs: Option<usize>,
     /// Samples of a step
-    #[arg(long, value_name = "N", help_heading = "Recipe", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    #[arg(long, value_name = "N", help_heading = "Recipe", value_parser = clap::value_parser!(u32).range(1..=8192))]
     batch_size: Option<u32>,
     /// The optimiser
     #[arg(long, value_enum, help_heading = "Recipe")]

@@ -1,12 +1,9 @@
 //! Convolution, max pooling and activation as one layer, which some adapters run as one kernel.
 
 use super::{Activation, Conv2d, Layer, MaxPool2d};
-use crate::plan::{AdapterClass, Kernel, Shader, Tape, Tensor};
+use crate::plan::{ALIGNMENT, AdapterClass, Kernel, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
 
 static UNIFORM: Shader = crate::shader!("conv2d/uniform");
-
-/// Elements of a uniform binding: 64 KiB, which every adapter takes.
-const UNIFORM_ELEMENTS: u32 = 16_384;
 
 /// phi(max_pool(conv(x))): the order of PyTorch's MNIST example, equal to max_pool(phi(conv(x))) as phi is monotonic.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +72,9 @@ impl UniformBlock {
             && kernel_w <= UNIFORM.constant("MAX_KERNEL_W")
             && window_w <= UNIFORM.constant("PIXELS");
         let images = images_of_dispatch(batch, [x.columns(), y_columns])?;
-        fits.then_some(Self {
+        let positions = u64::from(images * y_shape[1] * y_shape[2]);
+        let iterations = positions * u64::from(1 + 4 * (1 + kernel_w));
+        (fits && iterations <= class.loop_iterations()).then_some(Self {
             block,
             conv_shape,
             y_shape,
@@ -231,7 +230,7 @@ fn images_of_dispatch(batch: u32, columns: [u32; 2]) -> Option<u32> {
     let aligned = |&images: &u32| {
         columns
             .iter()
-            .all(|&size| (images * size).is_multiple_of(crate::plan::ALIGNMENT))
+            .all(|&size| (images * size).is_multiple_of(ALIGNMENT))
     };
     let lanes = UNIFORM.constant("LANES");
     (1..=largest / lanes)

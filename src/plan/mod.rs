@@ -11,7 +11,9 @@ mod shader;
 mod tape;
 mod tensor;
 
-pub use parameters::{ALIGNMENT, Init, Layout, Parameter, ParameterSpec, Parameters};
+pub use parameters::{
+    ALIGNMENT, Init, Layout, Parameter, ParameterSpec, Parameters, UNIFORM_ELEMENTS,
+};
 pub use shader::{Access, BindingSlot, EntryPoint, Shader};
 pub use tape::{AdapterClass, Kernel, Mode, Tape, Target};
 pub use tensor::{BufferId, Shape, Tensor};

@@ -41,6 +41,18 @@ pub enum AdapterClass {
     Cpu,
 }
 
+impl AdapterClass {
+    /// Iterations that all loops of one invocation together may take.
+    ///
+    /// Mesa's llvmpipe ends an invocation after 65,535 (`LP_MAX_TGSI_LOOP_ITERATIONS`), and says nothing.
+    pub fn loop_iterations(self) -> u64 {
+        match self {
+            Self::Gpu => u64::MAX,
+            Self::Cpu => 60_000,
+        }
+    }
+}
+
 /// A dispatch as a layer asks for it: names instead of numbers, an extent instead of a grid.
 pub struct Kernel<'a> {
     /// The WGSL file.

@@ -1,16 +1,9 @@
 //! The chain of sub-layers as one dispatch, and two on the way back.
 
 use super::{Linear, Spinal};
-use crate::plan::{AdapterClass, Kernel, Shader, Tape, Tensor};
+use crate::plan::{AdapterClass, Kernel, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
 
 static SPINAL: Shader = crate::shader!("spinal");
-
-/// Elements of a uniform binding: 64 KiB, which every adapter takes.
-const UNIFORM_ELEMENTS: u32 = 16_384;
-
-/// Iterations of all loops of one invocation together after which llvmpipe stops it without a word
-/// (`LP_MAX_TGSI_LOOP_ITERATIONS` of Mesa), less some room.
-const CPU_LOOP_ITERATIONS: u32 = 60_000;
 
 /// The two families of kernels in `spinal.wgsl`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,6 +32,20 @@ impl Family {
             Self::Workgroups => "parameters",
             Self::Rows => "uniform_parameters",
         }
+    }
+
+    /// Iterations of the longest loops of an invocation.
+    fn loop_iterations(self, spinal: &Spinal, batch: u32) -> u64 {
+        let options = spinal.options;
+        let units = match self {
+            Self::Workgroups => SPINAL.constant("WORKGROUP"),
+            Self::Rows => SPINAL.constant("UNITS"),
+        };
+        let rounds = u64::from(options.depth) * u64::from(options.width.div_ceil(units));
+        let chain = rounds * u64::from(options.split_size() + options.width + 2);
+        let inputs = u64::from(options.in_features.div_ceil(units)) * rounds;
+        let weights = u64::from(batch) * u64::from(options.depth);
+        chain.max(inputs).max(weights)
     }
 
     /// Invocations for `batch` rows.
@@ -72,15 +79,13 @@ impl FusedChain {
         let first = spinal.linears[0];
         let last = *spinal.linears.last().expect("a chain has a sub-layer");
         let fits = tape.parameter_range(first.weight, last.bias).elements() <= UNIFORM_ELEMENTS;
-        let rounds = options.depth * options.width.div_ceil(SPINAL.constant("WORKGROUP"));
         let family = match tape.class() {
-            AdapterClass::Gpu => Family::Workgroups,
             AdapterClass::Cpu if fits => Family::Rows,
-            AdapterClass::Cpu if rounds * (split + options.width + 2) > CPU_LOOP_ITERATIONS => {
-                return None;
-            }
-            AdapterClass::Cpu => Family::Workgroups,
+            _ => Family::Workgroups,
         };
+        if family.loop_iterations(spinal, x.rows()) > tape.class().loop_iterations() {
+            return None;
+        }
         let (linears, _) = options.tie.linears_and_period(options.depth);
         let (depth, width) = (u64::from(options.depth), u64::from(options.width));
         Some(Self {
