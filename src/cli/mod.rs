@@ -8,6 +8,7 @@ mod list;
 mod output;
 mod plan;
 mod predict;
+mod report;
 mod train;
 mod universal;
 
@@ -39,6 +40,8 @@ enum Command {
     List(list::List),
     /// Check the paper's universal approximation construction on the device
     Universal(universal::Universal),
+    /// Average runs of several seeds, beside the paper's curve
+    Report(report::Report),
     /// Work with data sets
     Data(data::Data),
 }
@@ -53,6 +56,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Plan(command) => command.run(),
         Command::List(command) => command.run(),
         Command::Universal(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Data(command) => command.run(),
     }
 }

@@ -5,6 +5,8 @@ mod axis;
 pub mod curves;
 pub mod metrics;
 mod number;
+pub mod paper;
 pub mod progress;
 pub mod run_folder;
+pub mod runs;
 pub mod summary;

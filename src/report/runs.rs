@@ -1,0 +1,194 @@
+//! Several runs of one experiment as one table: mean and standard deviation over the runs, beside the paper's curve.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::paper::{self, MNIST_CNN};
+use crate::error::{Error, Result};
+
+/// Test accuracies in percent by net and epoch, one for each run.
+#[derive(Default, Debug)]
+pub struct Runs {
+    experiment: Option<String>,
+    accuracies: BTreeMap<String, BTreeMap<usize, Vec<f64>>>,
+}
+
+impl Runs {
+    /// Reads the run folders. All must be of one experiment.
+    ///
+    /// # Errors
+    /// A file that is missing or not what a run writes, or folders of different experiments.
+    pub fn read(folders: &[impl AsRef<Path>]) -> Result<Self> {
+        let mut runs = Self::default();
+        for folder in folders {
+            let folder = folder.as_ref();
+            runs.read_config(&folder.join("config.toml"))?;
+            runs.read_metrics(&folder.join("metrics.jsonl"))?;
+        }
+        Ok(runs)
+    }
+
+    fn read_config(&mut self, path: &Path) -> Result<()> {
+        let text = read(path)?;
+        let config: toml::Table = text.parse().map_err(|error| unreadable(path, &error))?;
+        let experiment = config.get("experiment").and_then(|value| value.as_str());
+        let experiment = experiment.ok_or_else(|| unreadable(path, &"it names no experiment"))?;
+        match &self.experiment {
+            Some(first) if first != experiment => Err(Error::usage(
+                format!(
+                    "{} is a run of {experiment}, and the first of {first}",
+                    path.display()
+                ),
+                "give runs of one experiment",
+            )),
+            _ => {
+                self.experiment = Some(experiment.to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    fn read_metrics(&mut self, path: &Path) -> Result<()> {
+        for (number, line) in read(path)?.lines().enumerate() {
+            let record: Value = serde_json::from_str(line)
+                .map_err(|error| unreadable(path, &format!("line {}: {error}", number + 1)))?;
+            let (Some(net), Some(epoch), Some(accuracy)) = (
+                record["net"].as_str(),
+                record["epoch"].as_u64(),
+                record["test_accuracy"].as_f64(),
+            ) else {
+                continue;
+            };
+            let epochs = self.accuracies.entry(net.to_owned()).or_default();
+            epochs
+                .entry(epoch as usize)
+                .or_default()
+                .push(100.0 * accuracy);
+        }
+        Ok(())
+    }
+
+    /// The table in Markdown.
+    pub fn render(&self) -> String {
+        let mut text = String::from("| net | epoch | runs | test accuracy % | sd |");
+        let with_paper = self.experiment.as_deref() == Some("mnist-cnn");
+        text.push_str(if with_paper {
+            " paper % | band | inside |\n"
+        } else {
+            "\n"
+        });
+        text.push_str(if with_paper {
+            "|---|---|---|---|---|---|---|---|\n"
+        } else {
+            "|---|---|---|---|---|\n"
+        });
+        for (net, epochs) in &self.accuracies {
+            for (&epoch, accuracies) in epochs {
+                let (mean, deviation) = mean_and_deviation(accuracies);
+                let runs = accuracies.len();
+                let _ = write!(
+                    text,
+                    "| {net} | {epoch} | {runs} | {mean:.2} | {deviation:.2} |"
+                );
+                if with_paper {
+                    text.push_str(&beside_paper(net, epoch, mean));
+                }
+                text.push('\n');
+            }
+        }
+        text
+    }
+}
+
+fn beside_paper(net: &str, epoch: usize, mean: f64) -> String {
+    let curve = MNIST_CNN.iter().find(|curve| curve.net == net);
+    let Some(accuracy) = curve.and_then(|curve| curve.at(epoch)) else {
+        return " | | |".to_owned();
+    };
+    let band = paper::band(epoch);
+    let inside = if (mean - accuracy).abs() <= band {
+        "yes"
+    } else {
+        "no"
+    };
+    format!(" {accuracy:.2} | +-{band:.2} | {inside} |")
+}
+
+/// The mean, and the standard deviation with n - 1; 0 for one value.
+fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let deviation = if values.len() > 1 {
+        (squares / (count - 1.0)).sqrt()
+    } else {
+        0.0
+    };
+    (mean, deviation)
+}
+
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, problem: &dyn std::fmt::Display) -> Error {
+    let problem = problem.to_string();
+    let line = problem.lines().next().unwrap_or_default();
+    Error::file(
+        path,
+        format!("cannot be read: {line}"),
+        "give folders that `spinal train --out` wrote",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(folder: &Path, experiment: &str, accuracy: f64) {
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(
+            folder.join("config.toml"),
+            format!("experiment = \"{experiment}\"\n"),
+        )
+        .unwrap();
+        let line = format!("{{\"net\":\"spinal\",\"epoch\":1,\"test_accuracy\":{accuracy}}}\n");
+        std::fs::write(folder.join("metrics.jsonl"), line).unwrap();
+    }
+
+    #[test]
+    fn runs_are_averaged_and_held_against_the_paper() {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = [dir.path().join("a"), dir.path().join("b")];
+        run(&folders[0], "mnist-cnn", 0.94);
+        run(&folders[1], "mnist-cnn", 0.95);
+        let table = Runs::read(&folders).unwrap().render();
+        assert!(
+            table.contains("| spinal | 1 | 2 | 94.50 | 0.71 | 94.35 | +-0.45 | yes |"),
+            "{table}"
+        );
+    }
+
+    #[test]
+    fn runs_of_two_experiments_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = [dir.path().join("a"), dir.path().join("b")];
+        run(&folders[0], "mnist-cnn", 0.94);
+        run(&folders[1], "mlp", 0.95);
+        let error = Runs::read(&folders).unwrap_err();
+        assert!(error.to_string().contains("is a run of mlp"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_is_no_run_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Runs::read(&[dir.path()]).unwrap_err();
+        assert!(
+            error.to_string().contains("config.toml: cannot be read"),
+            "{error}"
+        );
+    }
+}
