@@ -11,6 +11,7 @@ mod ops {
     pub mod add;
     pub mod concat;
     pub mod conv2d;
+    pub mod conv_block;
     pub mod cross_entropy;
     pub mod dropout;
     pub mod flatten;
@@ -61,6 +62,7 @@ tests! {
     concat::slices_wrap_and_share_a_tensor,
     conv2d::conv2d_matches_its_twin,
     conv2d::conv2d_of_integers_is_exact,
+    conv_block::conv_blocks_match_their_twins,
     cross_entropy::cross_entropy_matches_its_twin,
     dropout::dropout_matches_its_twin_bit_for_bit,
     dropout::dropout2d_matches_its_twin_bit_for_bit,

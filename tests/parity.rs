@@ -7,16 +7,23 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use common::tolerance::{EPS, assert_within};
-use common::{MODES, device, doubles};
+use common::{device, doubles};
 use safetensors::SafeTensors;
 use spinalnet::gpu::{Checks, Device, Executable, Memory};
 use spinalnet::layers::{Sample, Source};
 use spinalnet::models::{self, Model, ModelOptions};
 use spinalnet::optim::{Adam, Optimizer, Sgd};
-use spinalnet::plan::Allocation;
+use spinalnet::plan::{AdapterClass, Allocation};
 use spinalnet::steps;
 
 const STEPS: u32 = 10;
+
+/// The ways to train: all kernels, and all checks. Any adapter runs the kernels of either class.
+const WAYS: [(Checks, AdapterClass); 3] = [
+    (Checks::Trusted, AdapterClass::Gpu),
+    (Checks::Trusted, AdapterClass::Cpu),
+    (Checks::Checked, AdapterClass::Gpu),
+];
 
 /// The learning rate of all fixtures.
 const LR: f32 = 0.01;
@@ -73,7 +80,12 @@ struct Training {
 }
 
 impl Training {
-    fn new(name: &str, batch: u32, optimizer: &dyn Optimizer, checks: Checks) -> Self {
+    fn new(
+        name: &str,
+        batch: u32,
+        optimizer: &dyn Optimizer,
+        (checks, class): (Checks, AdapterClass),
+    ) -> Self {
         let fixture = Fixture::read(name);
         let model = models::build(name, ModelOptions { no_dropout: true }).expect("it is a model");
         let source = Source {
@@ -81,8 +93,8 @@ impl Training {
             count: STEPS * batch,
             batch_size: batch,
         };
-        let train = steps::train_plan(&model, &source, batch, optimizer);
-        let forward = steps::forward_plan(&model, batch);
+        let train = steps::train_plan(&model, &source, batch, optimizer, class);
+        let forward = steps::forward_plan(&model, batch, class);
         let device = device(checks);
         let mut allocation = Allocation::default();
         allocation.add(0, [&train, &forward]);
@@ -213,10 +225,10 @@ fn largest(values: &[f64]) -> f64 {
 /// Compares everything. `update_error` gives the error of each weight's way over all steps, from the gradients of the first
 /// step and their error.
 fn check(case: &Case, optimizer: &dyn Optimizer, update_error: impl Fn(&[f64], f64) -> Vec<f64>) {
-    for checks in MODES {
-        let training = Training::new(case.name, case.batch, optimizer, checks);
+    for way in WAYS {
+        let training = Training::new(case.name, case.batch, optimizer, way);
         let fixture = &training.fixture;
-        let what = |what: &str| format!("{} {checks:?}: {what}", case.name);
+        let what = |what: &str| format!("{} {way:?}: {what}", case.name);
 
         training.run(&training.forward, 1);
         let logits = doubles(fixture.floats("logits"));

@@ -11,8 +11,8 @@ use spinalnet::layers::{
 use spinalnet::models::{self, Model, ModelOptions};
 use spinalnet::optim::{Adam, Sgd};
 use spinalnet::plan::{
-    Allocation, Kernel, Lifetime, Mode, Parameters, Plan, Shader, Shape, Tape, Tensor,
-    place_scratch,
+    AdapterClass, Allocation, Kernel, Lifetime, Mode, Parameters, Plan, Shader, Shape, Tape,
+    Tensor, place_scratch,
 };
 use spinalnet::steps;
 
@@ -35,9 +35,9 @@ fn sgd() -> Sgd {
     }
 }
 
-fn train(name: &str, batch: u32) -> Plan {
+fn train(name: &str, batch: u32, class: AdapterClass) -> Plan {
     let model = build(name);
-    steps::train_plan(&model, &source(&model, 8, 4), batch, &sgd())
+    steps::train_plan(&model, &source(&model, 8, 4), batch, &sgd(), class)
 }
 
 // Snapshots: how each step is recorded. After an intended change, `INSTA_UPDATE=always cargo test --test plans` writes
@@ -45,18 +45,28 @@ fn train(name: &str, batch: u32) -> Plan {
 
 #[test]
 fn snapshot_mnist_cnn_spinal() {
-    insta::assert_snapshot!(train("mnist-cnn-spinal", 4));
+    insta::assert_snapshot!(train("mnist-cnn-spinal", 4, AdapterClass::Gpu));
+}
+
+#[test]
+fn snapshot_mnist_cnn_spinal_on_a_cpu_adapter() {
+    insta::assert_snapshot!(train("mnist-cnn-spinal", 20, AdapterClass::Cpu));
 }
 
 #[test]
 fn snapshot_mnist_cnn_baseline() {
-    insta::assert_snapshot!(train("mnist-cnn-baseline", 4));
+    insta::assert_snapshot!(train("mnist-cnn-baseline", 4, AdapterClass::Gpu));
 }
 
 #[test]
 fn snapshot_mnist_cnn_spinal_evaluation() {
     let model = build("mnist-cnn-spinal");
-    insta::assert_snapshot!(steps::evaluate_plan(&model, &source(&model, 8, 4), 4));
+    insta::assert_snapshot!(steps::evaluate_plan(
+        &model,
+        &source(&model, 8, 4),
+        4,
+        AdapterClass::Gpu
+    ));
 }
 
 #[test]
@@ -66,7 +76,8 @@ fn snapshot_regression_spinal() {
         &model,
         &source(&model, 8, 4),
         4,
-        &Adam::default()
+        &Adam::default(),
+        AdapterClass::Gpu
     ));
 }
 
@@ -110,11 +121,14 @@ fn a_training_step_multiplies_three_times_less_the_gradient_of_the_data() {
         ("mlp-baseline", 784 * 300),
     ] {
         let forward = steps::multiplications(&build(name));
-        assert_eq!(
-            train(name, 4).cost().multiplications,
-            4 * (3 * forward - first_layer),
-            "{name}"
-        );
+        for class in [AdapterClass::Gpu, AdapterClass::Cpu] {
+            let multiplications = train(name, 4, class).cost().multiplications;
+            assert_eq!(
+                multiplications,
+                4 * (3 * forward - first_layer),
+                "{name} {class:?}"
+            );
+        }
     }
 }
 
@@ -124,10 +138,22 @@ fn the_second_optimiser_moment_is_the_only_difference_of_adam() {
     let source = source(&model, 8, 4);
     let bytes = |plan: Plan| plan.allocation().bytes();
     let flat = 4 * u64::from(model.parameters.device_elements());
-    let adam = bytes(steps::train_plan(&model, &source, 4, &Adam::default()));
+    let adam = bytes(steps::train_plan(
+        &model,
+        &source,
+        4,
+        &Adam::default(),
+        AdapterClass::Gpu,
+    ));
     assert_eq!(
         adam,
-        bytes(steps::train_plan(&model, &source, 4, &sgd())) + flat
+        bytes(steps::train_plan(
+            &model,
+            &source,
+            4,
+            &sgd(),
+            AdapterClass::Gpu
+        )) + flat
     );
 }
 
@@ -135,7 +161,7 @@ fn the_second_optimiser_moment_is_the_only_difference_of_adam() {
 fn evaluation_has_no_gradients_and_no_dropout() {
     for name in models::NAMES {
         let model = build(name);
-        let plan = steps::evaluate_plan(&model, &source(&model, 8, 4), 4);
+        let plan = steps::evaluate_plan(&model, &source(&model, 8, 4), 4, AdapterClass::Gpu);
         let entries = plan
             .dispatches
             .iter()
@@ -444,8 +470,8 @@ fn assert_apart(pool: &[u64], wanted: &[u64], places: &[usize]) {
 fn plans_share_what_they_may() {
     let model = build("mnist-cnn-spinal");
     let source = source(&model, 70, 64);
-    let full = steps::train_plan(&model, &source, 64, &sgd());
-    let ragged = steps::train_plan(&model, &source, 6, &sgd());
+    let full = steps::train_plan(&model, &source, 64, &sgd(), AdapterClass::Gpu);
+    let ragged = steps::train_plan(&model, &source, 6, &sgd(), AdapterClass::Gpu);
     let bytes = |nets: &[&[&Plan]]| {
         let mut allocation = Allocation::default();
         for (net, plans) in nets.iter().enumerate() {

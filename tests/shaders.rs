@@ -12,7 +12,7 @@ use naga::{Module, ScalarKind, ShaderStage, TypeInner};
 use spinalnet::layers::Source;
 use spinalnet::models::{self, ModelOptions};
 use spinalnet::optim::{Adam, Optimizer, Sgd};
-use spinalnet::plan::Plan;
+use spinalnet::plan::{AdapterClass, Plan};
 use spinalnet::steps;
 
 /// One file of `shaders/` with the library appended.
@@ -80,7 +80,7 @@ fn parse(file: &File) -> (Module, ModuleInfo) {
     (module, info)
 }
 
-/// Training and evaluation plans of every model, with both optimisers.
+/// Training and evaluation plans of every model, with both optimisers, for both classes of adapters.
 fn plans() -> Vec<Plan> {
     let optimizers: [&dyn Optimizer; 2] = [
         &Sgd {
@@ -97,8 +97,11 @@ fn plans() -> Vec<Plan> {
             count: 100,
             batch_size: 64,
         };
-        plans.push(steps::evaluate_plan(&model, &source, 36));
-        plans.extend(optimizers.map(|optimizer| steps::train_plan(&model, &source, 64, optimizer)));
+        for class in [AdapterClass::Gpu, AdapterClass::Cpu] {
+            let train = |optimizer| steps::train_plan(&model, &source, 64, optimizer, class);
+            plans.extend(optimizers.map(train));
+            plans.push(steps::evaluate_plan(&model, &source, 36, class));
+        }
     }
     plans
 }

@@ -41,7 +41,7 @@ impl Device {
         let report = adapter::report(&adapter, true);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("spinalnet"),
-            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_features: adapter.features() & wgpu::Features::SUBGROUP,
             required_limits: adapter.limits(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
@@ -85,11 +85,13 @@ impl Device {
         &self.adapter
     }
 
-    /// The class of the adapter, by which kernels are chosen.
+    /// The class of the adapter, by which kernels are chosen. Those for the CPU need subgroups of at least 8.
     pub fn class(&self) -> AdapterClass {
-        match self.adapter.device_type {
-            "CPU" => AdapterClass::Cpu,
-            _ => AdapterClass::Gpu,
+        let subgroups = self.device.features().contains(wgpu::Features::SUBGROUP);
+        if self.adapter.device_type == "CPU" && subgroups && self.adapter.subgroup_size[0] >= 8 {
+            AdapterClass::Cpu
+        } else {
+            AdapterClass::Gpu
         }
     }
 

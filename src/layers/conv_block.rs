@@ -1,7 +1,7 @@
 //! Convolution, max pooling and activation as one layer, which some adapters run as one kernel.
 
 use super::{Activation, Conv2d, Layer, MaxPool2d};
-use crate::plan::{ALIGNMENT, AdapterClass, Kernel, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
+use crate::plan::{AdapterClass, Kernel, RowCut, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
 
 static UNIFORM: Shader = crate::shader!("conv2d/uniform");
 
@@ -40,12 +40,11 @@ impl ConvBlock {
 }
 
 /// The block as `conv2d/uniform.wgsl` runs it: a few images a dispatch, so that they fit into uniform bindings.
-#[derive(Clone, Copy)]
 struct UniformBlock {
     block: ConvBlock,
     conv_shape: [u32; 4],
     y_shape: [u32; 4],
-    images: u32,
+    ranges: Vec<(u32, u32)>,
 }
 
 impl UniformBlock {
@@ -71,22 +70,21 @@ impl UniformBlock {
             && weight <= UNIFORM_ELEMENTS
             && kernel_w <= UNIFORM.constant("MAX_KERNEL_W")
             && window_w <= UNIFORM.constant("PIXELS");
-        let images = images_of_dispatch(batch, [x.columns(), y_columns])?;
-        let positions = u64::from(images * y_shape[1] * y_shape[2]);
+        let cut = RowCut {
+            rows: batch,
+            uniform: &[x.columns(), y_columns],
+            storage: &[],
+            step: UNIFORM.constant("LANES"),
+        };
+        let ranges = cut.ranges()?;
+        let positions = u64::from(ranges[0].1 * y_shape[1] * y_shape[2]);
         let iterations = positions * u64::from(1 + 4 * (1 + kernel_w));
         (fits && iterations <= class.loop_iterations()).then_some(Self {
             block,
             conv_shape,
             y_shape,
-            images,
+            ranges,
         })
-    }
-
-    /// Images `start..start + count` of each dispatch.
-    fn ranges(self) -> impl Iterator<Item = (u32, u32)> {
-        let batch = self.conv_shape[0];
-        let starts = (0..batch).step_by(self.images as usize);
-        starts.map(move |start| (start, self.images.min(batch - start)))
     }
 
     fn constants(&self, x: Tensor, count: u32, strip: u32) -> Vec<(&'static str, f64)> {
@@ -119,7 +117,7 @@ impl UniformBlock {
         let pooled_strip = balanced_strip(width, UNIFORM.constant("PIXELS") / window_w);
         let weight = tape.parameter(self.block.conv.weight);
         let bias = tape.parameter(self.block.conv.bias.expect("the block has a bias"));
-        for (start, count) in self.ranges() {
+        for &(start, count) in &self.ranges {
             let groups = count.div_ceil(UNIFORM.constant("LANES"));
             let bindings = [
                 ("x", x.row_range(start, count)),
@@ -167,10 +165,9 @@ impl UniformBlock {
         let dbias = tape.gradient_of_parameter(conv.bias.expect("the block has a bias"));
         let [_, _, _, channels] = self.y_shape;
         let rows = conv.options.kernel_size[0] * conv.options.in_channels + 1;
-        for (start, count) in self.ranges() {
+        for &(start, count) in &self.ranges {
             let mut constants = self.constants(x, count, self.block.pool[1]);
-            let accumulate = dweight.accumulate || start > 0;
-            constants.push(("ACCUMULATE", f64::from(u8::from(accumulate))));
+            constants.push(dweight.or_after(start).constant());
             let bindings = [
                 ("input", x.row_range(start, count)),
                 ("dy", dy.row_range(start, count)),
@@ -195,7 +192,7 @@ impl UniformBlock {
         };
         let [_, height, width, channels] = x.image_sizes();
         let strip = balanced_strip(width, UNIFORM.constant("PIXELS"));
-        for (start, count) in self.ranges() {
+        for &(start, count) in &self.ranges {
             let mut constants = self.constants(x, count, strip);
             constants.push(dx.constant());
             let groups = count.div_ceil(UNIFORM.constant("LANES"));
@@ -218,25 +215,6 @@ impl UniformBlock {
             });
         }
     }
-}
-
-/// The largest number of images, a multiple of the lanes, whose rows of each size fit a uniform binding and end at a
-/// multiple of the binding alignment. All of them, if they fit. `None` if not even one group of lanes fits.
-fn images_of_dispatch(batch: u32, columns: [u32; 2]) -> Option<u32> {
-    let largest = UNIFORM_ELEMENTS / columns[0].max(columns[1]);
-    if batch <= largest {
-        return Some(batch);
-    }
-    let aligned = |&images: &u32| {
-        columns
-            .iter()
-            .all(|&size| (images * size).is_multiple_of(ALIGNMENT))
-    };
-    let lanes = UNIFORM.constant("LANES");
-    (1..=largest / lanes)
-        .rev()
-        .map(|groups| groups * lanes)
-        .find(aligned)
 }
 
 /// The strip, at most `limit` wide, that cuts `width` into the fewest and most equal pieces.

@@ -1,9 +1,20 @@
 //! The fully connected layer.
 
 use super::Layer;
-use crate::plan::{Init, Kernel, Layout, Parameter, Parameters, Shader, Tape, Tensor};
+use crate::plan::{
+    AdapterClass, Init, Kernel, Layout, Parameter, Parameters, Shader, Tape, Tensor,
+};
 
-static LINEAR: Shader = crate::shader!("linear");
+static TILED: Shader = crate::shader!("linear/tiled");
+static BROADCAST: Shader = crate::shader!("linear/broadcast");
+
+/// The kernels for a class of adapter.
+fn shader(class: AdapterClass) -> &'static Shader {
+    match class {
+        AdapterClass::Gpu => &TILED,
+        AdapterClass::Cpu => &BROADCAST,
+    }
+}
 
 /// y = x weight^T + bias, with PyTorch's `[out_features, in_features]` weight and default initialisation.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +79,7 @@ impl Layer for Linear {
         ];
         let multiplications = u64::from(batch) * u64::from(weight.elements());
         tape.dispatch(Kernel {
-            shader: &LINEAR,
+            shader: shader(tape.class()),
             entry: "forward",
             constants: &constants,
             bindings: &[("x", x), ("weight", weight), ("bias", bias), ("y", y)],
@@ -83,7 +94,7 @@ impl Layer for Linear {
                 tape.gradient_of_parameter(linear.bias),
             );
             tape.dispatch(Kernel {
-                shader: &LINEAR,
+                shader: shader(tape.class()),
                 entry: "backward_weight",
                 constants: &[n, input, out, dweight.constant()],
                 bindings: &[
@@ -99,7 +110,7 @@ impl Layer for Linear {
                 return;
             };
             tape.dispatch(Kernel {
-                shader: &LINEAR,
+                shader: shader(tape.class()),
                 entry: "backward_input",
                 constants: &[n, input, out, dx.constant()],
                 bindings: &[("weight", weight), ("dy", dy), ("dx", dx.tensor)],

@@ -10,13 +10,13 @@ mod parameters;
 mod shader;
 mod tape;
 mod tensor;
+mod uniform;
 
-pub use parameters::{
-    ALIGNMENT, Init, Layout, Parameter, ParameterSpec, Parameters, UNIFORM_ELEMENTS,
-};
+pub use parameters::{ALIGNMENT, Init, Layout, Parameter, ParameterSpec, Parameters};
 pub use shader::{Access, BindingSlot, EntryPoint, Shader};
 pub use tape::{AdapterClass, Kernel, Mode, Tape, Target};
 pub use tensor::{BufferId, Shape, Tensor};
+pub use uniform::{RowCut, UNIFORM_ELEMENTS};
 
 /// How long the contents of a buffer live, and who shares them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,9 +5,6 @@ use super::tensor::Shape;
 /// Offsets of parameters are multiples of this many elements: 256 bytes, the strictest binding alignment of any adapter.
 pub const ALIGNMENT: u32 = 64;
 
-/// Elements of a uniform binding: 64 KiB, which every adapter takes.
-pub const UNIFORM_ELEMENTS: u32 = 16_384;
-
 /// A handle to one parameter of a [`Parameters`] set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Parameter(pub(super) usize);

@@ -79,6 +79,14 @@ pub struct Target {
 }
 
 impl Target {
+    /// The same target for the dispatch that covers rows from `start` on: only the first may overwrite.
+    pub fn or_after(self, start: u32) -> Self {
+        Self {
+            accumulate: self.accumulate || start > 0,
+            ..self
+        }
+    }
+
     /// The override `ACCUMULATE` of a backward entry point.
     pub fn constant(&self) -> (&'static str, f64) {
         ("ACCUMULATE", f64::from(u8::from(self.accumulate)))

@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
+use std::thread;
 
 use spinalnet::layers::Add;
-use spinalnet::plan::{Mode, Parameters, Plan, Shape, Tape, Tensor};
+use spinalnet::plan::{AdapterClass, Mode, Parameters, Plan, Shape, Tape, Tensor};
 
 use super::{Draw, MODES, OpenPlan, Random, doubles, tolerance};
 
@@ -56,6 +58,8 @@ pub struct Setup {
     pub twice: bool,
     /// The state of training: seed, steps in the epoch, steps in the training.
     pub step: [u32; 3],
+    /// The class of adapter whose kernels are recorded; they run on any.
+    pub class: AdapterClass,
 }
 
 impl Setup {
@@ -67,6 +71,7 @@ impl Setup {
             draw,
             twice: false,
             step: [0; 3],
+            class: AdapterClass::Gpu,
         }
     }
 }
@@ -165,22 +170,32 @@ impl Bench {
     ) -> Vec<Outcome> {
         let recording = record(setup, layer);
         let opened = self.open(&recording.plan);
-        let outcomes = opened.iter().map(|open| {
-            let first = run(setup, &recording, open);
-            open.poison();
-            let second = run(setup, &recording, open);
-            assert!(
-                bits(&first) == bits(&second),
-                "a second run gives other bits"
-            );
-            first
-        });
-        outcomes.collect()
+        // The devices compile and run beside each other.
+        thread::scope(|scope| {
+            let recording = &recording;
+            let run = |open| scope.spawn(move || run_twice(setup, recording, open));
+            let running: Vec<_> = opened.iter().map(run).collect();
+            let outcomes = running.into_iter().map(|thread| thread.join());
+            outcomes
+                .map(|outcome| outcome.unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        })
     }
 }
 
+fn run_twice(setup: &Setup, recording: &Recording, open: &OpenPlan) -> Outcome {
+    let first = run(setup, recording, open);
+    open.poison();
+    let second = run(setup, recording, open);
+    assert!(
+        bits(&first) == bits(&second),
+        "a second run gives other bits"
+    );
+    first
+}
+
 fn record(setup: &Setup, layer: impl Fn(&mut Tape, &[Tensor]) -> Tensor) -> Recording {
-    let mut tape = Tape::new("trial", &setup.parameters, Mode::Train);
+    let mut tape = Tape::new("trial", &setup.parameters, Mode::Train).for_class(setup.class);
     let inputs: Vec<Tensor> = setup
         .inputs
         .iter()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use spinalnet::layers::spinal::{Path, Tie};
 use spinalnet::layers::{Layer, Spinal, SpinalOptions};
-use spinalnet::plan::Parameters;
+use spinalnet::plan::{AdapterClass, Parameters};
 
 use super::activation::{ACTIVATIONS, error};
 use crate::common::tolerance::{self, assert_exact, assert_within};
@@ -29,6 +29,8 @@ struct Case {
     twice: bool,
     /// x is data, and gets no gradient.
     constant: bool,
+    /// The adapter whose kernels are taken.
+    class: AdapterClass,
 }
 
 /// A case from `[batch, I, n, w, L, C]`, the activation's index, the tie, twice and constant.
@@ -45,12 +47,21 @@ const fn case(sizes: [u32; 6], activation: usize, tie: Tie, twice: bool, constan
         tie,
         twice,
         constant,
+        class: AdapterClass::Gpu,
+    }
+}
+
+/// The same case by the kernels for CPU adapters.
+const fn on_cpu(case: Case) -> Case {
+    Case {
+        class: AdapterClass::Cpu,
+        ..case
     }
 }
 
 /// The paper's head; more units than a workgroup has invocations; fewer sub-layers than splits; one split; every
 /// activation, every tie, and x without a gradient.
-const FUSED: [Case; 7] = [
+const FUSED: [Case; 12] = [
     case([3, 320, 2, 8, 6, 10], 1, Tie::Untied, false, false),
     case([2, 5, 2, 65, 3, 2], 2, Tie::Untied, true, false),
     case([65, 6, 3, 2, 2, 1], 4, Tie::Shared, false, false),
@@ -58,6 +69,23 @@ const FUSED: [Case; 7] = [
     case([5, 8, 2, 50, 6, 1], 2, Tie::ThirdAndFourth, false, true),
     case([1, 2, 2, 130, 2, 1], 3, Tie::Untied, true, true),
     case([2, 3, 2, 4, 5, 1], 1, Tie::ThirdAndFourth, false, false),
+    on_cpu(case([3, 320, 2, 8, 6, 10], 1, Tie::Untied, false, false)),
+    on_cpu(case([9, 5, 2, 9, 3, 2], 4, Tie::Shared, true, false)),
+    on_cpu(case([1, 1, 1, 1, 1, 1], 3, Tie::Untied, false, false)),
+    on_cpu(case(
+        [5, 8, 2, 50, 6, 1],
+        2,
+        Tie::ThirdAndFourth,
+        false,
+        true,
+    )),
+    on_cpu(case(
+        [2, 7, 2, 3, 7, 3],
+        3,
+        Tie::ThirdAndFourth,
+        true,
+        false,
+    )),
 ];
 
 /// One unit; slices that wrap (9 / 4 rounds to 2, 7 / 2 to 4); every tie.
@@ -73,33 +101,14 @@ fn cases() -> impl Strategy<Value = Case> {
         Just(Tie::ThirdAndFourth),
         Just(Tie::Shared)
     ];
-    let sizes = (1..6u32, 1..30u32, 1..5u32, 1..20u32, 1..8u32, 1..6u32);
-    (
-        sizes,
-        0..ACTIVATIONS.len(),
-        ties,
-        any::<bool>(),
-        any::<bool>(),
-    )
-        .prop_map(
-            |(
-                (batch, in_features, splits, width, depth, out_features),
-                activation,
-                tie,
-                twice,
-                constant,
-            )| {
-                // At least one column a slice.
-                let splits = splits.min(in_features);
-                case(
-                    [batch, in_features, splits, width, depth, out_features],
-                    activation,
-                    tie,
-                    twice,
-                    constant,
-                )
-            },
-        )
+    let sizes = [1..6u32, 1..30, 1..5, 1..20, 1..8, 1..6];
+    let rest = (0..ACTIVATIONS.len(), ties, any::<[bool; 3]>());
+    (sizes, rest).prop_map(|(mut sizes, (activation, tie, [twice, constant, cpu]))| {
+        // At least one column a slice.
+        sizes[2] = sizes[2].min(sizes[1]);
+        let case = case(sizes, activation, tie, twice, constant);
+        if cpu { on_cpu(case) } else { case }
+    })
 }
 
 impl Case {
@@ -301,6 +310,7 @@ fn trial(bench: &Bench, case: &Case, path: Path) -> Vec<Outcome> {
     let setup = Setup {
         parameters,
         twice: case.twice,
+        class: case.class,
         ..Setup::without_parameters(input, Draw::Uniform)
     };
     bench.trial(&setup, |tape, x| layer.forward(tape, x[0]))

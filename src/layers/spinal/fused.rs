@@ -1,7 +1,7 @@
 //! The chain of sub-layers as one dispatch, and two on the way back.
 
 use super::{Linear, Spinal};
-use crate::plan::{AdapterClass, Kernel, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
+use crate::plan::{AdapterClass, Kernel, RowCut, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
 
 static SPINAL: Shader = crate::shader!("spinal");
 
@@ -78,10 +78,13 @@ impl FusedChain {
         let split = options.split_size();
         let first = spinal.linears[0];
         let last = *spinal.linears.last().expect("a chain has a sub-layer");
-        let fits = tape.parameter_range(first.weight, last.bias).elements() <= UNIFORM_ELEMENTS;
+        let parameters = tape.parameter_range(first.weight, last.bias);
+        let fits = parameters.elements() <= UNIFORM_ELEMENTS
+            && row_cut(x, options.depth * options.width).is_some();
         let family = match tape.class() {
+            AdapterClass::Gpu => Family::Workgroups,
             AdapterClass::Cpu if fits => Family::Rows,
-            _ => Family::Workgroups,
+            AdapterClass::Cpu => return None,
         };
         if family.loop_iterations(spinal, x.rows()) > tape.class().loop_iterations() {
             return None;
@@ -158,32 +161,50 @@ impl FusedChain {
         let dparameters = tape
             .gradient_of(parameters)
             .expect("parameters have gradients");
-        let mut constants = self.constants.clone();
-        constants.push(dparameters.constant());
-        let by_rows = self.family == Family::Rows && dz.elements() <= UNIFORM_ELEMENTS;
-        let (entry, dstates, units) = if by_rows {
-            (
-                "rows_backward_weight",
-                "uniform_dstates",
-                self.width.div_ceil(SPINAL.constant("UNITS")),
-            )
-        } else {
-            ("backward_weight", "dstates", self.width)
-        };
-        tape.dispatch(Kernel {
-            shader: &SPINAL,
-            entry,
-            constants: &constants,
-            bindings: &[
-                ("input", x),
-                ("states", h),
-                (dstates, dz),
-                ("dparameters", dparameters.tensor),
-            ],
-            extent: [self.columns, units, self.linears],
-            multiplications: self.multiplications,
-        });
+        for (start, count) in self.row_ranges(x, dz) {
+            let (entry, dstates, units) = match self.family {
+                Family::Workgroups => ("backward_weight", "dstates", self.width),
+                Family::Rows => {
+                    let units = self.width.div_ceil(SPINAL.constant("UNITS"));
+                    ("rows_backward_weight", "uniform_dstates", units)
+                }
+            };
+            let mut constants = self.constants.clone();
+            constants[0] = ("BATCH", count.into());
+            constants.push(dparameters.or_after(start).constant());
+            tape.dispatch(Kernel {
+                shader: &SPINAL,
+                entry,
+                constants: &constants,
+                bindings: &[
+                    ("input", x.row_range(start, count)),
+                    ("states", h.row_range(start, count)),
+                    (dstates, dz.row_range(start, count)),
+                    ("dparameters", dparameters.tensor),
+                ],
+                extent: [self.columns, units, self.linears],
+                multiplications: self.multiplications / u64::from(self.batch) * u64::from(count),
+            });
+        }
     }
+
+    /// Rows of each dispatch of `backward_weight`: all, or as many as fit a uniform binding.
+    fn row_ranges(&self, x: Tensor, dz: Tensor) -> Vec<(u32, u32)> {
+        match self.family {
+            Family::Workgroups => vec![(0, self.batch)],
+            Family::Rows => row_cut(x, dz.columns()).expect("checked when the chain was made"),
+        }
+    }
+}
+
+fn row_cut(x: Tensor, states: u32) -> Option<Vec<(u32, u32)>> {
+    RowCut {
+        rows: x.rows(),
+        uniform: &[states],
+        storage: &[x.columns()],
+        step: 1,
+    }
+    .ranges()
 }
 
 /// The overrides: sizes, ties, and the places of the Linears, which follow one another in the parameter buffer.

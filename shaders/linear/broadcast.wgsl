@@ -1,0 +1,127 @@
+// y = x * weight^T + bias                          forward
+// dx = dy * weight                                 backward_input
+// dweight = dy^T * x,   dbias = sum_batch dy       backward_weight
+//
+// For adapters that run shaders on the CPU, where a load costs as much as some 50 multiplications: eight neighbouring
+// invocations load one factor for 16 rows together and pass it round by broadcasts; each keeps 16 rows by 4 columns in
+// registers. Rows and columns past the end repeat the last one and are not stored.
+
+override BATCH: u32;
+override IN: u32;
+override OUT: u32;
+override ACCUMULATE: bool;
+
+const LANES: u32 = 8u;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;              // [BATCH, IN]
+@group(0) @binding(1) var<storage, read> weight: array<f32>;         // [OUT, IN]
+@group(0) @binding(2) var<storage, read> bias: array<f32>;           // [OUT]
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;        // [BATCH, OUT]
+
+alias Sums = array<vec4<f32>, 16>;
+
+// sums[first + i] += (a of invocation i) * b
+fn add_products(sums: ptr<function, Sums>, first: u32, a: f32, b: vec4<f32>) {
+    (*sums)[first] += subgroupBroadcast(a, 0u) * b;
+    (*sums)[first + 1u] += subgroupBroadcast(a, 1u) * b;
+    (*sums)[first + 2u] += subgroupBroadcast(a, 2u) * b;
+    (*sums)[first + 3u] += subgroupBroadcast(a, 3u) * b;
+    (*sums)[first + 4u] += subgroupBroadcast(a, 4u) * b;
+    (*sums)[first + 5u] += subgroupBroadcast(a, 5u) * b;
+    (*sums)[first + 6u] += subgroupBroadcast(a, 6u) * b;
+    (*sums)[first + 7u] += subgroupBroadcast(a, 7u) * b;
+}
+
+// The columns of an invocation: every eighth from `first + lane`, none past `end - 1`.
+fn columns_of(first: u32, lane: u32, end: u32) -> vec4<u32> {
+    return min(vec4<u32>(first + lane) + LANES * vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(end - 1u));
+}
+
+const TILE_FORWARD = vec3<u32>(4u, 16u, 1u);
+
+@compute @workgroup_size(LANES)
+fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let columns = columns_of(32u * id.x, lane, OUT);
+    let rows = min(vec2<u32>(16u * id.y + lane) + vec2<u32>(0u, LANES), vec2<u32>(BATCH - 1u)) * IN;
+    let weights = columns * IN;
+    let start = vec4<f32>(bias[columns.x], bias[columns.y], bias[columns.z], bias[columns.w]);
+    var sums: Sums;
+    for (var r = 0u; r < 16u; r++) {
+        sums[r] = start;
+    }
+    for (var i = 0u; i < IN; i++) {
+        let w = vec4<f32>(weight[weights.x + i], weight[weights.y + i], weight[weights.z + i], weight[weights.w + i]);
+        add_products(&sums, 0u, x[rows.x + i], w);
+        add_products(&sums, 8u, x[rows.y + i], w);
+    }
+    for (var r = 0u; r < 16u; r++) {
+        for (var c = 0u; c < 4u; c++) {
+            let column = 32u * id.x + LANES * c + lane;
+            if 16u * id.y + r < BATCH && column < OUT {
+                y[(16u * id.y + r) * OUT + column] = sums[r][c];
+            }
+        }
+    }
+}
+
+@group(0) @binding(0) var<storage, read> dy: array<f32>;             // [BATCH, OUT]
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;       // [BATCH, IN]
+
+const TILE_BACKWARD_INPUT = vec3<u32>(4u, 16u, 1u);
+
+@compute @workgroup_size(LANES)
+fn backward_input(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let columns = columns_of(32u * id.x, lane, IN);
+    let rows = min(vec2<u32>(16u * id.y + lane) + vec2<u32>(0u, LANES), vec2<u32>(BATCH - 1u)) * OUT;
+    var sums: Sums;
+    for (var o = 0u; o < OUT; o++) {
+        let places = o * IN + columns;
+        let w = vec4<f32>(weight[places.x], weight[places.y], weight[places.z], weight[places.w]);
+        add_products(&sums, 0u, dy[rows.x + o], w);
+        add_products(&sums, 8u, dy[rows.y + o], w);
+    }
+    for (var r = 0u; r < 16u; r++) {
+        for (var c = 0u; c < 4u; c++) {
+            let column = 32u * id.x + LANES * c + lane;
+            if 16u * id.y + r < BATCH && column < IN {
+                let place = (16u * id.y + r) * IN + column;
+                dx[place] = select(0.0, dx[place], ACCUMULATE) + sums[r][c];
+            }
+        }
+    }
+}
+
+@group(0) @binding(1) var<storage, read> input: array<f32>;          // [BATCH, IN], the x of forward
+@group(0) @binding(2) var<storage, read_write> dweight: array<f32>;  // [OUT, IN]
+@group(0) @binding(3) var<storage, read_write> dbias: array<f32>;    // [OUT]
+
+const TILE_BACKWARD_WEIGHT = vec3<u32>(4u, 16u, 1u);
+
+// Columns run over IN + 1: the last one stands for the bias, whose input is 1.
+@compute @workgroup_size(LANES)
+fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let columns = columns_of(32u * id.x, lane, IN);
+    let is_bias = vec4<u32>(32u * id.x + lane) + LANES * vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(IN);
+    let rows = min(vec2<u32>(16u * id.y + lane) + vec2<u32>(0u, LANES), vec2<u32>(OUT - 1u));
+    var sums: Sums;
+    for (var n = 0u; n < BATCH; n++) {
+        let places = n * IN + columns;
+        let values = vec4<f32>(input[places.x], input[places.y], input[places.z], input[places.w]);
+        let b = select(values, vec4<f32>(1.0), is_bias);
+        add_products(&sums, 0u, dy[n * OUT + rows.x], b);
+        add_products(&sums, 8u, dy[n * OUT + rows.y], b);
+    }
+    for (var r = 0u; r < 16u; r++) {
+        for (var c = 0u; c < 4u; c++) {
+            let out = 16u * id.y + r;
+            let column = 32u * id.x + LANES * c + lane;
+            if out < OUT && column < IN {
+                let place = out * IN + column;
+                dweight[place] = select(0.0, dweight[place], ACCUMULATE) + sums[r][c];
+            }
+            if out < OUT && column == IN {
+                dbias[out] = select(0.0, dbias[out], ACCUMULATE) + sums[r][c];
+            }
+        }
+    }
+}

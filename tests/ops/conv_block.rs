@@ -1,0 +1,304 @@
+//! Convolution, pooling and activation in one: composed, and by the kernels for CPU adapters.
+
+use proptest::prelude::*;
+use spinalnet::layers::{Conv2d, Conv2dOptions, ConvBlock, Layer};
+use spinalnet::plan::{AdapterClass, Parameters};
+
+use super::activation::{ACTIVATIONS, error};
+use crate::common::tolerance::{self, assert_within};
+use crate::common::{Bench, Draw, Input, Outcome, Setup, for_all, magnitudes};
+use crate::reference::activation::{self, Activation};
+use crate::reference::conv2d;
+use crate::reference::max_pool2d::{self, MaxPool2d};
+
+#[derive(Clone, Debug)]
+struct Case {
+    conv: conv2d::Conv2d,
+    pool: [usize; 2],
+    /// Index into [`ACTIVATIONS`].
+    activation: usize,
+    draw: Draw,
+    twice: bool,
+    class: AdapterClass,
+}
+
+/// A case for a CPU adapter from `[batch, height, width, in, out]`, kernel, stride, padding, pool and activation.
+const fn case(
+    sizes: [usize; 5],
+    [kernel, stride, padding, pool]: [[usize; 2]; 4],
+    activation: usize,
+    draw: Draw,
+    twice: bool,
+) -> Case {
+    let [batch, height, width, in_channels, out_channels] = sizes;
+    Case {
+        conv: conv2d::Conv2d {
+            batch,
+            height,
+            width,
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            padding,
+        },
+        pool,
+        activation,
+        draw,
+        twice,
+        class: AdapterClass::Cpu,
+    }
+}
+
+const PLAIN: [[usize; 2]; 2] = [[1, 1], [0, 0]];
+
+/// The MNIST net's blocks, with more images than one dispatch takes and more than lanes; one value; no pooling; windows
+/// that leave rows and columns over; strides, padding, the widest kernel and window; one too wide, which is composed; and
+/// one long sum, as large as a dispatch takes.
+const LISTED: [Case; 10] = [
+    case(
+        [18, 28, 28, 1, 10],
+        [[5, 5], PLAIN[0], PLAIN[1], [2, 2]],
+        1,
+        Draw::Uniform,
+        false,
+    ),
+    case(
+        [9, 12, 12, 10, 20],
+        [[5, 5], PLAIN[0], PLAIN[1], [2, 2]],
+        1,
+        Draw::Integers,
+        true,
+    ),
+    case(
+        [1, 1, 1, 1, 1],
+        [[1, 1], PLAIN[0], PLAIN[1], [1, 1]],
+        0,
+        Draw::Integers,
+        false,
+    ),
+    case(
+        [3, 6, 11, 2, 3],
+        [[3, 3], [1, 1], [1, 1], [1, 1]],
+        4,
+        Draw::Uniform,
+        true,
+    ),
+    case(
+        [2, 9, 10, 3, 5],
+        [[2, 3], PLAIN[0], PLAIN[1], [3, 3]],
+        1,
+        Draw::Integers,
+        false,
+    ),
+    case(
+        [2, 13, 12, 1, 4],
+        [[3, 2], [2, 3], [0, 2], [2, 1]],
+        3,
+        Draw::Uniform,
+        false,
+    ),
+    case(
+        [1, 4, 21, 1, 2],
+        [[1, 8], PLAIN[0], PLAIN[1], [1, 8]],
+        2,
+        Draw::Uniform,
+        false,
+    ),
+    case(
+        [1, 4, 21, 1, 2],
+        [[1, 9], PLAIN[0], PLAIN[1], [1, 2]],
+        1,
+        Draw::Integers,
+        false,
+    ),
+    case(
+        [4, 64, 64, 1, 1],
+        [[3, 3], [1, 1], [1, 1], [1, 1]],
+        1,
+        Draw::Integers,
+        false,
+    ),
+    Case {
+        class: AdapterClass::Gpu,
+        ..case(
+            [2, 7, 9, 2, 3],
+            [[3, 3], [1, 1], [1, 1], [2, 2]],
+            3,
+            Draw::Uniform,
+            true,
+        )
+    },
+];
+
+fn cases() -> impl Strategy<Value = Case> {
+    let axis = (1..16usize, 1..6usize, 1..4usize, 0..3usize, 1..4usize);
+    let sizes = (1..12usize, 1..4usize, 1..8usize);
+    let rest = (0..ACTIVATIONS.len(), any::<[bool; 2]>());
+    (sizes, axis.clone(), axis, rest).prop_map(
+        |(sizes, vertical, horizontal, (activation, [twice, integers]))| {
+            let (batch, in_channels, out_channels) = sizes;
+            // The kernel fits into the image, and the window into what the kernel gives.
+            let fitting =
+                |(size, kernel, stride, padding, pool): (usize, usize, usize, usize, usize)| {
+                    let kernel = kernel.min(size + 2 * padding);
+                    let out = (size + 2 * padding - kernel) / stride + 1;
+                    (size, [kernel, stride, padding, pool.min(out)])
+                };
+            let (height, vertical) = fitting(vertical);
+            let (width, horizontal) = fitting(horizontal);
+            let pairs = [0, 1, 2, 3].map(|index| [vertical[index], horizontal[index]]);
+            // Only these two are exact.
+            let exact = integers && activation < 2;
+            let draw = if exact { Draw::Integers } else { Draw::Uniform };
+            case(
+                [batch, height, width, in_channels, out_channels],
+                pairs,
+                activation,
+                draw,
+                twice,
+            )
+        },
+    )
+}
+
+fn trial(bench: &Bench, case: &Case) {
+    let pair = |[vertical, horizontal]: [usize; 2]| [vertical as u32, horizontal as u32];
+    let conv = &case.conv;
+    let options = Conv2dOptions {
+        in_channels: conv.in_channels as u32,
+        out_channels: conv.out_channels as u32,
+        kernel_size: pair(conv.kernel),
+        stride: pair(conv.stride),
+        padding: pair(conv.padding),
+        bias: true,
+    };
+    let mut parameters = Parameters::default();
+    let block = ConvBlock {
+        conv: Conv2d::new(&mut parameters, "conv", options),
+        pool: pair(case.pool),
+        activation: ACTIVATIONS[case.activation].0,
+    };
+    let shape = [conv.batch, conv.height, conv.width, conv.in_channels].map(|size| size as u32);
+    let setup = Setup {
+        parameters,
+        twice: case.twice,
+        class: case.class,
+        ..Setup::without_parameters(Input::drawn(shape, case.draw), case.draw)
+    };
+    for outcome in bench.trial(&setup, |tape, x| block.forward(tape, x[0])) {
+        check(&outcome, case);
+    }
+}
+
+/// The twins of the three parts, one after the other.
+fn check(outcome: &Outcome, case: &Case) {
+    let (conv, function) = (&case.conv, ACTIVATIONS[case.activation].1);
+    let pool = MaxPool2d {
+        batch: conv.batch,
+        height: conv.out_height(),
+        width: conv.out_width(),
+        channels: conv.out_channels,
+        window: case.pool,
+        stride: case.pool,
+    };
+    let (x, dy) = (&outcome.x[0], &outcome.dy);
+    let (weight, bias) = (
+        &outcome.parameters["conv.weight"],
+        &outcome.parameters["conv.bias"],
+    );
+    let taps = conv.kernel[0] * conv.kernel[1];
+
+    let z = conv2d::forward(conv, x, weight, Some(bias));
+    let z_scale = conv2d::forward(
+        conv,
+        &magnitudes(x),
+        &magnitudes(weight),
+        Some(&magnitudes(bias)),
+    );
+    let pooled = max_pool2d::forward(&pool, &z);
+    // A maximum errs by no more than the largest error among its candidates.
+    let exact = case.draw == Draw::Integers;
+    let z_errors = z_scale
+        .iter()
+        .map(|&scale| tolerance::sum(taps * conv.in_channels + 1, scale));
+    let z_errors: Vec<f64> = z_errors
+        .map(|error| if exact { 0.0 } else { error })
+        .collect();
+    let pooled_errors = max_pool2d::forward(&pool, &z_errors);
+    let expected = activation::forward(function, &pooled);
+    assert_within("y", &outcome.y, &expected, |index| {
+        pooled_errors[index]
+            + if exact {
+                0.0
+            } else {
+                error(function, pooled[index])
+            }
+    });
+
+    if !exact && is_ambiguous(&pool, &z, &z_errors, function) {
+        return;
+    }
+    let dpooled = activation::backward(function, &outcome.y, dy);
+    let dz = max_pool2d::backward(&pool, &z, &dpooled);
+    // No activation is steeper than 1; its slope takes four roundings.
+    let dz_scale = max_pool2d::backward(&pool, &z, &magnitudes(dy));
+
+    let expected = conv2d::backward_input(conv, weight, &dz);
+    let scale = conv2d::backward_input(conv, &magnitudes(weight), &dz_scale);
+    outcome.assert_sums(
+        "dx",
+        &outcome.dx[0],
+        &expected,
+        taps * conv.out_channels + 4,
+        &scale,
+    );
+
+    let positions = conv.batch * conv.out_height() * conv.out_width();
+    let (dweight, dbias) = conv2d::backward_weight(conv, x, &dz);
+    let (weight_scale, bias_scale) = conv2d::backward_weight(conv, &magnitudes(x), &dz_scale);
+    outcome.assert_sums(
+        "dweight",
+        &outcome.gradients["conv.weight"],
+        &dweight,
+        positions + 4,
+        &weight_scale,
+    );
+    outcome.assert_sums(
+        "dbias",
+        &outcome.gradients["conv.bias"],
+        &dbias,
+        positions + 4,
+        &bias_scale,
+    );
+}
+
+/// Whether rounding may decide which element of a window wins, or on which side of a kink the winner lies: then there is no
+/// one gradient to compare with.
+fn is_ambiguous(pool: &MaxPool2d, z: &[f64], errors: &[f64], function: Activation) -> bool {
+    let lowest: Vec<f64> = z.iter().zip(errors).map(|(z, error)| z - error).collect();
+    let firsts = max_pool2d::forward(pool, &lowest);
+    let kinked = matches!(function, Activation::Relu | Activation::LeakyRelu);
+    let winners = max_pool2d::backward(pool, z, &vec![1.0; firsts.len()]);
+    let at_a_kink =
+        |index: usize| kinked && winners[index] > 0.0 && z[index].abs() <= errors[index];
+    let without_winners: Vec<f64> = (0..z.len())
+        .map(|index| {
+            if winners[index] > 0.0 {
+                f64::NEG_INFINITY
+            } else {
+                z[index] + errors[index]
+            }
+        })
+        .collect();
+    let seconds = max_pool2d::forward(pool, &without_winners);
+    seconds
+        .iter()
+        .zip(&firsts)
+        .any(|(second, first)| second >= first)
+        || (0..z.len()).any(at_a_kink)
+}
+
+pub fn conv_blocks_match_their_twins(bench: &Bench) {
+    for_all(&LISTED, 4, cases(), |case| trial(bench, case));
+}
