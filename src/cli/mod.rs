@@ -1,5 +1,6 @@
 //! The command line: every subcommand and flag.
 
+mod bench;
 mod data;
 mod device;
 mod eval;
@@ -40,6 +41,8 @@ enum Command {
     List(list::List),
     /// Check the paper's universal approximation construction on the device
     Universal(universal::Universal),
+    /// Time steps
+    Bench(bench::Bench),
     /// Average runs of several seeds, beside the paper's curve
     Report(report::Report),
     /// Work with data sets
@@ -56,6 +59,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Plan(command) => command.run(),
         Command::List(command) => command.run(),
         Command::Universal(command) => command.run(),
+        Command::Bench(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Data(command) => command.run(),
     }
