@@ -1,5 +1,6 @@
 //! The program `spinal`: parse, run, print one error.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -9,8 +10,8 @@ fn main() -> ExitCode {
     match spinalnet::cli::run(spinalnet::cli::Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
-            eprintln!("hint: {}", error.hint());
+            // Where nobody listens any more, the exit code still tells.
+            let _ = writeln!(std::io::stderr(), "error: {error}\nhint: {}", error.hint());
             ExitCode::from(error.exit_code())
         }
     }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use naga::back::{glsl, hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
-use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::valid::{
+    Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator,
+};
 use naga::{Module, ScalarKind, ShaderStage, TypeInner};
 use spinalnet::layers::Source;
 use spinalnet::models::{self, ModelOptions};
@@ -74,7 +76,9 @@ fn files() -> Vec<File> {
 fn parse(file: &File) -> (Module, ModuleInfo) {
     let module = naga::front::wgsl::parse_str(&file.source)
         .unwrap_or_else(|error| panic!("{}: {}", file.name, error.emit_to_string(&file.source)));
-    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+    let info = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP)
+        .subgroup_stages(ShaderStages::COMPUTE)
+        .subgroup_operations(SubgroupOperationSet::all())
         .validate(&module)
         .unwrap_or_else(|error| panic!("{}: {}", file.name, error.emit_to_string(&file.source)));
     (module, info)

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::output::note;
 use crate::error::Result;
 use crate::gpu::{AdapterChoice, Backend, Checks, Device};
 
@@ -43,10 +44,10 @@ impl DeviceFlags {
         } else {
             adapter.device_type
         };
-        eprintln!(
+        note(format!(
             "device: {} ({}, {}), {kind}",
             adapter.name, adapter.backend, adapter.driver
-        );
+        ));
         Ok(device)
     }
 }

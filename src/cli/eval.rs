@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::device::DeviceFlags;
 use super::output::{print, print_json};
-use super::train::load_dataset;
+use super::train::dataset;
 use crate::error::{Error, Result};
 use crate::experiment::{EXPERIMENTS, Experiment};
 use crate::train::{Config, Trainer};
@@ -72,7 +72,7 @@ impl Eval {
             dropout: true,
             init: Some(self.weights.clone()),
         };
-        let dataset = load_dataset(&config, experiment)?;
+        let dataset = dataset::load(&config, experiment)?;
         let device = self.device.open()?;
         let score = Trainer::new(&device, config, dataset)?.evaluate(0)?;
         let report = Report {

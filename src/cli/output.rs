@@ -1,4 +1,4 @@
-//! Printing to standard output.
+//! Printing to standard output and standard error.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -17,6 +17,11 @@ pub fn print(text: impl Display) -> Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Prints a line to standard error, where perhaps nobody listens.
+pub fn note(text: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Prints a value as one line of JSON.

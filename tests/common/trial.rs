@@ -8,7 +8,7 @@ use std::thread;
 use spinalnet::layers::Add;
 use spinalnet::plan::{AdapterClass, Mode, Parameters, Plan, Shape, Tape, Tensor};
 
-use super::{Draw, MODES, OpenPlan, Random, doubles, tolerance};
+use super::{Draw, MODES, OpenPlan, Random, device, doubles, tolerance};
 
 /// Where tests of operations run: on the device, or only on paper to learn which entry points they reach.
 pub struct Bench {
@@ -169,6 +169,9 @@ impl Bench {
         layer: impl Fn(&mut Tape, &[Tensor]) -> Tensor,
     ) -> Vec<Outcome> {
         let recording = record(setup, layer);
+        if self.on_device && !runs(setup.class) {
+            return Vec::new();
+        }
         let opened = self.open(&recording.plan);
         // The devices compile and run beside each other.
         thread::scope(|scope| {
@@ -181,6 +184,13 @@ impl Bench {
                 .collect()
         })
     }
+}
+
+/// Whether the adapter runs the kernels of a class: those for CPU adapters need subgroups of at least 8.
+fn runs(class: AdapterClass) -> bool {
+    let adapter = device(MODES[0]).adapter();
+    let subgroups = adapter.features.contains(&"subgroups") && adapter.subgroup_size[0] >= 8;
+    class == AdapterClass::Gpu || subgroups
 }
 
 fn run_twice(setup: &Setup, recording: &Recording, open: &OpenPlan) -> Outcome {

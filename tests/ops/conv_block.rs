@@ -254,7 +254,8 @@ fn check(outcome: &Outcome, case: &Case) {
         &scale,
     );
 
-    let positions = conv.batch * conv.out_height() * conv.out_width();
+    // Only the winners are summands other than zero.
+    let positions = conv.batch * pool.out_height() * pool.out_width();
     let (dweight, dbias) = conv2d::backward_weight(conv, x, &dz);
     let (weight_scale, bias_scale) = conv2d::backward_weight(conv, &magnitudes(x), &dz_scale);
     outcome.assert_sums(
@@ -300,5 +301,5 @@ fn is_ambiguous(pool: &MaxPool2d, z: &[f64], errors: &[f64], function: Activatio
 }
 
 pub fn conv_blocks_match_their_twins(bench: &Bench) {
-    for_all(&LISTED, 4, cases(), |case| trial(bench, case));
+    for_all(&LISTED, 3, cases(), |case| trial(bench, case));
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use spinalnet::layers::{Layer, Linear};
-use spinalnet::plan::Parameters;
+use spinalnet::plan::{AdapterClass, Parameters};
 
 use crate::common::{Bench, Draw, Input, Setup, for_all, magnitudes};
 use crate::reference::linear;
@@ -10,7 +10,7 @@ use crate::reference::linear;
 /// Rows, columns of x, columns of y, whether it is used twice.
 type Case = (u32, u32, u32, bool);
 
-/// Tiles are 4 by 4 in workgroups of 8 by 8: sizes at, below and above both.
+/// Sizes at, below and above the tiles of the kernels for graphics processors: 4 by 4, in workgroups of 8 by 8.
 const LISTED: [Case; 6] = [
     (1, 1, 1, false),
     (4, 4, 4, true),
@@ -20,16 +20,27 @@ const LISTED: [Case; 6] = [
     (33, 31, 7, true),
 ];
 
+/// The same for CPU adapters: 16 rows by 32 columns.
+const LISTED_FOR_CPU: [Case; 5] = [
+    (1, 1, 1, false),
+    (16, 32, 31, true),
+    (17, 7, 33, false),
+    (3, 31, 9, true),
+    (33, 129, 2, false),
+];
+
 fn cases() -> impl Strategy<Value = Case> {
     (1..40u32, 1..80u32, 1..40u32, any::<bool>())
 }
 
-fn trial(bench: &Bench, &(batch, in_features, out_features, twice): &Case, draw: Draw) {
+fn trial(bench: &Bench, case: &Case, draw: Draw, class: AdapterClass) {
+    let &(batch, in_features, out_features, twice) = case;
     let mut parameters = Parameters::default();
     let layer = Linear::new(&mut parameters, "fc", in_features, out_features);
     let setup = Setup {
         parameters,
         twice,
+        class,
         ..Setup::without_parameters(Input::drawn([batch, in_features], draw), draw)
     };
     let twin = linear::Linear {
@@ -73,13 +84,21 @@ fn trial(bench: &Bench, &(batch, in_features, out_features, twice): &Case, draw:
 }
 
 pub fn linear_matches_its_twin(bench: &Bench) {
-    for_all(&LISTED, 5, cases(), |case| {
-        trial(bench, case, Draw::Uniform)
+    for_all(&LISTED, 3, cases(), |case| {
+        trial(bench, case, Draw::Uniform, AdapterClass::Gpu);
+    });
+}
+
+pub fn linear_on_cpu_adapters_matches_its_twin(bench: &Bench) {
+    for_all(&LISTED_FOR_CPU, 2, cases(), |case| {
+        trial(bench, case, Draw::Uniform, AdapterClass::Cpu);
     });
 }
 
 pub fn linear_of_integers_is_exact(bench: &Bench) {
-    for_all(&LISTED[2..4], 2, cases(), |case| {
-        trial(bench, case, Draw::Integers)
-    });
+    for class in [AdapterClass::Gpu, AdapterClass::Cpu] {
+        for_all(&LISTED[2..4], 0, cases(), |case| {
+            trial(bench, case, Draw::Integers, class);
+        });
+    }
 }

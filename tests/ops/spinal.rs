@@ -387,7 +387,7 @@ fn scale(given: &Given, case: &Case) -> Passes {
 }
 
 pub fn the_fused_chain_matches_the_twin(bench: &Bench) {
-    for_all(&FUSED, 3, cases(), |case| {
+    for_all(&FUSED, 2, cases(), |case| {
         for outcome in trial(bench, case, Path::Fused) {
             assert_twin("fused", &outcome, case, case.hidden(&outcome, "h"));
         }
@@ -395,7 +395,7 @@ pub fn the_fused_chain_matches_the_twin(bench: &Bench) {
 }
 
 pub fn both_paths_match_the_twin(bench: &Bench) {
-    for_all(&BOTH, 2, cases(), |case| {
+    for_all(&BOTH, 1, cases(), |case| {
         let fused = trial(bench, case, Path::Fused);
         let composed = trial(bench, case, Path::Composed);
         for (fused, composed) in fused.iter().zip(&composed) {

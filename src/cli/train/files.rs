@@ -1,0 +1,56 @@
+//! The files of a run folder that are written at once: the configuration and the weights.
+
+use std::collections::BTreeMap;
+
+use crate::checkpoint;
+use crate::error::Result;
+use crate::gpu::Device;
+use crate::report::atomic_file;
+use crate::report::run_folder::RunFolder;
+use crate::train::{Config, Trainer};
+
+/// `config.toml`: the configuration, and for the record the program and the device.
+#[derive(serde::Serialize)]
+struct ConfigFile<'a> {
+    #[serde(flatten)]
+    config: &'a Config,
+    environment: Environment<'a>,
+}
+
+#[derive(serde::Serialize)]
+struct Environment<'a> {
+    spinal: &'a str,
+    adapter: &'a str,
+    backend: &'a str,
+    driver: &'a str,
+    checks: String,
+}
+
+/// Writes `config.toml`.
+pub fn write_config(folder: &RunFolder, config: &Config, device: &Device) -> Result<()> {
+    let adapter = device.adapter();
+    let file = ConfigFile {
+        config,
+        environment: Environment {
+            spinal: env!("CARGO_PKG_VERSION"),
+            adapter: &adapter.name,
+            backend: &adapter.backend,
+            driver: &adapter.driver,
+            checks: format!("{:?}", device.checks()).to_lowercase(),
+        },
+    };
+    let text = toml::to_string(&file).expect("our own configuration is valid TOML");
+    atomic_file::write(&folder.config(), text.as_bytes())
+}
+
+/// Writes the weights of every net.
+pub fn write_weights(folder: &RunFolder, trainer: &Trainer, config: &Config) -> Result<()> {
+    for (index, net) in config.nets.iter().enumerate() {
+        let metadata = BTreeMap::from([
+            ("model".to_owned(), format!("{}-{net}", config.experiment)),
+            ("seed".to_owned(), config.seed.to_string()),
+        ]);
+        checkpoint::save(&folder.weights(net), &trainer.weights(index)?, &metadata)?;
+    }
+    Ok(())
+}

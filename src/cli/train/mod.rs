@@ -1,0 +1,139 @@
+//! `spinal train`: the main job.
+
+mod config;
+pub mod dataset;
+mod files;
+mod recorder;
+mod summary;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::{RangedU64ValueParser, StringValueParser, TypedValueParser};
+
+use super::device::DeviceFlags;
+use super::output::note;
+use crate::error::{Error, Result};
+use crate::experiment::{self, OptimizerName};
+use crate::report::run_folder::RunFolder;
+use crate::train::{End, Trainer};
+use recorder::Recorder;
+
+/// Flags of `spinal train`.
+#[derive(Args, Debug)]
+pub struct Train {
+    /// mnist-cnn, mlp or regression
+    #[arg(default_value = "mnist-cnn")]
+    experiment: String,
+    /// spinal, baseline, both, or a variant (see `spinal list`)
+    #[arg(long, default_value = "both")]
+    net: String,
+    /// A data set by name (mnist, fashion-mnist), a folder of IDX files, or for regression a function: sum, sin-sum,
+    /// product, sin-product
+    #[arg(long, value_name = "NAME|DIR", help_heading = "Data")]
+    data: Option<String>,
+    /// Use only the first N training samples
+    #[arg(long, value_name = "N", help_heading = "Data", value_parser = clap::value_parser!(u32).range(1..))]
+    limit_train: Option<u32>,
+    /// Use only the first N test samples
+    #[arg(long, value_name = "N", help_heading = "Data", value_parser = clap::value_parser!(u32).range(1..))]
+    limit_test: Option<u32>,
+    /// Keep the file order of the training samples
+    #[arg(long, help_heading = "Data")]
+    no_shuffle: bool,
+    /// Passes over the training data; 0 writes the initial weights and evaluates them
+    #[arg(long, value_name = "N", help_heading = "Recipe")]
+    epochs: Option<u32>,
+    /// Samples of a step
+    #[arg(long, value_name = "N", help_heading = "Recipe", value_parser = clap::value_parser!(u32).range(1..=8192))]
+    batch_size: Option<u32>,
+    /// The optimiser
+    #[arg(long, value_enum, help_heading = "Recipe")]
+    optimizer: Option<OptimizerName>,
+    /// The learning rate
+    #[arg(
+        long,
+        value_name = "RATE",
+        help_heading = "Recipe",
+        allow_negative_numbers = true
+    )]
+    lr: Option<f64>,
+    /// SGD's momentum
+    #[arg(
+        long,
+        value_name = "FRACTION",
+        help_heading = "Recipe",
+        allow_negative_numbers = true
+    )]
+    momentum: Option<f64>,
+    /// Determines initial weights, order and dropout masks
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Recipe", value_parser = seed_parser())]
+    seed: u64,
+    /// Leave the nets' dropout out
+    #[arg(long, help_heading = "Recipe")]
+    no_dropout: bool,
+    /// Start from these weights instead of random ones (with one net)
+    #[arg(long, value_name = "FILE.safetensors", help_heading = "Recipe", value_parser = path_parser())]
+    init: Option<PathBuf>,
+    /// The run folder; a fresh one under runs/ if not given
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceFlags,
+}
+
+impl Train {
+    /// Trains, and leaves a run folder behind.
+    pub fn run(&self) -> Result<()> {
+        let experiment = experiment::find(&self.experiment)?;
+        let config = self.config(experiment)?;
+        let dataset = dataset::load(&config, experiment)?;
+        let device = self.device.open()?;
+        let mut trainer = Trainer::new(&device, config.clone(), dataset)?;
+        let folder = match &self.out {
+            Some(path) => RunFolder::create(path)?,
+            None => RunFolder::fresh(experiment.name)?,
+        };
+        files::write_config(&folder, &config, &device)?;
+        note(format!(
+            "device memory: {:.1} MB",
+            trainer.device_bytes() as f64 / 1e6
+        ));
+
+        let mut recorder = Recorder::new(&folder)?;
+        let mut summaries = summary::before_training(&mut trainer, &config)?;
+        for initial in summaries.iter().filter_map(|net| net.initial.as_ref()) {
+            recorder.initial(initial)?;
+        }
+        let end = trainer.run(&mut recorder);
+        let written = files::write_weights(&folder, &trainer, &config);
+        let interrupted = end? == End::Interrupted;
+        written?;
+        for summary in &mut summaries {
+            summary.epochs = recorder
+                .epochs
+                .iter()
+                .filter(|record| record.net == summary.name)
+                .cloned()
+                .collect();
+        }
+        summary::finish(&folder, &config, summaries)?;
+        if interrupted {
+            return Err(Error::training(
+                "interrupted: the unfinished epoch is not counted",
+                format!("the weights so far are in {}", folder.path().display()),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// TOML's integers, and so those of `config.toml`, are signed.
+fn seed_parser() -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(..=i64::MAX as u64)
+}
+
+/// TOML's strings, and so the paths of `config.toml`, are UTF-8.
+fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
+    StringValueParser::new().map(PathBuf::from)
+}

@@ -1,0 +1,437 @@
+//! Whole trainings on the adapter: they learn, they repeat bit for bit, and every batch is the one it should be.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use common::device;
+use spinalnet::checkpoint::{self, NamedTensor};
+use spinalnet::data::regression::{self, Target};
+use spinalnet::data::{ImageSet, Images, MNIST_MEAN, MNIST_STD, embedded, shuffled_order};
+use spinalnet::error::Result;
+use spinalnet::experiment::OptimizerName;
+use spinalnet::gpu::{AdapterChoice, Backend, Checks, Device};
+use spinalnet::report::metrics::{EpochRecord, StepRecord};
+use spinalnet::train::{Config, Dataset, End, Observer, Trainer};
+
+/// What a training reports, in memory.
+#[derive(Default)]
+struct Log {
+    steps: Vec<StepRecord>,
+    epochs: Vec<EpochRecord>,
+}
+
+impl Observer for Log {
+    fn step(&mut self, record: &StepRecord) -> Result<()> {
+        self.steps.push(record.clone());
+        Ok(())
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
+        self.epochs.push(record.clone());
+        Ok(())
+    }
+
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+impl Log {
+    fn losses(&self, net: &str) -> Vec<f32> {
+        let steps = self.steps.iter().filter(|step| step.net == net);
+        steps.map(|step| step.loss).collect()
+    }
+
+    fn last(&self, net: &str) -> &EpochRecord {
+        let mut epochs = self.epochs.iter().rev();
+        epochs
+            .find(|epoch| epoch.net == net)
+            .expect("the net was trained")
+    }
+}
+
+/// A finished training: what it reported, and the weights of each net.
+struct Run {
+    log: Log,
+    weights: Vec<Vec<NamedTensor>>,
+}
+
+fn run(config: Config, dataset: Dataset) -> Run {
+    let mut trainer = Trainer::new(device(Checks::Trusted), config, dataset).unwrap();
+    let mut log = Log::default();
+    assert_eq!(trainer.run(&mut log).unwrap(), End::Completed);
+    let nets = 0..trainer.nets().len();
+    let weights = nets.map(|index| trainer.weights(index).unwrap()).collect();
+    Run { log, weights }
+}
+
+/// One epoch of both nets by the MNIST recipe.
+fn config(experiment: &str) -> Config {
+    Config {
+        experiment: experiment.to_owned(),
+        nets: vec!["spinal".to_owned(), "baseline".to_owned()],
+        data: "mnist".to_owned(),
+        limit_train: None,
+        limit_test: None,
+        epochs: 1,
+        batch_size: 64,
+        optimizer: OptimizerName::Sgd,
+        lr: 0.01,
+        momentum: 0.5,
+        seed: 1,
+        shuffle: true,
+        dropout: true,
+        init: None,
+    }
+}
+
+fn nets(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// The images of MNIST's test set that `indices` name, in that order.
+fn digits(indices: impl IntoIterator<Item = usize>) -> Images {
+    let all = embedded::test_images().unwrap();
+    let pixels = all.height * all.width;
+    let (mut chosen, mut labels) = (Vec::new(), Vec::new());
+    for index in indices {
+        chosen.extend_from_slice(&all.pixels[index * pixels..][..pixels]);
+        labels.push(all.labels[index]);
+    }
+    Images {
+        count: labels.len(),
+        pixels: chosen,
+        labels,
+        ..all
+    }
+}
+
+fn digit_set(train: Images, test: Images) -> Dataset {
+    Dataset::Images(ImageSet {
+        name: "digits".to_owned(),
+        classes: 10,
+        train,
+        test,
+        mean: vec![MNIST_MEAN],
+        std: vec![MNIST_STD],
+    })
+}
+
+/// The first `count` test images of MNIST to train on, and the ten after them to test on.
+fn first_digits(count: usize) -> Dataset {
+    digit_set(digits(0..count), digits(count..count + 10))
+}
+
+fn table(target: Target) -> Dataset {
+    Dataset::Tables {
+        name: target.name().to_owned(),
+        train: regression::generate(target, 1000, 1),
+        test: regression::generate(target, 1000, !1),
+    }
+}
+
+/// The bytes of a weights file.
+fn file_of(weights: &[NamedTensor]) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.safetensors");
+    checkpoint::save(&path, weights, &BTreeMap::new()).unwrap();
+    fs::read(path).unwrap()
+}
+
+fn assert_near(found: f64, expected: f64, what: &str) {
+    let tolerance = 1e-5 * expected.abs().max(1.0);
+    assert!(
+        (found - expected).abs() <= tolerance,
+        "{what}: {found}, expected {expected}"
+    );
+}
+
+fn assert_overfits(experiment: &str, epochs: usize) {
+    let config = Config {
+        epochs,
+        optimizer: OptimizerName::Adam,
+        lr: 0.005,
+        dropout: false,
+        ..config(experiment)
+    };
+    let log = run(config, first_digits(32)).log;
+    for net in ["spinal", "baseline"] {
+        let loss = log.last(net).train_loss;
+        assert!(loss < 0.05, "{experiment}-{net}: loss {loss}");
+    }
+}
+
+#[test]
+fn one_batch_is_overfitted_by_the_convolutional_nets() {
+    assert_overfits("mnist-cnn", 80);
+}
+
+#[test]
+fn one_batch_is_overfitted_by_the_mlps() {
+    assert_overfits("mlp", 40);
+}
+
+/// The noise alone has a loss of 0.0033, and the mean of the targets one of about 8.
+#[test]
+fn regression_learns_the_sum() {
+    let config = Config {
+        nets: nets(&["spinal", "spinal-tied", "baseline"]),
+        epochs: 10,
+        optimizer: OptimizerName::Adam,
+        momentum: 0.0,
+        ..config("regression")
+    };
+    let log = run(config, table(Target::Sum)).log;
+    for net in ["spinal", "spinal-tied", "baseline"] {
+        let epoch = log.last(net);
+        assert!(epoch.test_loss < 0.06, "{net}: loss {}", epoch.test_loss);
+        assert_eq!(epoch.test_accuracy, None);
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_and_another_does_not() {
+    let train = |experiment: &str, seed: u64| {
+        let config = Config {
+            epochs: 2,
+            seed,
+            ..config(experiment)
+        };
+        let weights = run(config, first_digits(100)).weights;
+        [file_of(&weights[0]), file_of(&weights[1])]
+    };
+    for experiment in ["mnist-cnn", "mlp"] {
+        let first = train(experiment, 1);
+        assert!(
+            first == train(experiment, 1),
+            "{experiment} does not repeat"
+        );
+        let other = train(experiment, 2);
+        for net in 0..2 {
+            assert!(first[net] != other[net], "{experiment}, net {net}");
+        }
+    }
+}
+
+#[test]
+fn a_net_trains_the_same_alone_and_in_company() {
+    let train = |names: &[&str]| {
+        let config = Config {
+            nets: nets(names),
+            epochs: 2,
+            ..config("mnist-cnn")
+        };
+        run(config, first_digits(100))
+    };
+    let both = train(&["spinal", "baseline"]);
+    for (index, net) in ["spinal", "baseline"].into_iter().enumerate() {
+        let alone = train(&[net]);
+        assert_eq!(alone.log.losses(net), both.log.losses(net), "{net}");
+        assert_eq!(alone.weights[0], both.weights[index], "{net}");
+    }
+}
+
+/// With a learning rate of zero the loss of a step is the mean over its samples of losses that never change, which a
+/// batch size of one tells apart.
+#[test]
+fn every_batch_holds_the_samples_that_the_order_says() {
+    const COUNT: usize = 150;
+    let still = Config {
+        lr: 0.0,
+        dropout: false,
+        ..config("mlp")
+    };
+    let singly = Config {
+        batch_size: 1,
+        shuffle: false,
+        ..still.clone()
+    };
+    let singly = run(singly, first_digits(COUNT)).log;
+    for shuffle in [true, false] {
+        let batches = Config {
+            shuffle,
+            epochs: 2,
+            ..still.clone()
+        };
+        let log = run(batches, first_digits(COUNT)).log;
+        for net in ["spinal", "baseline"] {
+            let sample_losses = singly.losses(net);
+            let mean = |samples: &[u32]| {
+                let losses = samples
+                    .iter()
+                    .map(|&i| f64::from(sample_losses[i as usize]));
+                losses.sum::<f64>() / samples.len() as f64
+            };
+            let mut expected = Vec::new();
+            for epoch in 1..=2 {
+                let order = if shuffle {
+                    shuffled_order(COUNT, still.seed, epoch)
+                } else {
+                    (0..COUNT as u32).collect()
+                };
+                expected.extend(order.chunks(64).map(mean));
+            }
+            let losses = log.losses(net);
+            assert_eq!(losses.len(), 6, "150 = 64 + 64 + 22, twice");
+            for (step, (&loss, &expected)) in losses.iter().zip(&expected).enumerate() {
+                let what = format!("{net}, shuffle {shuffle}, step {}", step + 1);
+                assert_near(loss.into(), expected, &what);
+            }
+            let all: Vec<u32> = (0..COUNT as u32).collect();
+            assert_near(log.last(net).train_loss, mean(&all), net);
+        }
+    }
+}
+
+#[test]
+fn steps_are_numbered_through_and_the_nets_take_turns() {
+    let config = Config {
+        epochs: 2,
+        ..config("mlp")
+    };
+    let log = run(config, first_digits(100)).log;
+    let steps: Vec<_> = log
+        .steps
+        .iter()
+        .map(|step| (step.net.as_str(), step.epoch, step.step))
+        .collect();
+    let expected = [
+        ("spinal", 1, 1),
+        ("spinal", 1, 2),
+        ("baseline", 1, 1),
+        ("baseline", 1, 2),
+        ("spinal", 2, 3),
+        ("spinal", 2, 4),
+        ("baseline", 2, 3),
+        ("baseline", 2, 4),
+    ];
+    assert_eq!(steps, expected);
+    assert!(log.steps.iter().all(|step| step.lr == 0.01));
+    let epochs: Vec<_> = log
+        .epochs
+        .iter()
+        .map(|epoch| (epoch.net.as_str(), epoch.epoch))
+        .collect();
+    let expected = [
+        ("spinal", 1),
+        ("baseline", 1),
+        ("spinal", 2),
+        ("baseline", 2),
+    ];
+    assert_eq!(epochs, expected);
+}
+
+/// Twice the same batch in one epoch, or once in each of two: momentum, Adam's moments and step number, and the dropout
+/// masks go on over the epoch's end.
+#[test]
+fn the_end_of_an_epoch_changes_nothing() {
+    for optimizer in [OptimizerName::Sgd, OptimizerName::Adam] {
+        let config = Config {
+            optimizer,
+            shuffle: false,
+            ..config("mnist-cnn")
+        };
+        let twice = (0..64).chain(0..64);
+        let one_epoch = run(config.clone(), digit_set(digits(twice), digits(64..74)));
+        let two_epochs = Config {
+            epochs: 2,
+            ..config
+        };
+        let two_epochs = run(two_epochs, first_digits(64));
+        for net in ["spinal", "baseline"] {
+            assert_eq!(one_epoch.log.losses(net), two_epochs.log.losses(net));
+        }
+        assert!(one_epoch.weights == two_epochs.weights, "{optimizer:?}");
+    }
+}
+
+#[test]
+fn a_batch_may_be_larger_than_the_data() {
+    let train = |batch_size| {
+        let config = Config {
+            batch_size,
+            ..config("mlp")
+        };
+        run(config, first_digits(20))
+    };
+    let (large, exact) = (train(1000), train(20));
+    assert_eq!(large.log.losses("spinal").len(), 1);
+    assert_eq!(large.log.losses("spinal"), exact.log.losses("spinal"));
+    assert!(large.weights == exact.weights);
+}
+
+#[test]
+fn without_dropout_the_evaluation_is_the_training_loss() {
+    let still = Config {
+        lr: 0.0,
+        dropout: false,
+        ..config("mnist-cnn")
+    };
+    let same = || digit_set(digits(0..50), digits(0..50));
+    let log = run(still.clone(), same()).log;
+    for net in ["spinal", "baseline"] {
+        assert_near(log.last(net).test_loss, log.last(net).train_loss, net);
+    }
+    let with_dropout = Config {
+        dropout: true,
+        ..still
+    };
+    let dropped = run(with_dropout, same()).log;
+    for net in ["spinal", "baseline"] {
+        assert_eq!(dropped.last(net).test_loss, log.last(net).test_loss);
+        assert_ne!(dropped.last(net).train_loss, log.last(net).train_loss);
+    }
+}
+
+#[test]
+fn saved_weights_go_on_where_they_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("spinal.safetensors");
+    let spinal = Config {
+        nets: nets(&["spinal"]),
+        ..config("mnist-cnn")
+    };
+    let trained = run(spinal.clone(), first_digits(64));
+    checkpoint::save(&path, &trained.weights[0], &BTreeMap::new()).unwrap();
+    let resumed = Config {
+        epochs: 0,
+        init: Some(path),
+        ..spinal
+    };
+    let mut trainer = Trainer::new(device(Checks::Trusted), resumed, first_digits(64)).unwrap();
+    assert_eq!(trainer.weights(0).unwrap(), trained.weights[0]);
+    let (score, before) = (trainer.evaluate(0).unwrap(), trained.log.last("spinal"));
+    assert_eq!(score.loss, before.test_loss);
+    assert_eq!(score.accuracy(), before.test_accuracy);
+    assert_eq!(score.total, 10);
+}
+
+/// Another device on the same adapter, where no other test allocates.
+fn device_like(device: &Device) -> Device {
+    let adapter = device.adapter();
+    let choice = AdapterChoice {
+        name: Some(adapter.name.clone()),
+        backend: Backend::from_str(&adapter.backend, true).ok(),
+    };
+    Device::open(&choice, Checks::Trusted).unwrap()
+}
+
+#[test]
+fn the_estimate_of_device_memory_is_what_is_allocated() {
+    let device = device_like(device(Checks::Trusted));
+    let Some(before) = device.allocated_bytes() else {
+        return;
+    };
+    let trainer = Trainer::new(&device, config("mnist-cnn"), first_digits(1000)).unwrap();
+    let estimate = trainer.device_bytes() as f64;
+    let allocated = (device.allocated_bytes().unwrap() - before) as f64;
+    let ratio = allocated / estimate;
+    assert!(
+        (0.9..=1.1).contains(&ratio),
+        "{allocated} bytes allocated, {estimate} told"
+    );
+}
