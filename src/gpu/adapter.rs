@@ -88,16 +88,17 @@ pub(super) fn choose(choice: &AdapterChoice) -> Result<wgpu::Adapter> {
     let found = adapters
         .into_iter()
         .find(|adapter| adapter.get_info().name.to_lowercase().contains(&wanted));
-    found.ok_or_else(|| match (&choice.name, names.is_empty()) {
-        (Some(name), false) => Error::usage(
+    found.ok_or_else(|| match (&choice.name, choice.backend) {
+        (Some(name), _) if !names.is_empty() => Error::usage(
             format!("--adapter {name}: no adapter has this in its name"),
             format!("this machine has: {}", names.join(", ")),
         ),
+        (_, Some(backend)) => Error::adapter(
+            format!("no adapter for the backend {backend:?}").to_lowercase(),
+            "leave --backend out, or name another one; `spinal info` lists the adapters",
+        ),
         _ => Error::adapter(
-            match choice.backend {
-                Some(backend) => format!("no adapter for the backend {backend:?}").to_lowercase(),
-                None => "no GPU adapter: neither Vulkan, Metal nor DX12 found one".to_owned(),
-            },
+            "no GPU adapter: neither Vulkan, Metal nor DX12 found one",
             "`./spinal train` installs a software Vulkan driver on Linux; or install the driver of your GPU",
         ),
     })

@@ -45,11 +45,6 @@ impl Progress {
         self.bar.set_position(step);
     }
 
-    /// Shows the mean training loss of the epoch so far.
-    pub fn loss_so_far(&self, loss: f64) {
-        self.bar.set_message(format!("loss {}", number::loss(loss)));
-    }
-
     /// Clears the bar and prints the epoch's line to stdout.
     pub fn finish(self, record: &EpochRecord) {
         self.bar.finish_and_clear();
@@ -60,7 +55,7 @@ impl Progress {
 
 fn bar_style(speed: &str) -> ProgressStyle {
     ProgressStyle::with_template(&format!(
-        "{{prefix}}  [{{bar:30}}]  {{pos}}/{{len}} steps  {speed}  eta {{eta}}  {{msg}}"
+        "{{prefix}}  [{{bar:30}}]  {{pos}}/{{len}} steps  {speed}  eta {{eta}}"
     ))
     .expect("the template is well formed")
     .progress_chars("=> ")
@@ -114,9 +109,7 @@ mod tests {
     fn a_bar_runs_from_start_to_finish() {
         let progress = Progress::epoch("spinal", 3, 8, 938).batch_size(64);
         progress.advance_to(17);
-        progress.loss_so_far(2.3);
         assert_eq!(progress.bar.position(), 17);
-        assert_eq!(progress.bar.message(), "loss 2.3000");
         progress.finish(&record(None));
         Progress::epoch("spinal", 1, 1, 0).finish(&record(None));
     }
