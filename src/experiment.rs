@@ -126,9 +126,9 @@ impl Experiment {
             DataKind::Regression => "sum",
         }
     }
+}
 
-    /// The name of the model of a net: `EXPERIMENT-NET`.
-    pub fn model_name(&self, net: &str) -> String {
-        format!("{}-{net}", self.name)
-    }
+/// The name of the model of a net: `EXPERIMENT-NET`.
+pub fn model_name(experiment: &str, net: &str) -> String {
+    format!("{experiment}-{net}")
 }

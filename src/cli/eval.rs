@@ -9,7 +9,7 @@ use super::device::DeviceFlags;
 use super::output::{print, print_json};
 use super::train::dataset;
 use crate::error::{Error, Result};
-use crate::experiment::{EXPERIMENTS, Experiment};
+use crate::experiment::{EXPERIMENTS, Experiment, model_name};
 use crate::train::{Config, Trainer};
 
 /// Flags of `spinal eval`.
@@ -59,7 +59,7 @@ impl Eval {
         let config = Config {
             experiment: experiment.name.to_owned(),
             nets: vec![net.to_owned()],
-            data: data.clone(),
+            data,
             limit_train: None,
             limit_test: self.limit_test.map(|limit| limit as usize),
             epochs: 0,
@@ -105,7 +105,7 @@ pub fn experiment_of(model: &str) -> Result<(&'static Experiment, &'static str)>
         if let Some(&net) = experiment
             .nets
             .iter()
-            .find(|net| experiment.model_name(net) == model)
+            .find(|net| model_name(experiment.name, net) == model)
         {
             return Ok((experiment, net));
         }

@@ -50,6 +50,9 @@ struct UniformBlock {
 impl UniformBlock {
     /// The block on a CPU adapter, if its sizes fit the kernel's limits.
     fn new(block: ConvBlock, class: AdapterClass, x: Tensor) -> Option<Self> {
+        if class != AdapterClass::Cpu {
+            return None;
+        }
         let conv_shape = block.conv.out_shape(x);
         let [batch, out_height, out_width, out_channels] = conv_shape;
         let [window_h, window_w] = block.pool;
@@ -65,8 +68,7 @@ impl UniformBlock {
         let [kernel_h, kernel_w] = block.conv.options.kernel_size;
         let weight = kernel_h * kernel_w * x.image_sizes()[3] * out_channels.next_multiple_of(4);
         let y_columns = y_shape[1..].iter().product();
-        let fits = class == AdapterClass::Cpu
-            && block.conv.bias.is_some()
+        let fits = block.conv.bias.is_some()
             && weight <= UNIFORM_ELEMENTS
             && kernel_w <= UNIFORM.constant("MAX_KERNEL_W")
             && window_w <= UNIFORM.constant("PIXELS");

@@ -135,6 +135,15 @@ impl Plan {
         allocation
     }
 
+    /// Indices of the scratch buffers, largest first.
+    pub fn scratch(&self) -> impl Iterator<Item = usize> + '_ {
+        let mut order: Vec<usize> = (0..self.buffers.len())
+            .filter(|&index| self.buffers[index].lifetime == Lifetime::Plan)
+            .collect();
+        order.sort_by_key(|&index| std::cmp::Reverse(self.buffers[index].bytes));
+        order.into_iter()
+    }
+
     /// The cost of all dispatches.
     pub fn cost(&self) -> Cost {
         self.dispatches
@@ -179,17 +188,6 @@ impl Allocation {
     /// All bytes.
     pub fn bytes(&self) -> u64 {
         self.named.values().sum::<u64>() + self.scratch.iter().sum::<u64>()
-    }
-}
-
-impl Plan {
-    /// Indices of the scratch buffers, largest first.
-    pub fn scratch(&self) -> impl Iterator<Item = usize> + '_ {
-        let mut order: Vec<usize> = (0..self.buffers.len())
-            .filter(|&index| self.buffers[index].lifetime == Lifetime::Plan)
-            .collect();
-        order.sort_by_key(|&index| std::cmp::Reverse(self.buffers[index].bytes));
-        order.into_iter()
     }
 }
 

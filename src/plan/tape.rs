@@ -15,7 +15,7 @@ const PARAMETERS: BufferId = BufferId(0);
 /// What a plan is recorded for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
-    /// Forward with dropout and batch statistics, backward and update.
+    /// Forward with dropout, backward and update.
     Train,
     /// Forward only, as the trained net is used.
     Evaluate,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::resident::Dataset;
 use crate::error::{Error, Result};
-use crate::experiment::OptimizerName;
+use crate::experiment::{OptimizerName, model_name};
 use crate::layers::Sample;
 use crate::models::{self, Model, ModelOptions};
 use crate::optim::{Adam, Optimizer, Sgd};
@@ -63,7 +63,7 @@ impl Config {
         let options = ModelOptions {
             no_dropout: !self.dropout,
         };
-        let model = models::build(&format!("{}-{net}", self.experiment), options)?;
+        let model = models::build(&model_name(&self.experiment, net), options)?;
         check_fit(&model, dataset)?;
         Ok(model)
     }

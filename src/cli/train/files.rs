@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::checkpoint;
 use crate::error::Result;
+use crate::experiment::model_name;
 use crate::gpu::Device;
 use crate::report::atomic_file;
 use crate::report::run_folder::RunFolder;
@@ -47,7 +48,7 @@ pub fn write_config(folder: &RunFolder, config: &Config, device: &Device) -> Res
 pub fn write_weights(folder: &RunFolder, trainer: &Trainer, config: &Config) -> Result<()> {
     for (index, net) in config.nets.iter().enumerate() {
         let metadata = BTreeMap::from([
-            ("model".to_owned(), format!("{}-{net}", config.experiment)),
+            ("model".to_owned(), model_name(&config.experiment, net)),
             ("seed".to_owned(), config.seed.to_string()),
         ]);
         checkpoint::save(&folder.weights(net), &trainer.weights(index)?, &metadata)?;

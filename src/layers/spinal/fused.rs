@@ -34,20 +34,6 @@ impl Family {
         }
     }
 
-    /// Iterations of the longest loops of an invocation.
-    fn loop_iterations(self, spinal: &Spinal, batch: u32) -> u64 {
-        let options = spinal.options;
-        let units = match self {
-            Self::Workgroups => SPINAL.constant("WORKGROUP"),
-            Self::Rows => SPINAL.constant("UNITS"),
-        };
-        let rounds = u64::from(options.depth) * u64::from(options.width.div_ceil(units));
-        let chain = rounds * u64::from(options.split_size() + options.width + 2);
-        let inputs = u64::from(options.in_features.div_ceil(units)) * rounds;
-        let weights = u64::from(batch) * u64::from(options.depth);
-        chain.max(inputs).max(weights)
-    }
-
     /// Invocations for `batch` rows.
     fn extent(self, batch: u32) -> [u32; 3] {
         match self {
@@ -79,16 +65,18 @@ impl FusedChain {
         let first = spinal.linears[0];
         let last = *spinal.linears.last().expect("a chain has a sub-layer");
         let parameters = tape.parameter_range(first.weight, last.bias);
-        let fits = parameters.elements() <= UNIFORM_ELEMENTS
-            && row_cut(x, options.depth * options.width).is_some();
         let family = match tape.class() {
             AdapterClass::Gpu => Family::Workgroups,
-            AdapterClass::Cpu if fits => Family::Rows,
-            AdapterClass::Cpu => return None,
+            AdapterClass::Cpu => {
+                let fits = parameters.elements() <= UNIFORM_ELEMENTS
+                    && row_cut(x, options.depth * options.width).is_some()
+                    && rows_loop_iterations(spinal, x.rows()) <= tape.class().loop_iterations();
+                if !fits {
+                    return None;
+                }
+                Family::Rows
+            }
         };
-        if family.loop_iterations(spinal, x.rows()) > tape.class().loop_iterations() {
-            return None;
-        }
         let (linears, _) = options.tie.linears_and_period(options.depth);
         let (depth, width) = (u64::from(options.depth), u64::from(options.width));
         Some(Self {
@@ -195,6 +183,16 @@ impl FusedChain {
             Family::Rows => row_cut(x, dz.columns()).expect("checked when the chain was made"),
         }
     }
+}
+
+/// Iterations of the longest loops of an invocation of the kernels of rows.
+fn rows_loop_iterations(spinal: &Spinal, batch: u32) -> u64 {
+    let options = spinal.options;
+    let groups = options.width.div_ceil(SPINAL.constant("UNITS"));
+    let rounds = u64::from(options.depth) * u64::from(groups);
+    let chain = rounds * u64::from(options.split_size() + options.width + 2);
+    let weights = u64::from(batch) * u64::from(options.depth);
+    chain.max(weights)
 }
 
 fn row_cut(x: Tensor, states: u32) -> Option<Vec<(u32, u32)>> {
