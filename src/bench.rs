@@ -94,7 +94,7 @@ impl<'a> Bench<'a> {
         allocation.add(0, [&train, &forward]);
         let memory = Memory::allocate(device, &allocation)?;
         let weights = initial_values(&model.parameters, 1);
-        memory.write_state(device, 0, "parameters", bytemuck::cast_slice(&weights));
+        memory.write_values(device, 0, &weights);
         let train_step = Executable::new(device, &memory, &train, 0)?;
         let inference = Executable::new(device, &memory, &forward, 0)?;
         Ok(Self {

@@ -17,6 +17,9 @@ use crate::report::atomic_file;
 /// that differs from run to run, and one entry has one order.
 const METADATA_KEY: &str = "spinalnet";
 
+/// PyTorch's count of the batches that a BatchNorm has seen, which nothing depends on: passed over in a file.
+const BATCH_COUNTER: &str = ".num_batches_tracked";
+
 /// How many names an error lists before it counts the rest.
 const NAMES_LISTED: usize = 5;
 
@@ -199,7 +202,7 @@ fn check_agreement(
     let names: BTreeSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
     let mut unexpected: Vec<String> = found
         .keys()
-        .filter(|name| !names.contains(*name))
+        .filter(|name| !names.contains(*name) && !name.ends_with(BATCH_COUNTER))
         .map(|name| foreign_text(name))
         .collect();
     unexpected.sort();

@@ -30,10 +30,10 @@ pub struct Predictor<'a> {
 impl<'a> Predictor<'a> {
     /// Loads the weights of `model`.
     pub fn new(device: &'a Device, model: Model, weights: &Path) -> Result<Self> {
-        let flat = load_weights(weights, &model.parameters)?;
+        let values = load_weights(weights, &model.parameters)?;
         let plan = forward_plan(&model, 1, device.class());
         let memory = Memory::allocate(device, &plan.allocation())?;
-        memory.write_state(device, 0, "parameters", bytemuck::cast_slice(&flat));
+        memory.write_values(device, 0, &values);
         let executable = Executable::new(device, &memory, &plan, 0)?;
         Ok(Self {
             device,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::device::Device;
 use crate::error::{Error, Result};
-use crate::plan::{Allocation, Lifetime, Plan, place_scratch};
+use crate::plan::{Allocation, Lifetime, Plan, Values, place_scratch};
 
 /// Every buffer of a set of plans. The plans of net number `net` share parameters; all share data and scratch.
 pub struct Memory {
@@ -76,6 +76,31 @@ impl Memory {
     /// Writes the start of a buffer that net number `net` keeps.
     pub fn write_state(&self, device: &Device, net: usize, label: &str, bytes: &[u8]) {
         self.write(device, &(Some(net), label.to_owned()), bytes);
+    }
+
+    /// Writes the parameters and running statistics of net number `net`.
+    pub fn write_values(&self, device: &Device, net: usize, values: &Values) {
+        let parameters = bytemuck::cast_slice(&values.parameters);
+        self.write_state(device, net, "parameters", parameters);
+        if !values.statistics.is_empty() {
+            let statistics = bytemuck::cast_slice(&values.statistics);
+            self.write_state(device, net, "statistics", statistics);
+        }
+    }
+
+    /// Reads the parameters and running statistics of net number `net`.
+    pub fn read_values(&self, device: &Device, net: usize) -> Result<Values> {
+        let has_statistics = self
+            .named
+            .contains_key(&(Some(net), "statistics".to_owned()));
+        Ok(Values {
+            parameters: self.read_state(device, net, "parameters")?,
+            statistics: if has_statistics {
+                self.read_state(device, net, "statistics")?
+            } else {
+                Vec::new()
+            },
+        })
     }
 
     /// Reads a whole buffer of the data set.

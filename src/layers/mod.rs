@@ -2,6 +2,8 @@
 
 mod activation;
 mod add;
+mod avg_pool2d;
+mod batch_norm;
 mod concat;
 mod conv2d;
 mod conv_block;
@@ -15,6 +17,8 @@ pub mod spinal;
 
 pub use activation::Activation;
 pub use add::Add;
+pub use avg_pool2d::AvgPool2d;
+pub use batch_norm::BatchNorm;
 pub use concat::{Slice, concat, slice};
 pub use conv_block::ConvBlock;
 pub use conv2d::{Conv2d, Conv2dOptions};

@@ -3,38 +3,46 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::plan::{Init, ParameterSpec, Parameters};
+use crate::plan::{Init, ParameterSpec, Parameters, Values};
 
-/// The flat device image of freshly drawn parameters.
+/// Freshly drawn parameters.
 ///
 /// Each parameter has a random stream of its own, keyed by the seed and its name: parameters that two nets have in common
 /// start equal, so that a comparison of heads is not one of luck.
-pub fn initial_values(parameters: &Parameters, seed: u64) -> Vec<f32> {
-    let mut flat = vec![0.0; parameters.device_elements() as usize];
+pub fn initial_values(parameters: &Parameters, seed: u64) -> Values {
+    let mut values = Values::zeros(parameters);
     for spec in parameters.specs() {
-        spec.pack(&draw(spec, seed), &mut flat);
+        values.set(spec, &draw(spec, seed));
     }
-    flat
+    values
 }
 
 fn draw(spec: &ParameterSpec, seed: u64) -> Vec<f32> {
-    match spec.init {
-        Init::Constant(value) => vec![value; spec.elements()],
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(fnv1a(&spec.name));
+    let mut one: Box<dyn FnMut() -> f64> = match spec.init {
+        Init::Constant(value) => Box::new(move || value.into()),
         Init::UniformFanIn(fan_in) => {
             let bound = 1.0 / f64::from(fan_in).sqrt();
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            random.set_stream(fnv1a(&spec.name));
-            (0..spec.elements())
-                .map(|_| uniform(&mut random, bound))
-                .collect()
+            Box::new(move || (2.0 * unit(&mut random) - 1.0) * bound)
         }
-    }
+        Init::NormalFanOut(fan_out) => {
+            let deviation = (2.0 / f64::from(fan_out)).sqrt();
+            Box::new(move || deviation * normal(&mut random))
+        }
+    };
+    (0..spec.elements()).map(|_| one() as f32).collect()
 }
 
-/// One draw from U(-bound, bound).
-fn uniform(random: &mut ChaCha8Rng, bound: f64) -> f32 {
-    let unit = (random.next_u32() as f64 + 0.5) / 4_294_967_296.0;
-    ((2.0 * unit - 1.0) * bound) as f32
+/// One draw from U(0, 1), ends excluded.
+fn unit(random: &mut ChaCha8Rng) -> f64 {
+    (random.next_u32() as f64 + 0.5) / 4_294_967_296.0
+}
+
+/// One draw from N(0, 1), by the method of Box and Muller.
+fn normal(random: &mut ChaCha8Rng) -> f64 {
+    let (radius, angle) = (unit(random), unit(random));
+    (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
 }
 
 /// The 64-bit FNV-1a hash.

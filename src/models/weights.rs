@@ -4,32 +4,32 @@ use std::path::Path;
 
 use crate::checkpoint::{self, NamedTensor};
 use crate::error::Result;
-use crate::plan::Parameters;
+use crate::plan::{Parameters, Values};
 
-/// Reads a file of weights into the flat device image. Missing, wrong or misshapen tensors are refused by name.
-pub fn load_weights(path: &Path, parameters: &Parameters) -> Result<Vec<f32>> {
+/// Reads a file of weights. Missing, wrong or misshapen tensors are refused by name.
+pub fn load_weights(path: &Path, parameters: &Parameters) -> Result<Values> {
     let expected: Vec<_> = parameters
         .specs()
         .iter()
         .map(|spec| (spec.name.clone(), spec.shape.clone()))
         .collect();
     let tensors = checkpoint::load(path, &expected)?;
-    let mut flat = vec![0.0; parameters.device_elements() as usize];
+    let mut values = Values::zeros(parameters);
     for (spec, tensor) in parameters.specs().iter().zip(&tensors) {
-        spec.pack(&tensor.values, &mut flat);
+        values.set(spec, &tensor.values);
     }
-    Ok(flat)
+    Ok(values)
 }
 
-/// The flat device image as tensors with `state_dict` names and PyTorch shapes.
-pub fn named_weights(parameters: &Parameters, flat: &[f32]) -> Vec<NamedTensor> {
+/// The values as tensors with `state_dict` names and PyTorch shapes.
+pub fn named_weights(parameters: &Parameters, values: &Values) -> Vec<NamedTensor> {
     parameters
         .specs()
         .iter()
         .map(|spec| NamedTensor {
             name: spec.name.clone(),
             shape: spec.shape.clone(),
-            values: spec.unpack(flat),
+            values: values.get(spec),
         })
         .collect()
 }

@@ -12,7 +12,7 @@ mod tape;
 mod tensor;
 mod uniform;
 
-pub use parameters::{ALIGNMENT, Init, Layout, Parameter, ParameterSpec, Parameters};
+pub use parameters::{ALIGNMENT, Init, Layout, Parameter, ParameterSpec, Parameters, Role, Values};
 pub use shader::{Access, BindingSlot, EntryPoint, Shader};
 pub use tape::{AdapterClass, Kernel, Mode, Tape, Target};
 pub use tensor::{BufferId, Shape, Tensor};

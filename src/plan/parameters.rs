@@ -21,20 +21,33 @@ pub enum Layout {
     PaddedVector,
 }
 
+/// Whether a value is learned or only kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Trained by the optimiser.
+    Learnable,
+    /// A running statistic, which PyTorch calls a buffer: saved with the weights, but without a gradient.
+    Statistic,
+}
+
 /// The distribution that initial values are drawn from.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Init {
     /// U(-1/sqrt(fan_in), 1/sqrt(fan_in)): what PyTorch gives the weights and biases of Linear and Conv2d.
     UniformFanIn(u32),
+    /// N(0, 2/fan_out): He initialisation for ReLU, PyTorch's `kaiming_normal_` with `mode="fan_out"`.
+    NormalFanOut(u32),
     /// The same value everywhere.
     Constant(f32),
 }
 
-/// One learnable parameter.
+/// One learnable parameter or running statistic.
 #[derive(Clone, Debug)]
 pub struct ParameterSpec {
     /// The `state_dict` key.
     pub name: String,
+    /// Which flat buffer it lies in.
+    pub role: Role,
     /// The shape as PyTorch has it.
     pub shape: Vec<usize>,
     /// The order on the device.
@@ -95,11 +108,12 @@ impl ParameterSpec {
     }
 }
 
-/// Every learnable parameter of a model, laid out one after another in a flat buffer.
+/// Every learnable parameter of a model, laid out one after another in a flat buffer; and its running statistics in another.
 #[derive(Clone, Debug, Default)]
 pub struct Parameters {
     specs: Vec<ParameterSpec>,
     end: u32,
+    statistics_end: u32,
 }
 
 impl Parameters {
@@ -111,7 +125,34 @@ impl Parameters {
         layout: Layout,
         init: Init,
     ) -> Parameter {
-        let name = name.into();
+        self.add_spec(name.into(), shape, layout, init, Role::Learnable)
+    }
+
+    /// Adds a vector of running statistics with its `state_dict` key. Panics if the key is taken.
+    pub fn add_statistic(
+        &mut self,
+        name: impl Into<String>,
+        elements: u32,
+        value: f32,
+    ) -> Parameter {
+        let init = Init::Constant(value);
+        self.add_spec(
+            name.into(),
+            &[elements],
+            Layout::RowMajor,
+            init,
+            Role::Statistic,
+        )
+    }
+
+    fn add_spec(
+        &mut self,
+        name: String,
+        shape: &[u32],
+        layout: Layout,
+        init: Init,
+        role: Role,
+    ) -> Parameter {
         assert!(
             self.specs.iter().all(|spec| spec.name != name),
             "parameter {name} exists already"
@@ -123,11 +164,16 @@ impl Parameters {
             }
             Layout::PaddedVector => shape[0].next_multiple_of(4),
         };
-        let offset = self.end;
-        self.end = (offset + device_elements).next_multiple_of(ALIGNMENT);
+        let end = match role {
+            Role::Learnable => &mut self.end,
+            Role::Statistic => &mut self.statistics_end,
+        };
+        let offset = *end;
+        *end = (offset + device_elements).next_multiple_of(ALIGNMENT);
         let shape = shape.iter().map(|&size| size as usize).collect();
         self.specs.push(ParameterSpec {
             name,
+            role,
             shape,
             layout,
             init,
@@ -152,14 +198,59 @@ impl Parameters {
         self.end.max(ALIGNMENT)
     }
 
+    /// Elements of the flat buffer of running statistics; 0 if there are none.
+    pub fn statistics_elements(&self) -> u32 {
+        self.statistics_end
+    }
+
     /// The number of learnable values, as PyTorch counts them.
     pub fn count(&self) -> u64 {
-        self.specs.iter().map(|spec| spec.elements() as u64).sum()
+        let learnable = self
+            .specs
+            .iter()
+            .filter(|spec| spec.role == Role::Learnable);
+        learnable.map(|spec| spec.elements() as u64).sum()
     }
 
     /// Where a parameter lies in the flat buffer, as one dimension of device elements.
     pub(super) fn range(&self, parameter: Parameter) -> (u32, Shape) {
         let spec = self.spec(parameter);
         (spec.offset, Shape::from([spec.device_elements]))
+    }
+}
+
+/// The values of a model's parameters and running statistics, as the images of their flat device buffers.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Values {
+    /// Of the buffer `parameters`.
+    pub parameters: Vec<f32>,
+    /// Of the buffer `statistics`; empty if the model has none.
+    pub statistics: Vec<f32>,
+}
+
+impl Values {
+    /// Zeros everywhere.
+    pub fn zeros(parameters: &Parameters) -> Self {
+        Self {
+            parameters: vec![0.0; parameters.device_elements() as usize],
+            statistics: vec![0.0; parameters.statistics_elements() as usize],
+        }
+    }
+
+    /// Writes one parameter or statistic, given in PyTorch's order.
+    pub fn set(&mut self, spec: &ParameterSpec, values: &[f32]) {
+        let flat = match spec.role {
+            Role::Learnable => &mut self.parameters,
+            Role::Statistic => &mut self.statistics,
+        };
+        spec.pack(values, flat);
+    }
+
+    /// Reads one parameter or statistic in PyTorch's order.
+    pub fn get(&self, spec: &ParameterSpec) -> Vec<f32> {
+        match spec.role {
+            Role::Learnable => spec.unpack(&self.parameters),
+            Role::Statistic => spec.unpack(&self.statistics),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::parameters::{ALIGNMENT, Parameter, Parameters};
+use super::parameters::{ALIGNMENT, Parameter, Parameters, Role};
 use super::shader::{Access, BindingSlot, EntryPoint, Shader};
 use super::tensor::{BufferId, Shape, Tensor};
 use super::{Binding, BufferSpec, Cost, Dispatch, Lifetime, Plan};
@@ -11,6 +11,9 @@ use super::{Binding, BufferSpec, Cost, Dispatch, Lifetime, Plan};
 const MAX_GRID: u32 = 65_535;
 
 const PARAMETERS: BufferId = BufferId(0);
+
+/// The buffer of running statistics, where the model has any.
+const STATISTICS: BufferId = BufferId(1);
 
 /// What a plan is recorded for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,6 +133,9 @@ impl Tape {
             random_streams: 0,
         };
         tape.state("parameters", [parameters.device_elements()]);
+        if parameters.statistics_elements() > 0 {
+            tape.state("statistics", [parameters.statistics_elements()]);
+        }
         tape
     }
 
@@ -156,11 +162,15 @@ impl Tape {
         result
     }
 
-    /// The tensor of a parameter, in its device layout.
+    /// The tensor of a parameter or running statistic, in its device layout.
     pub fn parameter(&self, parameter: Parameter) -> Tensor {
         let (offset, shape) = self.parameters.range(parameter);
+        let buffer = match self.parameters.spec(parameter).role {
+            Role::Learnable => PARAMETERS,
+            Role::Statistic => STATISTICS,
+        };
         Tensor {
-            buffer: PARAMETERS,
+            buffer,
             offset,
             shape,
         }

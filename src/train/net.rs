@@ -108,22 +108,17 @@ impl Net {
         config: &Config,
     ) -> Result<()> {
         let parameters = &self.model.parameters;
-        let flat = match &config.init {
+        let values = match &config.init {
             Some(path) => models::load_weights(path, parameters)?,
             None => models::initial_values(parameters, config.seed),
         };
-        memory.write_state(
-            device,
-            self.index,
-            "parameters",
-            bytemuck::cast_slice(&flat),
-        );
+        memory.write_values(device, self.index, &values);
         Ok(())
     }
 
     /// The weights in PyTorch's order.
     pub(super) fn weights(&self, device: &Device, memory: &Memory) -> Result<Vec<NamedTensor>> {
-        let flat: Vec<f32> = memory.read_state(device, self.index, "parameters")?;
-        Ok(models::named_weights(&self.model.parameters, &flat))
+        let values = memory.read_values(device, self.index)?;
+        Ok(models::named_weights(&self.model.parameters, &values))
     }
 }

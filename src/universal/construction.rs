@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::gpu::{Device, Executable, Memory};
 use crate::layers::spinal::Path;
 use crate::layers::{Activation, Layer, Spinal, SpinalOptions};
-use crate::plan::{Mode, Parameters, Plan, Tape};
+use crate::plan::{Mode, Parameters, Plan, Tape, Values};
 
 /// The values of one Linear.
 #[derive(Clone, Debug)]
@@ -178,16 +178,16 @@ impl Construction {
     pub fn evaluate(&self, device: &Device, path: Path, points: &[f32]) -> Result<Vec<f32>> {
         let mut parameters = Parameters::default();
         let spinal = Spinal::new(&mut parameters, "spinal", self.spinal).with_path(path);
-        let mut flat = vec![0.0; parameters.device_elements() as usize];
-        for (spec, values) in parameters.specs().iter().zip(self.values()) {
-            let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
-            spec.pack(&values, &mut flat);
+        let mut values = Values::zeros(&parameters);
+        for (spec, constructed) in parameters.specs().iter().zip(self.values()) {
+            let constructed: Vec<f32> = constructed.iter().map(|&value| value as f32).collect();
+            values.set(spec, &constructed);
         }
 
         let plan = forward_plan(&spinal, &parameters, points.len() as u32, self.spinal);
         let memory = Memory::allocate(device, &plan.allocation())?;
         let executable = Executable::new(device, &memory, &plan, 0)?;
-        memory.write_state(device, 0, "parameters", bytemuck::cast_slice(&flat));
+        memory.write_values(device, 0, &values);
         memory.write_data(device, "input", bytemuck::cast_slice(points));
         executable.submit(device, 1).wait(device)?;
         memory.read_data(device, "output")
