@@ -13,7 +13,7 @@ use spinalnet::gpu::{Checks, Device, Executable, Memory};
 use spinalnet::layers::{Sample, Source};
 use spinalnet::models::{self, Model, ModelOptions};
 use spinalnet::optim::{Adam, Optimizer, Sgd};
-use spinalnet::plan::{AdapterClass, Allocation};
+use spinalnet::plan::{AdapterClass, Allocation, Values};
 use spinalnet::steps;
 
 const STEPS: u32 = 10;
@@ -116,15 +116,11 @@ impl Training {
     }
 
     fn write_state(&self, optimizer: &dyn Optimizer) {
-        let mut flat = vec![0.0f32; self.model.parameters.device_elements() as usize];
+        let mut values = Values::zeros(&self.model.parameters);
         for spec in self.model.parameters.specs() {
-            spec.pack(
-                self.fixture.floats(&format!("init.{}", spec.name)),
-                &mut flat,
-            );
+            values.set(spec, self.fixture.floats(&format!("init.{}", spec.name)));
         }
-        self.memory
-            .write_state(self.device, 0, "parameters", bytemuck::cast_slice(&flat));
+        self.memory.write_values(self.device, 0, &values);
         let schedule: Vec<_> = (1..=STEPS)
             .map(|t| optimizer.schedule(LR, t.into()))
             .collect();

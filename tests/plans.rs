@@ -334,7 +334,8 @@ fn layers_refuse_shapes_that_do_not_fit() {
             Box::new(Spinal::new(
                 parameters,
                 "spinal",
-                SpinalOptions::halves(8, 2, 2, 1),
+                SpinalOptions::halves(8, 2, 2),
+                1,
             ))
         }),
     ];
@@ -357,9 +358,9 @@ fn layers_refuse_shapes_that_do_not_fit() {
 #[test]
 fn impossible_layers_and_tensors_are_refused() {
     let spinal = |options: SpinalOptions| {
-        refusal(|| Spinal::new(&mut Parameters::default(), "spinal", options))
+        refusal(|| Spinal::new(&mut Parameters::default(), "spinal", options, 1))
     };
-    let halves = SpinalOptions::halves(8, 2, 2, 1);
+    let halves = SpinalOptions::halves(8, 2, 2);
     assert!(spinal(SpinalOptions { depth: 0, ..halves }).contains("depth: 0"));
     assert!(
         spinal(SpinalOptions {

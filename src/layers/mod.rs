@@ -27,7 +27,7 @@ pub use flatten::Flatten;
 pub use gather::{Batch, Sample, Source};
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
-pub use spinal::{Spinal, SpinalOptions};
+pub use spinal::{Spinal, SpinalChain, SpinalOptions};
 
 use crate::plan::{Tape, Tensor};
 

@@ -38,7 +38,10 @@ pub fn spinal(name: &str) -> Model {
     let mut parameters = Parameters::default();
     let mut net = Sequential::default();
     net.push("flatten", Flatten);
-    let options = SpinalOptions::halves(PIXELS, 50, 6, CLASSES);
-    net.push("spinal", Spinal::new(&mut parameters, "spinal", options));
+    let options = SpinalOptions::halves(PIXELS, 50, 6);
+    net.push(
+        "spinal",
+        Spinal::new(&mut parameters, "spinal", options, CLASSES),
+    );
     model(name, parameters, net)
 }

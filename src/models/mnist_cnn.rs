@@ -66,7 +66,10 @@ pub fn baseline(name: &str, options: ModelOptions) -> Model {
 pub fn spinal(name: &str, width: u32, options: ModelOptions) -> Model {
     let mut parameters = Parameters::default();
     let mut net = features(&mut parameters, options);
-    let head = SpinalOptions::halves(FEATURES, width, 6, CLASSES);
-    net.push("spinal", Spinal::new(&mut parameters, "spinal", head));
+    let head = SpinalOptions::halves(FEATURES, width, 6);
+    net.push(
+        "spinal",
+        Spinal::new(&mut parameters, "spinal", head, CLASSES),
+    );
     model(name, parameters, net)
 }

@@ -42,8 +42,8 @@ pub fn spinal(name: &str, tie: Tie) -> Model {
     let options = SpinalOptions {
         activation: Activation::LeakyRelu,
         tie,
-        ..SpinalOptions::halves(FEATURES, 50, 6, 1)
+        ..SpinalOptions::halves(FEATURES, 50, 6)
     };
-    net.push("spinal", Spinal::new(&mut parameters, "spinal", options));
+    net.push("spinal", Spinal::new(&mut parameters, "spinal", options, 1));
     model(name, parameters, net)
 }

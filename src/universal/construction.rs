@@ -177,7 +177,8 @@ impl Construction {
     /// The outputs `[points, C]` of the net on the device at points `[points, I]`.
     pub fn evaluate(&self, device: &Device, path: Path, points: &[f32]) -> Result<Vec<f32>> {
         let mut parameters = Parameters::default();
-        let spinal = Spinal::new(&mut parameters, "spinal", self.spinal).with_path(path);
+        let outputs = self.output.bias.len() as u32;
+        let spinal = Spinal::new(&mut parameters, "spinal", self.spinal, outputs).with_path(path);
         let mut values = Values::zeros(&parameters);
         for (spec, constructed) in parameters.specs().iter().zip(self.values()) {
             let constructed: Vec<f32> = constructed.iter().map(|&value| value as f32).collect();

@@ -1,7 +1,6 @@
 //! What the check of universal approximation is run on, and the limits that keep it small.
 
 use crate::error::{Error, Result};
-use crate::layers::spinal::Tie;
 use crate::layers::{Activation, SpinalOptions};
 
 const MAX_NEURONS: u32 = 16_384;
@@ -89,14 +88,9 @@ impl Options {
     /// The Spinal net that has room for the neurons.
     pub(super) fn spinal(&self) -> SpinalOptions {
         SpinalOptions {
-            in_features: self.inputs,
             splits: self.splits,
-            width: self.width,
-            depth: self.depth(),
-            out_features: self.outputs,
             activation: self.activation,
-            tie: Tie::Untied,
-            dropout: 0.0,
+            ..SpinalOptions::halves(self.inputs, self.width, self.depth())
         }
     }
 

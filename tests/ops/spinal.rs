@@ -117,7 +117,7 @@ impl Case {
             splits: self.splits,
             activation: ACTIVATIONS[self.activation].0,
             tie: self.tie,
-            ..SpinalOptions::halves(self.in_features, self.width, self.depth, self.out_features)
+            ..SpinalOptions::halves(self.in_features, self.width, self.depth)
         }
     }
 
@@ -304,7 +304,8 @@ fn assert_passes(what: &str, outcome: &Outcome, expected: &Passes, terms: usize,
 
 fn trial(bench: &Bench, case: &Case, path: Path) -> Vec<Outcome> {
     let mut parameters = Parameters::default();
-    let layer = Spinal::new(&mut parameters, "spinal", case.options()).with_path(path);
+    let layer =
+        Spinal::new(&mut parameters, "spinal", case.options(), case.out_features).with_path(path);
     let mut input = Input::drawn([case.batch, case.in_features], Draw::Uniform);
     input.constant = case.constant;
     let setup = Setup {
@@ -431,7 +432,7 @@ pub fn dropout_in_the_chain_matches_the_twin(bench: &Bench) {
         ..case.options()
     };
     let mut parameters = Parameters::default();
-    let layer = Spinal::new(&mut parameters, "spinal", options);
+    let layer = Spinal::new(&mut parameters, "spinal", options, case.out_features);
     let setup = Setup {
         parameters,
         step: [5, 0, 9],

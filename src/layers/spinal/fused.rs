@@ -1,6 +1,6 @@
 //! The chain of sub-layers as one dispatch, and two on the way back.
 
-use super::{Linear, Spinal};
+use super::{Linear, SpinalChain};
 use crate::plan::{AdapterClass, Kernel, RowCut, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
 
 static SPINAL: Shader = crate::shader!("spinal");
@@ -59,18 +59,18 @@ pub(super) struct FusedChain {
 
 impl FusedChain {
     /// The fused chain, unless the adapter cannot run it.
-    pub fn new(spinal: &Spinal, tape: &Tape, x: Tensor) -> Option<Self> {
-        let options = spinal.options;
+    pub fn new(chain: &SpinalChain, tape: &Tape, x: Tensor) -> Option<Self> {
+        let options = *chain.options();
         let split = options.split_size();
-        let first = spinal.linears[0];
-        let last = *spinal.linears.last().expect("a chain has a sub-layer");
+        let first = chain.linears()[0];
+        let last = *chain.linears().last().expect("a chain has a sub-layer");
         let parameters = tape.parameter_range(first.weight, last.bias);
         let family = match tape.class() {
             AdapterClass::Gpu => Family::Workgroups,
             AdapterClass::Cpu => {
                 let fits = parameters.elements() <= UNIFORM_ELEMENTS
                     && row_cut(x, options.depth * options.width).is_some()
-                    && rows_loop_iterations(spinal, x.rows()) <= tape.class().loop_iterations();
+                    && rows_loop_iterations(chain, x.rows()) <= tape.class().loop_iterations();
                 if !fits {
                     return None;
                 }
@@ -81,7 +81,7 @@ impl FusedChain {
         let (depth, width) = (u64::from(options.depth), u64::from(options.width));
         Some(Self {
             family,
-            constants: constants(spinal, tape, x.rows()),
+            constants: constants(chain, tape, x.rows()),
             first,
             last,
             batch: x.rows(),
@@ -186,8 +186,8 @@ impl FusedChain {
 }
 
 /// Iterations of the longest loops of an invocation of the kernels of rows.
-fn rows_loop_iterations(spinal: &Spinal, batch: u32) -> u64 {
-    let options = spinal.options;
+fn rows_loop_iterations(chain: &SpinalChain, batch: u32) -> u64 {
+    let options = *chain.options();
     let groups = options.width.div_ceil(SPINAL.constant("UNITS"));
     let rounds = u64::from(options.depth) * u64::from(groups);
     let chain = rounds * u64::from(options.split_size() + options.width + 2);
@@ -206,13 +206,13 @@ fn row_cut(x: Tensor, states: u32) -> Option<Vec<(u32, u32)>> {
 }
 
 /// The overrides: sizes, ties, and the places of the Linears, which follow one another in the parameter buffer.
-fn constants(spinal: &Spinal, tape: &Tape, batch: u32) -> Vec<(&'static str, f64)> {
-    let options = spinal.options;
+fn constants(chain: &SpinalChain, tape: &Tape, batch: u32) -> Vec<(&'static str, f64)> {
+    let options = *chain.options();
     let (linears, period) = options.tie.linears_and_period(options.depth);
     let offset = |parameter| tape.parameters().spec(parameter).offset;
-    let first = spinal.linears[0];
-    let second = spinal.linears.get(1).unwrap_or(&first);
-    let third = spinal.linears.get(2).unwrap_or(second);
+    let first = chain.linears()[0];
+    let second = chain.linears().get(1).unwrap_or(&first);
+    let third = chain.linears().get(2).unwrap_or(second);
     let start = offset(first.weight);
     vec![
         ("BATCH", batch.into()),

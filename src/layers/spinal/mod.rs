@@ -4,11 +4,11 @@
 //! `h_l = phi(U_l s_l + V_l h_{l-1} + b_l)`, `y = c + sum_l O_l h_l`. `U_l` and `V_l` lie in one Linear over the
 //! concatenation `[s_l, h_{l-1}]`, input slice first, as in the authors' code.
 
+mod chain;
 mod fused;
 
-use fused::FusedChain;
+pub use chain::SpinalChain;
 
-use super::concat::{Slice, concat, slice};
 use super::dropout::{Dropout, Granularity};
 use super::{Activation, Layer, Linear};
 use crate::plan::{Parameters, Tape, Tensor};
@@ -47,28 +47,31 @@ pub struct SpinalOptions {
     pub width: u32,
     /// Sub-layers, L, from 1 upwards.
     pub depth: u32,
-    /// Columns of y, C.
-    pub out_features: u32,
     /// The activation of the sub-layers.
     pub activation: Activation,
     /// Which sub-layers share weights.
     pub tie: Tie,
     /// Probability of the dropout before every Linear; 0 for none.
     pub dropout: f64,
+    /// Normalise the batch between Linear and activation.
+    pub batch_norm: bool,
+    /// Feed each sub-layer the output of the one before. Without this (V = 0) the sub-layers are independent.
+    pub chained: bool,
 }
 
 impl SpinalOptions {
-    /// Two halves, untied, ReLU, no dropout.
-    pub fn halves(in_features: u32, width: u32, depth: u32, out_features: u32) -> Self {
+    /// Two halves, untied, ReLU, no dropout, no normalisation.
+    pub fn halves(in_features: u32, width: u32, depth: u32) -> Self {
         Self {
             in_features,
             splits: 2,
             width,
             depth,
-            out_features,
             activation: Activation::Relu,
             tie: Tie::Untied,
             dropout: 0.0,
+            batch_norm: false,
+            chained: true,
         }
     }
 
@@ -77,10 +80,26 @@ impl SpinalOptions {
         (f64::from(self.in_features) / f64::from(self.splits)).round_ties_even() as u32
     }
 
+    /// Columns of the chain's output: all sub-layers side by side.
+    pub fn out_features(&self) -> u32 {
+        self.depth * self.width
+    }
+
+    /// Inputs of the Linear of sub-layer `l`.
+    fn fan_in(&self, l: u32) -> u32 {
+        let previous = if l > 0 && self.chained { self.width } else { 0 };
+        self.split_size() + previous
+    }
+
+    /// Whether one kernel can run all sub-layers: only products and activations lie between them.
+    fn fusible(&self) -> bool {
+        self.dropout == 0.0 && !self.batch_norm && self.chained
+    }
+
     /// Panics, naming the option, if there is no such layer.
     fn check(&self) {
         assert!(
-            self.in_features > 0 && self.width > 0 && self.depth > 0 && self.out_features > 0,
+            self.in_features > 0 && self.width > 0 && self.depth > 0,
             "{self:?}: a size is 0"
         );
         assert!(
@@ -102,125 +121,40 @@ pub enum Path {
 /// The chain of sub-layers and the output layer over all of them.
 #[derive(Clone, Debug)]
 pub struct Spinal {
-    options: SpinalOptions,
-    linears: Vec<Linear>,
+    chain: SpinalChain,
     output: Linear,
-    path: Path,
 }
 
 impl Spinal {
-    /// Adds `NAME.sub_layers.L.weight` `[w, S]` or `[w, S + w]`, `NAME.sub_layers.L.bias` `[w]` for every distinct Linear,
-    /// then `NAME.output.weight` `[C, L*w]` and `NAME.output.bias` `[C]`.
-    ///
-    /// The fused path is taken unless there is dropout between the sub-layers.
-    pub fn new(parameters: &mut Parameters, name: &str, options: SpinalOptions) -> Self {
-        options.check();
-        let (count, _) = options.tie.linears_and_period(options.depth);
-        let linears = (0..count)
-            .map(|l| {
-                let columns = options.split_size() + if l > 0 { options.width } else { 0 };
-                Linear::new(
-                    parameters,
-                    &format!("{name}.sub_layers.{l}"),
-                    columns,
-                    options.width,
-                )
-            })
-            .collect();
-        let all = options.depth * options.width;
-        let output = Linear::new(
-            parameters,
-            &format!("{name}.output"),
-            all,
-            options.out_features,
-        );
-        let path = if options.dropout > 0.0 {
-            Path::Composed
-        } else {
-            Path::Fused
-        };
-        Self {
-            options,
-            linears,
-            output,
-            path,
-        }
+    /// Adds the chain's parameters under `NAME`, then `NAME.output.weight` `[C, L*w]` and `NAME.output.bias` `[C]`, where C
+    /// is `out_features`.
+    pub fn new(
+        parameters: &mut Parameters,
+        name: &str,
+        options: SpinalOptions,
+        out_features: u32,
+    ) -> Self {
+        let chain = SpinalChain::new(parameters, name, options);
+        let all = options.out_features();
+        let output = Linear::new(parameters, &format!("{name}.output"), all, out_features);
+        Self { chain, output }
     }
 
-    /// The same layer recorded another way. Panics for a fused path with dropout.
+    /// The same layer recorded another way. Panics for a fused path with dropout, normalisation or no chain.
     pub fn with_path(self, path: Path) -> Self {
-        assert!(
-            path == Path::Composed || self.options.dropout == 0.0,
-            "the fused chain has no dropout"
-        );
-        Self { path, ..self }
-    }
-
-    /// The Linear of sub-layer `l`.
-    fn linear(&self, l: u32) -> &Linear {
-        let (count, period) = self.options.tie.linears_and_period(self.options.depth);
-        let index = if l < count {
-            l
-        } else {
-            count - period + (l - count) % period
-        };
-        &self.linears[index as usize]
-    }
-
-    fn drop(&self, tape: &mut Tape, x: Tensor) -> Tensor {
-        Dropout::new(self.options.dropout, Granularity::Element).forward(tape, x)
-    }
-
-    fn composed(&self, tape: &mut Tape, x: Tensor) -> Tensor {
-        let SpinalOptions {
-            in_features,
-            depth,
-            activation,
-            ..
-        } = self.options;
-        let columns = self.options.split_size();
-        let mut hidden: Vec<Tensor> = Vec::new();
-        for l in 0..depth {
-            let part = Slice {
-                tensor: x,
-                start: l * columns % in_features,
-                columns,
-            };
-            let h = tape.scope(&format!("sub_layers.{l}"), |tape| {
-                let input = match hidden.last() {
-                    None => slice(tape, part),
-                    Some(&previous) => concat(tape, &[part, Slice::all(previous)]),
-                };
-                let dropped = self.drop(tape, input);
-                let z = self.linear(l).forward(tape, dropped);
-                activation.forward(tape, z)
-            });
-            hidden.push(h);
+        Self {
+            chain: self.chain.with_path(path),
+            ..self
         }
-        let slices: Vec<Slice> = hidden.into_iter().map(Slice::all).collect();
-        concat(tape, &slices)
     }
 }
 
 impl Layer for Spinal {
     fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
-        assert_eq!(
-            x.columns(),
-            self.options.in_features,
-            "{:?} got {:?}",
-            self.options,
-            x.shape()
-        );
-        let fused = match self.path {
-            Path::Fused => FusedChain::new(self, tape, x),
-            Path::Composed => None,
-        };
-        let h = match fused {
-            Some(chain) => chain.forward(tape, x),
-            None => self.composed(tape, x),
-        };
+        let h = self.chain.forward(tape, x);
         tape.scope("output", |tape| {
-            let dropped = self.drop(tape, h);
+            let dropout = Dropout::new(self.chain.options().dropout, Granularity::Element);
+            let dropped = dropout.forward(tape, h);
             self.output.forward(tape, dropped)
         })
     }
