@@ -87,7 +87,14 @@ impl Training {
         (checks, class): (Checks, AdapterClass),
     ) -> Self {
         let fixture = Fixture::read(name);
-        let model = models::build(name, ModelOptions { no_dropout: true }).expect("it is a model");
+        let model = models::build(
+            name,
+            ModelOptions {
+                no_dropout: true,
+                ..ModelOptions::default()
+            },
+        )
+        .expect("it is a model");
         let source = Source {
             sample: model.sample,
             count: STEPS * batch,

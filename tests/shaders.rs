@@ -94,8 +94,8 @@ fn plans() -> Vec<Plan> {
         &Adam::default(),
     ];
     let mut plans = Vec::new();
-    for name in models::NAMES {
-        let model = models::build(name, ModelOptions { no_dropout: false }).expect("it is listed");
+    for name in models::names() {
+        let model = models::build(&name, ModelOptions::default()).expect("it is listed");
         let source = Source {
             sample: model.sample,
             count: 100,

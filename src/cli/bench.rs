@@ -3,10 +3,11 @@
 use clap::{Args, Subcommand};
 
 use super::device::DeviceFlags;
+use super::model::ModelFlags;
 use super::output::{print, print_json};
 use crate::bench::Bench as Benchmark;
 use crate::error::Result;
-use crate::models::{self, ModelOptions};
+use crate::models;
 
 /// Subcommands of `spinal bench`.
 #[derive(Args, Debug)]
@@ -38,6 +39,8 @@ struct Step {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    network: ModelFlags,
+    #[command(flatten)]
     device: DeviceFlags,
 }
 
@@ -52,7 +55,7 @@ impl Bench {
 
 impl Step {
     fn run(&self) -> Result<()> {
-        let model = models::build(&self.model, ModelOptions { no_dropout: false })?;
+        let model = models::build(&self.model, self.network.options())?;
         let device = self.device.open()?;
         let bench = Benchmark::new(&device, model, self.batch_size)?;
         let report = bench.steps(self.runs as usize)?;

@@ -10,6 +10,7 @@ use super::output::{print, print_json};
 use super::train::dataset;
 use crate::error::{Error, Result};
 use crate::experiment::{EXPERIMENTS, Experiment, model_name};
+use crate::models;
 use crate::train::{Config, Trainer};
 
 /// Flags of `spinal eval`.
@@ -112,6 +113,9 @@ pub fn experiment_of(model: &str) -> Result<(&'static Experiment, &'static str)>
     }
     Err(Error::usage(
         format!("--model {model}: there is no such network"),
-        format!("choose one of {}", crate::models::NAMES.join(", ")),
+        format!(
+            "choose one of {}",
+            models::names().collect::<Vec<_>>().join(", ")
+        ),
     ))
 }

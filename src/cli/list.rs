@@ -5,12 +5,15 @@ use serde::Serialize;
 
 use super::output::{print, print_json};
 use crate::error::Result;
-use crate::models::{self, ModelOptions};
+use crate::models::{self, FAMILIES, Family, ModelOptions};
 use crate::steps::multiplications;
 
 /// Flags of `spinal list`.
 #[derive(Args, Debug)]
 pub struct List {
+    /// Print the networks for all numbers of classes that the paper trains them on
+    #[arg(long)]
+    all: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -18,7 +21,8 @@ pub struct List {
 
 #[derive(Serialize)]
 struct Row {
-    model: &'static str,
+    model: String,
+    outputs: u32,
     parameters: u64,
     multiplications: u64,
 }
@@ -26,32 +30,51 @@ struct Row {
 impl List {
     /// Prints a line for each network.
     pub fn run(&self) -> Result<()> {
-        let row = |model: &&'static str| {
-            let built = models::build(model, ModelOptions { no_dropout: false })?;
-            Ok(Row {
-                model,
-                parameters: built.parameters.count(),
-                multiplications: multiplications(&built),
-            })
-        };
-        let rows = models::NAMES.iter().map(row).collect::<Result<Vec<_>>>()?;
+        let rows = FAMILIES.iter().map(|family| self.rows(family));
+        let rows: Vec<Row> = rows
+            .collect::<Result<Vec<_>>>()?
+            .into_iter()
+            .flatten()
+            .collect();
         if self.json {
             return print_json(&rows);
         }
         print(format!(
-            "{:<26} {:>12} {:>16}",
-            "model", "parameters", "multiplications"
+            "{:<30} {:>7} {:>12} {:>16}",
+            "model", "outputs", "parameters", "multiplications"
         ))?;
         for Row {
             model,
+            outputs,
             parameters,
             multiplications,
         } in rows
         {
             print(format!(
-                "{model:<26} {parameters:>12} {multiplications:>16}"
+                "{model:<30} {outputs:>7} {parameters:>12} {multiplications:>16}"
             ))?;
         }
         Ok(())
+    }
+
+    fn rows(&self, family: &Family) -> Result<Vec<Row>> {
+        let shown = if self.all { family.classes.len() } else { 1 };
+        let mut rows = Vec::new();
+        for &classes in &family.classes[..shown] {
+            for net in family.nets {
+                let options = ModelOptions {
+                    classes: Some(classes),
+                    ..ModelOptions::default()
+                };
+                let model = models::build(&format!("{}-{net}", family.name), options)?;
+                rows.push(Row {
+                    multiplications: multiplications(&model),
+                    parameters: model.parameters.count(),
+                    outputs: model.outputs,
+                    model: model.name,
+                });
+            }
+        }
+        Ok(rows)
     }
 }

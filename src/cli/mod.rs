@@ -6,6 +6,7 @@ mod device;
 mod eval;
 mod info;
 mod list;
+mod model;
 mod output;
 mod plan;
 mod predict;

@@ -2,10 +2,11 @@
 
 use clap::Args;
 
+use super::model::ModelFlags;
 use super::output::print;
 use crate::error::Result;
 use crate::layers::Source;
-use crate::models::{self, ModelOptions};
+use crate::models;
 use crate::optim::Sgd;
 use crate::plan::AdapterClass;
 use crate::steps::{evaluate_plan, train_plan};
@@ -24,6 +25,8 @@ pub struct PlanCommand {
     /// The class of adapter whose kernels are shown
     #[arg(long, value_enum, default_value = "gpu")]
     class: Class,
+    #[command(flatten)]
+    network: ModelFlags,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -35,7 +38,7 @@ enum Class {
 impl PlanCommand {
     /// Records the step and prints it; needs no device.
     pub fn run(&self) -> Result<()> {
-        let model = models::build(&self.model, ModelOptions { no_dropout: false })?;
+        let model = models::build(&self.model, self.network.options())?;
         let source = Source {
             sample: model.sample,
             count: self.batch_size,

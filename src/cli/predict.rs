@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::device::DeviceFlags;
-use super::eval::experiment_of;
+use super::model::ModelFlags;
 use super::output::print;
 use crate::error::{Error, Result};
 use crate::layers::Sample;
-use crate::models::{self, ModelOptions};
+use crate::models;
 use crate::predict::{Picture, Predictor};
 
 /// Flags of `spinal predict`.
@@ -25,6 +25,8 @@ pub struct Predict {
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     #[command(flatten)]
+    network: ModelFlags,
+    #[command(flatten)]
     device: DeviceFlags,
 }
 
@@ -34,8 +36,7 @@ const SHOWN: usize = 3;
 impl Predict {
     /// Prints the likely classes of each picture.
     pub fn run(&self) -> Result<()> {
-        experiment_of(&self.model)?;
-        let model = models::build(&self.model, ModelOptions { no_dropout: true })?;
+        let model = models::build(&self.model, self.network.options())?;
         let Sample::Image {
             height,
             width,

@@ -46,3 +46,12 @@ impl Layer for Flatten {
         y
     }
 }
+
+/// `[N, H, W, C]` to `[N, H*W*C]`, cell by cell: so that slice l of a spinal head over 2 x 2 cells is the channels of cell l.
+pub struct ChannelsLastFlatten;
+
+impl Layer for ChannelsLastFlatten {
+    fn forward(&self, _tape: &mut Tape, x: Tensor) -> Tensor {
+        x.reshape([x.rows(), x.columns()])
+    }
+}

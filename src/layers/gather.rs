@@ -5,7 +5,8 @@ use crate::plan::{Kernel, Shader, Tape, Tensor};
 static GATHER: Shader = crate::shader!("gather");
 
 /// What one sample is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Sample {
     /// An image of bytes and a class.
     Image {

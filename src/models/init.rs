@@ -5,6 +5,26 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::plan::{Init, ParameterSpec, Parameters, Values};
 
+/// Gives convolution weights the initialisation of He et al. 2015 over their outputs: N(0, 2 / (kh kw out)).
+pub(super) fn he_convolutions(parameters: &mut Parameters) {
+    parameters.reinitialize(|spec| match spec.shape[..] {
+        [out, _, height, width] => Some(Init::NormalFanOut((out * height * width) as u32)),
+        _ => None,
+    });
+}
+
+/// Gives the biases of Linears 0, as the authors' ResNet script does.
+pub(super) fn zero_linear_biases(parameters: &mut Parameters) {
+    let linears: Vec<String> = parameters
+        .specs()
+        .iter()
+        .filter(|spec| spec.shape.len() == 2)
+        .map(|spec| spec.name.replace(".weight", ".bias"))
+        .collect();
+    let is_bias = |spec: &ParameterSpec| linears.contains(&spec.name);
+    parameters.reinitialize(|spec| is_bias(spec).then_some(Init::Constant(0.0)));
+}
+
 /// Freshly drawn parameters.
 ///
 /// Each parameter has a random stream of its own, keyed by the seed and its name: parameters that two nets have in common

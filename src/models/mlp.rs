@@ -1,47 +1,38 @@
-//! Networks without convolutions on MNIST pixels: one hidden layer of 300 units, and the same 300 units as a spinal chain.
+//! Networks without convolutions: one hidden layer of 300 units, the same 300 units as a spinal chain, and any other chain.
 
-use super::Model;
-use crate::layers::{Activation, Flatten, Linear, Sample, Sequential, Spinal, SpinalOptions};
-use crate::plan::Parameters;
+use super::backbone::Backbone;
+use super::head::{FullyConnected, HeadKind, Heads};
+use super::{Model, ModelOptions};
+use crate::error::Result;
+use crate::layers::SpinalOptions;
 
-const PIXELS: u32 = 784;
-const CLASSES: u32 = 10;
+/// The pair; the baseline's hidden layer converted to the spinal net as in the paper (SpinalHL.png).
+pub const NETS: &[&str] = &["spinal", "baseline"];
 
-fn model(name: &str, parameters: Parameters, layers: Sequential) -> Model {
-    let sample = Sample::Image {
-        height: 28,
-        width: 28,
-        channels: 1,
+/// Sub-layers of the spinal net, and units of each.
+#[derive(Clone, Copy)]
+pub struct Size {
+    /// w.
+    pub width: u32,
+    /// L.
+    pub depth: u32,
+}
+
+/// Builds one of [`NETS`] over the pixels of an image: the chain, or one hidden layer of as many units.
+pub fn build(name: &str, net: &str, size: Size, options: &ModelOptions) -> Result<Model> {
+    let mut backbone = Backbone::on_images(options, [28, 28, 1])?;
+    let features = backbone.flatten();
+    let Size { width, depth } = size;
+    let spinal = options
+        .head
+        .chain(SpinalOptions::halves(features, width, depth))?;
+    let heads = Heads {
+        fc: FullyConnected::hidden(spinal.out_features()),
+        spinal,
     };
-    Model {
-        name: name.to_owned(),
-        parameters,
-        sample,
-        outputs: CLASSES,
-        layers,
-    }
-}
-
-/// 784-300-10 with ReLU.
-pub fn baseline(name: &str) -> Model {
-    let mut parameters = Parameters::default();
-    let mut net = Sequential::default();
-    net.push("flatten", Flatten);
-    net.push("fc1", Linear::new(&mut parameters, "fc1", PIXELS, 300));
-    net.push("relu1", Activation::Relu);
-    net.push("fc2", Linear::new(&mut parameters, "fc2", 300, CLASSES));
-    model(name, parameters, net)
-}
-
-/// Two halves of 392, six sub-layers of 50 with ReLU: the hidden layer converted as in section 1.3 of the paper's supplement.
-pub fn spinal(name: &str) -> Model {
-    let mut parameters = Parameters::default();
-    let mut net = Sequential::default();
-    net.push("flatten", Flatten);
-    let options = SpinalOptions::halves(PIXELS, 50, 6);
-    net.push(
-        "spinal",
-        Spinal::new(&mut parameters, "spinal", options, CLASSES),
-    );
-    model(name, parameters, net)
+    let kind = match net {
+        "baseline" => HeadKind::Fc,
+        _ => HeadKind::Spinal,
+    };
+    Model::new(name, backbone, features, &heads, kind, options)
 }

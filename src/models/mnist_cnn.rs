@@ -1,75 +1,76 @@
 //! The MNIST convolutional network of PyTorch's example, with its own head and with a spinal head (paper, section III-B).
 
+use super::backbone::Backbone;
+use super::head::{FullyConnected, HeadKind, Heads, Hidden};
 use super::{Model, ModelOptions};
-use crate::layers::{
-    Activation, Conv2d, Conv2dOptions, ConvBlock, Dropout, Flatten, Granularity, Linear, Sample,
-    Sequential, Spinal, SpinalOptions,
-};
-use crate::plan::Parameters;
+use crate::error::Result;
+use crate::layers::{Activation, SpinalOptions};
 
-const CLASSES: u32 = 10;
-const FEATURES: u32 = 320;
+/// The nets: the pair, the width of the EMNIST scripts, and four that take the comparison apart.
+pub const NETS: &[&str] = &[
+    "spinal",
+    "baseline",
+    "spinal-w10",
+    "baseline-no-dropout",
+    "fc-equal",
+    "spinal-no-chain",
+    "spinal-full-input",
+];
+
+/// The hidden layer that has as many parameters as the spinal head: 331 H + 10 = 8,538 asks for 25.8 units.
+const EQUAL_WIDTH: u32 = 26;
 
 /// conv 1->10 k5, pool, ReLU; conv 10->20 k5, Dropout2d, pool, ReLU; flatten to 320.
 ///
 /// Dropout2d stands behind the ReLU here: scaling a channel by a number that is not negative commutes with the maximum
 /// and with ReLU, and there are a quarter as many values.
-fn features(parameters: &mut Parameters, options: ModelOptions) -> Sequential {
-    let mut block = |name, in_channels, out_channels| ConvBlock {
-        conv: Conv2d::new(
-            parameters,
-            name,
-            Conv2dOptions::square(in_channels, out_channels, 5),
-        ),
-        pool: [2, 2],
-        activation: Activation::Relu,
+pub fn features(options: &ModelOptions) -> Result<Backbone> {
+    let mut backbone = Backbone::on_images(options, [28, 28, 1])?;
+    for (name, channels) in [("conv1", 10), ("conv2", 20)] {
+        let block = backbone.conv5_pool_relu(name, channels)?;
+        backbone.push(name, block);
+    }
+    backbone.dropout2d("dropout2d", 0.5);
+    Ok(backbone)
+}
+
+/// Two halves of 160, six sub-layers of 8 without dropout; or Linear 50, ReLU, Dropout.
+fn heads(features: u32) -> Heads {
+    let hidden = Hidden {
+        width: 50,
+        batch_norm: false,
+        dropout: 0.5,
     };
-    let mut net = Sequential::default();
-    net.push("conv1", block("conv1", 1, 10));
-    net.push("conv2", block("conv2", 10, 20));
-    if !options.no_dropout {
-        net.push("dropout2d", Dropout::new(0.5, Granularity::Channel));
-    }
-    net.push("flatten", Flatten);
-    net
-}
-
-fn model(name: &str, parameters: Parameters, layers: Sequential) -> Model {
-    let sample = Sample::Image {
-        height: 28,
-        width: 28,
-        channels: 1,
-    };
-    Model {
-        name: name.to_owned(),
-        parameters,
-        sample,
-        outputs: CLASSES,
-        layers,
+    Heads {
+        fc: FullyConnected {
+            input_dropout: 0.0,
+            hidden: vec![hidden],
+            activation: Activation::Relu,
+        },
+        spinal: SpinalOptions::halves(features, 8, 6),
     }
 }
 
-/// The head of PyTorch's example: Linear 50, ReLU, Dropout, Linear 10.
-pub fn baseline(name: &str, options: ModelOptions) -> Model {
-    let mut parameters = Parameters::default();
-    let mut net = features(&mut parameters, options);
-    net.push("fc1", Linear::new(&mut parameters, "fc1", FEATURES, 50));
-    net.push("relu", Activation::Relu);
-    if !options.no_dropout {
-        net.push("dropout", Dropout::new(0.5, Granularity::Element));
+/// Builds one of [`NETS`].
+pub fn build(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
+    let mut backbone = features(options)?;
+    let features = backbone.flatten();
+    let mut heads = heads(features);
+    let mut kind = HeadKind::Spinal;
+    match net {
+        "baseline" => kind = HeadKind::Fc,
+        "baseline-no-dropout" => {
+            kind = HeadKind::Fc;
+            heads.fc = FullyConnected::hidden(50);
+        }
+        "fc-equal" => {
+            kind = HeadKind::Fc;
+            heads.fc = FullyConnected::hidden(EQUAL_WIDTH);
+        }
+        "spinal-w10" => heads.spinal.width = 10,
+        "spinal-no-chain" => heads.spinal.chained = false,
+        "spinal-full-input" => heads.spinal.splits = 1,
+        _ => {}
     }
-    net.push("fc2", Linear::new(&mut parameters, "fc2", 50, CLASSES));
-    model(name, parameters, net)
-}
-
-/// The spinal head: two halves of 160, six sub-layers of `width`, no dropout.
-pub fn spinal(name: &str, width: u32, options: ModelOptions) -> Model {
-    let mut parameters = Parameters::default();
-    let mut net = features(&mut parameters, options);
-    let head = SpinalOptions::halves(FEATURES, width, 6);
-    net.push(
-        "spinal",
-        Spinal::new(&mut parameters, "spinal", head, CLASSES),
-    );
-    model(name, parameters, net)
+    Model::new(name, backbone, features, &heads, kind, options)
 }

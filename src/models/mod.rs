@@ -1,74 +1,256 @@
-//! The networks: the paper's pairs of a spinal net and its fully connected baseline.
+//! The networks: the paper's pairs of a spinal net and its baseline.
+//!
+//! To add one: a file here and a line in [`FAMILIES`].
 
+mod arch2;
+mod backbone;
+mod cifar_cnn;
+mod cifar_resnet;
+mod cifar_vgg;
+pub mod head;
 mod init;
 mod mlp;
 mod mnist_cnn;
 mod regression;
+mod vgg5;
 mod weights;
+mod wide_resnet;
 
+use serde::{Deserialize, Serialize};
+
+pub use head::{HeadKind, HeadOptions};
 pub use init::initial_values;
 pub use weights::{load_weights, named_weights};
 
 use crate::error::{Error, Result};
 use crate::layers::{Layer, Sample, Sequential};
 use crate::plan::{Parameters, Tape, Tensor};
+use backbone::Backbone;
+use head::Heads;
+use mlp::Size;
+use wide_resnet::Wide;
 
 /// A network: its parameters, its layers and what goes in and out.
 pub struct Model {
-    /// `EXPERIMENT-NET`.
+    /// `FAMILY-NET`.
     pub name: String,
-    /// Every learnable parameter.
+    /// Every learnable parameter and running statistic.
     pub parameters: Parameters,
     /// What one sample is.
     pub sample: Sample,
     /// Columns of the output: classes, or numbers predicted.
     pub outputs: u32,
+    /// The kind of its head.
+    pub head: HeadKind,
     layers: Sequential,
 }
 
 impl Model {
+    /// A backbone that gives rows of `features`, with the head of kind `kind` unless the options name another.
+    fn new(
+        name: &str,
+        backbone: Backbone,
+        features: u32,
+        heads: &Heads,
+        kind: HeadKind,
+        options: &ModelOptions,
+    ) -> Result<Self> {
+        let Backbone {
+            mut parameters,
+            net: mut layers,
+            sample,
+            ..
+        } = backbone;
+        let head = heads.choose(kind, &options.head, options.no_dropout)?;
+        let outputs = options.classes.unwrap_or(CLASSES);
+        head.push(&mut parameters, &mut layers, features, outputs);
+        Ok(Self {
+            name: name.to_owned(),
+            parameters,
+            sample,
+            outputs,
+            head: head.kind(),
+            layers,
+        })
+    }
+
     /// Records the network on a batch: logits `[N, classes]` or predictions `[N, targets]`.
     pub fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
         self.layers.forward(tape, x)
     }
+
+    /// The smallest batch it can be trained on: batch normalisation needs two samples.
+    pub fn smallest_batch(&self) -> u32 {
+        if self.parameters.statistics_elements() > 0 {
+            2
+        } else {
+            1
+        }
+    }
 }
 
+/// Classes of the paper's first data sets.
+const CLASSES: u32 = 10;
+
 /// What can be changed about a network.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
 pub struct ModelOptions {
     /// Leave every dropout out.
     pub no_dropout: bool,
+    /// What a sample is; the paper's if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Sample>,
+    /// Classes; ten if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<u32>,
+    /// Residual blocks as usual (1 x 1 shortcuts, ReLU after the addition) instead of the authors'.
+    pub standard_blocks: bool,
+    /// Changes to the head.
+    #[serde(flatten)]
+    pub head: HeadOptions,
 }
 
-/// The names of all networks.
-pub const NAMES: &[&str] = &[
-    "mnist-cnn-spinal",
-    "mnist-cnn-baseline",
-    "mnist-cnn-spinal-w10",
-    "mlp-spinal",
-    "mlp-baseline",
-    "regression-spinal",
-    "regression-spinal-tied",
-    "regression-baseline",
+/// Networks of one backbone.
+pub struct Family {
+    /// The first part of their names.
+    pub name: &'static str,
+    /// The last parts.
+    pub nets: &'static [&'static str],
+    /// Classes of the data sets that the paper trains them on, the first of them unless the user says otherwise.
+    pub classes: &'static [u32],
+    /// Builds the network `NAME` with the last part `NET`.
+    build: fn(name: &str, net: &str, options: &ModelOptions) -> Result<Model>,
+}
+
+/// All networks.
+pub const FAMILIES: &[Family] = &[
+    Family {
+        name: "mnist-cnn",
+        nets: mnist_cnn::NETS,
+        classes: &[10],
+        build: mnist_cnn::build,
+    },
+    Family {
+        name: "arch2",
+        nets: arch2::NETS,
+        classes: &[10],
+        build: arch2::build,
+    },
+    Family {
+        name: "vgg5",
+        nets: vgg5::NETS,
+        classes: &[10, 26, 47, 62],
+        build: vgg5::build,
+    },
+    Family {
+        name: "cifar-cnn",
+        nets: cifar_cnn::NETS,
+        classes: &[10, 100],
+        build: cifar_cnn::build,
+    },
+    Family {
+        name: "cifar-vgg11",
+        nets: cifar_vgg::NETS,
+        classes: &[10, 100],
+        build: |name, net, options| cifar_vgg::build(name, net, 11, options),
+    },
+    Family {
+        name: "cifar-vgg13",
+        nets: cifar_vgg::NETS,
+        classes: &[10, 100],
+        build: |name, net, options| cifar_vgg::build(name, net, 13, options),
+    },
+    Family {
+        name: "cifar-vgg16",
+        nets: cifar_vgg::NETS,
+        classes: &[10, 100],
+        build: |name, net, options| cifar_vgg::build(name, net, 16, options),
+    },
+    Family {
+        name: "cifar-vgg19",
+        nets: cifar_vgg::NETS,
+        classes: &[10, 100],
+        build: |name, net, options| cifar_vgg::build(name, net, 19, options),
+    },
+    Family {
+        name: "cifar-resnet18",
+        nets: cifar_resnet::NETS,
+        classes: &[10, 100],
+        build: |name, net, options| cifar_resnet::build(name, net, 18, options),
+    },
+    Family {
+        name: "cifar-resnet34",
+        nets: cifar_resnet::NETS,
+        classes: &[10, 100],
+        build: |name, net, options| cifar_resnet::build(name, net, 34, options),
+    },
+    Family {
+        name: "wrn-28-10",
+        nets: wide_resnet::NETS,
+        classes: &[10, 100],
+        build: |name, net, options| {
+            let (depth, widen) = (28, 10);
+            wide_resnet::build(name, net, Wide { depth, widen }, options)
+        },
+    },
+    Family {
+        name: "wrn-16-8",
+        nets: wide_resnet::NETS,
+        classes: &[10, 100],
+        build: |name, net, options| {
+            let (depth, widen) = (16, 8);
+            wide_resnet::build(name, net, Wide { depth, widen }, options)
+        },
+    },
+    Family {
+        name: "mlp",
+        nets: mlp::NETS,
+        classes: &[10],
+        build: |name, net, options| {
+            let (width, depth) = (50, 6);
+            mlp::build(name, net, Size { width, depth }, options)
+        },
+    },
+    Family {
+        name: "custom",
+        nets: mlp::NETS,
+        classes: &[10],
+        build: |name, net, options| {
+            let (width, depth) = (20, 10);
+            mlp::build(name, net, Size { width, depth }, options)
+        },
+    },
+    Family {
+        name: "regression",
+        nets: regression::NETS,
+        classes: &[1],
+        build: regression::build,
+    },
 ];
 
+/// The names of all networks.
+pub fn names() -> impl Iterator<Item = String> {
+    FAMILIES.iter().flat_map(|family| {
+        let nets = family.nets.iter();
+        nets.map(|net| format!("{}-{net}", family.name))
+    })
+}
+
 /// Builds the network called `name`.
+///
+/// # Errors
+/// An unknown name, a data set that it does not take, or a head that it cannot have.
 pub fn build(name: &str, options: ModelOptions) -> Result<Model> {
-    match name {
-        "mnist-cnn-spinal" => Ok(mnist_cnn::spinal(name, 8, options)),
-        "mnist-cnn-spinal-w10" => Ok(mnist_cnn::spinal(name, 10, options)),
-        "mnist-cnn-baseline" => Ok(mnist_cnn::baseline(name, options)),
-        "mlp-spinal" => Ok(mlp::spinal(name)),
-        "mlp-baseline" => Ok(mlp::baseline(name)),
-        "regression-spinal" => Ok(regression::spinal(name, crate::layers::spinal::Tie::Untied)),
-        "regression-spinal-tied" => Ok(regression::spinal(
-            name,
-            crate::layers::spinal::Tie::ThirdAndFourth,
-        )),
-        "regression-baseline" => Ok(regression::baseline(name)),
-        _ => Err(Error::usage(
-            format!("there is no model `{name}`"),
-            format!("choose one of {}", NAMES.join(", ")),
-        )),
+    for family in FAMILIES {
+        let net = name.strip_prefix(family.name);
+        let net = net.and_then(|rest| rest.strip_prefix('-'));
+        if let Some(net) = net.filter(|net| family.nets.contains(net)) {
+            return (family.build)(name, net, &options);
+        }
     }
+    Err(Error::usage(
+        format!("there is no model `{name}`"),
+        format!("choose one of {}", names().collect::<Vec<_>>().join(", ")),
+    ))
 }

@@ -1,49 +1,68 @@
 //! The regression networks: eight inputs, one output (paper, section III-A and table I).
 
-use super::Model;
+use super::head::{FullyConnected, HeadKind, Heads, Hidden};
+use super::{Model, ModelOptions};
+use crate::error::{Error, Result};
 use crate::layers::spinal::Tie;
-use crate::layers::{Activation, Linear, Sample, Sequential, Spinal, SpinalOptions};
+use crate::layers::{Activation, Sample, Sequential, SpinalOptions};
 use crate::plan::Parameters;
 
+/// The pair, and the spinal net as the authors' script runs it: the third and the fourth Linear are called again instead
+/// of the last two, which the paper counts all the same.
+pub const NETS: &[&str] = &["spinal", "baseline", "spinal-tied"];
+
+/// Numbers given: x1 to x8.
 const FEATURES: u32 = 8;
 
-fn model(name: &str, parameters: Parameters, layers: Sequential) -> Model {
-    let sample = Sample::Row {
-        features: FEATURES,
-        targets: 1,
+/// Two halves of 4, six sub-layers of 50; or 8-200-100-1; all with LeakyReLU.
+fn heads(features: u32) -> Heads {
+    let hidden = |width| Hidden {
+        width,
+        batch_norm: false,
+        dropout: 0.0,
     };
-    Model {
-        name: name.to_owned(),
-        parameters,
-        sample,
-        outputs: 1,
-        layers,
+    Heads {
+        fc: FullyConnected {
+            input_dropout: 0.0,
+            hidden: vec![hidden(200), hidden(100)],
+            activation: Activation::LeakyRelu,
+        },
+        spinal: SpinalOptions {
+            activation: Activation::LeakyRelu,
+            ..SpinalOptions::halves(features, 50, 6)
+        },
     }
 }
 
-/// 8-200-100-1 with LeakyReLU.
-pub fn baseline(name: &str) -> Model {
-    let mut parameters = Parameters::default();
-    let mut net = Sequential::default();
-    net.push("fc1", Linear::new(&mut parameters, "fc1", FEATURES, 200));
-    net.push("activation1", Activation::LeakyRelu);
-    net.push("fc2", Linear::new(&mut parameters, "fc2", 200, 100));
-    net.push("activation2", Activation::LeakyRelu);
-    net.push("fc3", Linear::new(&mut parameters, "fc3", 100, 1));
-    model(name, parameters, net)
-}
-
-/// Two halves of 4, six sub-layers of 50 with LeakyReLU.
-///
-/// The paper counts six Linears; the authors' script calls the third and the fourth again instead of the last two.
-pub fn spinal(name: &str, tie: Tie) -> Model {
-    let mut parameters = Parameters::default();
-    let mut net = Sequential::default();
-    let options = SpinalOptions {
-        activation: Activation::LeakyRelu,
-        tie,
-        ..SpinalOptions::halves(FEATURES, 50, 6)
+/// Builds one of [`NETS`].
+pub fn build(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
+    let sample = options.sample.unwrap_or(Sample::Row {
+        features: FEATURES,
+        targets: 1,
+    });
+    let Sample::Row { features, targets } = sample else {
+        return Err(Error::usage(
+            format!("{name} takes rows of numbers, and the data set has images"),
+            "choose a function with --data, or another experiment",
+        ));
     };
-    net.push("spinal", Spinal::new(&mut parameters, "spinal", options, 1));
-    model(name, parameters, net)
+    let kind = match net {
+        "baseline" => HeadKind::Fc,
+        _ => HeadKind::Spinal,
+    };
+    let mut heads = heads(features);
+    if net == "spinal-tied" {
+        heads.spinal.tie = Tie::ThirdAndFourth;
+    }
+    let head = heads.choose(kind, &options.head, options.no_dropout)?;
+    let (mut parameters, mut layers) = (Parameters::default(), Sequential::default());
+    head.push(&mut parameters, &mut layers, features, targets);
+    Ok(Model {
+        name: name.to_owned(),
+        parameters,
+        sample,
+        outputs: targets,
+        head: head.kind(),
+        layers,
+    })
 }

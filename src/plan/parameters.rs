@@ -183,6 +183,13 @@ impl Parameters {
         Parameter(self.specs.len() - 1)
     }
 
+    /// Draws initial values from another distribution where `init` names one.
+    pub fn reinitialize(&mut self, init: impl Fn(&ParameterSpec) -> Option<Init>) {
+        for spec in &mut self.specs {
+            spec.init = init(spec).unwrap_or(spec.init);
+        }
+    }
+
     /// The parameters in the order they were added.
     pub fn specs(&self) -> &[ParameterSpec] {
         &self.specs

@@ -62,6 +62,7 @@ impl Config {
     pub(super) fn build_model(&self, net: &str, dataset: &Dataset) -> Result<Model> {
         let options = ModelOptions {
             no_dropout: !self.dropout,
+            ..ModelOptions::default()
         };
         let model = models::build(&model_name(&self.experiment, net), options)?;
         check_fit(&model, dataset)?;

@@ -13,7 +13,7 @@ use super::spinal::{Outcome, Place};
 
 /// Random weights of a model as tensors.
 fn weights_of(model: &str) -> Vec<NamedTensor> {
-    let model = models::build(model, ModelOptions { no_dropout: false }).unwrap();
+    let model = models::build(model, ModelOptions::default()).unwrap();
     let flat = models::initial_values(&model.parameters, 1);
     models::named_weights(&model.parameters, &flat)
 }

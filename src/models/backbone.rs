@@ -1,0 +1,172 @@
+//! Backbones, written down layer by layer: each step knows the size of the image so far.
+
+use super::ModelOptions;
+use crate::error::{Error, Result};
+use crate::layers::{
+    Activation, BatchNorm, Conv2d, Conv2dOptions, ConvBlock, Dropout, Flatten, Granularity, Layer,
+    MaxPool2d, Sample, Sequential,
+};
+use crate::plan::Parameters;
+
+/// A backbone in the making.
+pub struct Backbone {
+    /// The parameters so far.
+    pub parameters: Parameters,
+    /// The layers so far.
+    pub net: Sequential,
+    /// What a sample is.
+    pub sample: Sample,
+    /// Rows, columns and channels of the image so far.
+    pub size: [u32; 3],
+    no_dropout: bool,
+}
+
+impl Backbone {
+    /// Begins with the images that the options name, or the paper's.
+    ///
+    /// # Errors
+    /// Samples that are no images.
+    pub fn on_images(options: &ModelOptions, paper: [u32; 3]) -> Result<Self> {
+        let [height, width, channels] = paper;
+        let sample = options.sample.unwrap_or(Sample::Image {
+            height,
+            width,
+            channels,
+        });
+        let Sample::Image {
+            height,
+            width,
+            channels,
+        } = sample
+        else {
+            return Err(Error::usage(
+                "this network takes images, and the data set has rows of numbers",
+                "choose another --data, or the experiment regression",
+            ));
+        };
+        Ok(Self {
+            parameters: Parameters::default(),
+            net: Sequential::default(),
+            sample,
+            size: [height, width, channels],
+            no_dropout: options.no_dropout,
+        })
+    }
+
+    /// Appends a layer that leaves the size as it is.
+    pub fn push(&mut self, name: &str, layer: impl Layer + 'static) {
+        self.net.push(name, layer);
+    }
+
+    /// Adds a convolution of this backbone's parameters and goes over to its output size.
+    ///
+    /// # Errors
+    /// An image that is smaller than the kernel.
+    pub fn convolution(
+        &mut self,
+        name: &str,
+        out_channels: u32,
+        change: impl FnOnce(Conv2dOptions) -> Conv2dOptions,
+        kernel_size: u32,
+    ) -> Result<Conv2d> {
+        let [height, width, channels] = self.size;
+        let options = change(Conv2dOptions::square(channels, out_channels, kernel_size));
+        let out = |axis: usize, size: u32| {
+            let padded = size + 2 * options.padding[axis];
+            let room = padded.checked_sub(options.kernel_size[axis]);
+            room.map(|room| room / options.stride[axis] + 1)
+        };
+        let (Some(height), Some(width)) = (out(0, height), out(1, width)) else {
+            return Err(self.too_small());
+        };
+        self.size = [height, width, out_channels];
+        Ok(Conv2d::new(&mut self.parameters, name, options))
+    }
+
+    /// Convolution 5 x 5 without padding, max pooling 2 x 2, ReLU.
+    pub fn conv5_pool_relu(&mut self, name: &str, out_channels: u32) -> Result<ConvBlock> {
+        let conv = self.convolution(name, out_channels, |options| options, 5)?;
+        self.shrink([2, 2])?;
+        Ok(ConvBlock {
+            conv,
+            pool: [2, 2],
+            activation: Activation::Relu,
+        })
+    }
+
+    /// Appends convolution 3 x 3 with padding 1 and bias, BatchNorm, ReLU: `convN`, `bnN`.
+    pub fn conv3_bn_relu(&mut self, number: u32, out_channels: u32) -> Result<()> {
+        let conv = self.convolution(&format!("conv{number}"), out_channels, same, 3)?;
+        self.push(&format!("conv{number}"), conv);
+        let name = format!("bn{number}");
+        let norm = BatchNorm::new(&mut self.parameters, &name, out_channels, Activation::Relu);
+        self.push(&name, norm);
+        Ok(())
+    }
+
+    /// Appends convolution 3 x 3 with padding 1 and bias, and ReLU: `convN`.
+    pub fn conv3_relu(&mut self, number: u32, out_channels: u32) -> Result<()> {
+        let name = format!("conv{number}");
+        let conv = self.convolution(&name, out_channels, same, 3)?;
+        let block = ConvBlock {
+            conv,
+            pool: [1, 1],
+            activation: Activation::Relu,
+        };
+        self.push(&name, block);
+        Ok(())
+    }
+
+    /// Appends max pooling over windows side by side.
+    pub fn max_pool(&mut self, name: &str, window: [u32; 2]) -> Result<()> {
+        self.shrink(window)?;
+        self.push(
+            name,
+            MaxPool2d {
+                window,
+                stride: window,
+            },
+        );
+        Ok(())
+    }
+
+    /// Appends dropout of whole channels.
+    pub fn dropout2d(&mut self, name: &str, probability: f64) {
+        if !self.no_dropout {
+            self.push(name, Dropout::new(probability, Granularity::Channel));
+        }
+    }
+
+    /// Appends the flattening in PyTorch's order; returns the number of features.
+    pub fn flatten(&mut self) -> u32 {
+        self.push("flatten", Flatten);
+        self.size.iter().product()
+    }
+
+    fn shrink(&mut self, window: [u32; 2]) -> Result<()> {
+        let [height, width, channels] = self.size;
+        self.size = [height / window[0], width / window[1], channels];
+        if self.size.contains(&0) {
+            return Err(self.too_small());
+        }
+        Ok(())
+    }
+
+    fn too_small(&self) -> Error {
+        let Sample::Image { height, width, .. } = self.sample else {
+            unreachable!("a backbone is built on images")
+        };
+        Error::usage(
+            format!("images of {height}x{width} are too small for this network's pooling"),
+            "choose a data set with larger images, or give --image-size",
+        )
+    }
+}
+
+/// Padding that keeps the size of a 3 x 3 convolution with stride 1.
+pub fn same(options: Conv2dOptions) -> Conv2dOptions {
+    Conv2dOptions {
+        padding: [1, 1],
+        ..options
+    }
+}

@@ -1,0 +1,265 @@
+//! Heads: what stands between the features of a backbone and the classes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::layers::spinal::Tie;
+use crate::layers::{
+    Activation, BatchNorm, Dropout, Granularity, Linear, Sequential, Spinal, SpinalOptions,
+};
+use crate::plan::Parameters;
+
+/// The kinds of heads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadKind {
+    /// Fully connected hidden layers.
+    Fc,
+    /// A chain of sub-layers with gradual input.
+    Spinal,
+    /// A chain whose sub-layers after the first share one Linear.
+    SpinalShared,
+    /// One Linear.
+    Linear,
+}
+
+impl HeadKind {
+    /// Whether it is a Spinal layer.
+    pub fn is_spinal(self) -> bool {
+        matches!(self, Self::Spinal | Self::SpinalShared)
+    }
+}
+
+/// What is changed about a head; what is absent stays as the paper has it for the backbone.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct HeadOptions {
+    /// Another kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<HeadKind>,
+    /// Units of a sub-layer, w.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spinal_width: Option<u32>,
+    /// Sub-layers, L.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spinal_depth: Option<u32>,
+    /// Parts of the input, n.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spinal_splits: Option<u32>,
+    /// Probability of the dropout before every Linear of the Spinal layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spinal_dropout: Option<f64>,
+    /// Whether the sub-layers are normalised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spinal_bn: Option<bool>,
+    /// The activation of the head.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Activation>,
+}
+
+impl HeadOptions {
+    /// Whether anything is changed that only a Spinal layer has.
+    pub fn changes_spinal(&self) -> bool {
+        self.spinal_width.is_some()
+            || self.spinal_depth.is_some()
+            || self.spinal_splits.is_some()
+            || self.spinal_dropout.is_some()
+            || self.spinal_bn.is_some()
+    }
+
+    /// A chain as the paper has it with what these options change.
+    ///
+    /// # Errors
+    /// A value that no chain over these features can have, naming its flag.
+    pub fn chain(&self, paper: SpinalOptions) -> Result<SpinalOptions> {
+        let chain = SpinalOptions {
+            width: self.spinal_width.unwrap_or(paper.width),
+            depth: self.spinal_depth.unwrap_or(paper.depth),
+            splits: self.spinal_splits.unwrap_or(paper.splits),
+            dropout: self.spinal_dropout.unwrap_or(paper.dropout),
+            batch_norm: self.spinal_bn.unwrap_or(paper.batch_norm),
+            activation: self.activation.unwrap_or(paper.activation),
+            ..paper
+        };
+        check(&chain)?;
+        Ok(chain)
+    }
+}
+
+/// A hidden layer of a fully connected head: Linear, BatchNorm, activation, dropout.
+#[derive(Clone, Copy, Debug)]
+pub struct Hidden {
+    /// Units.
+    pub width: u32,
+    /// Normalise between Linear and activation.
+    pub batch_norm: bool,
+    /// Probability of the dropout behind it.
+    pub dropout: f64,
+}
+
+/// Dropout, hidden layers, and a Linear to the classes.
+#[derive(Clone, Debug)]
+pub struct FullyConnected {
+    /// Probability of the dropout before the first Linear.
+    pub input_dropout: f64,
+    /// The hidden layers; none for a Linear alone.
+    pub hidden: Vec<Hidden>,
+    /// Their activation.
+    pub activation: Activation,
+}
+
+impl FullyConnected {
+    /// One hidden layer without dropout.
+    pub fn hidden(width: u32) -> Self {
+        let hidden = Hidden {
+            width,
+            batch_norm: false,
+            dropout: 0.0,
+        };
+        Self {
+            input_dropout: 0.0,
+            hidden: vec![hidden],
+            activation: Activation::Relu,
+        }
+    }
+
+    /// One Linear.
+    pub fn linear() -> Self {
+        Self {
+            input_dropout: 0.0,
+            hidden: Vec::new(),
+            activation: Activation::Identity,
+        }
+    }
+
+    fn push(&self, parameters: &mut Parameters, net: &mut Sequential, features: u32, outputs: u32) {
+        push_dropout(net, "dropout", self.input_dropout);
+        let mut columns = features;
+        for (index, hidden) in (1..).zip(&self.hidden) {
+            let name = format!("fc{index}");
+            let linear = Linear::new(parameters, &name, columns, hidden.width);
+            net.push(name, linear);
+            if hidden.batch_norm {
+                let name = format!("fc{index}_bn");
+                let norm = BatchNorm::new(parameters, &name, hidden.width, self.activation);
+                net.push(name, norm);
+            } else {
+                net.push(format!("activation{index}"), self.activation);
+            }
+            push_dropout(net, &format!("dropout{index}"), hidden.dropout);
+            columns = hidden.width;
+        }
+        let name = format!("fc{}", self.hidden.len() + 1);
+        let linear = Linear::new(parameters, &name, columns, outputs);
+        net.push(name, linear);
+    }
+}
+
+fn push_dropout(net: &mut Sequential, name: &str, probability: f64) {
+    if probability > 0.0 {
+        net.push(name, Dropout::new(probability, Granularity::Element));
+    }
+}
+
+/// The heads that the paper, or this program where the paper has none, puts on a backbone.
+#[derive(Clone, Debug)]
+pub struct Heads {
+    /// The fully connected one.
+    pub fc: FullyConnected,
+    /// The Spinal one.
+    pub spinal: SpinalOptions,
+}
+
+/// A head that is decided on.
+#[derive(Clone, Debug)]
+pub enum Head {
+    /// Fully connected.
+    FullyConnected(FullyConnected),
+    /// Spinal.
+    Spinal(SpinalOptions),
+}
+
+impl Heads {
+    /// The head of kind `kind` with what `options` change.
+    ///
+    /// # Errors
+    /// A value that no Spinal layer over these features can have, naming its flag.
+    pub fn choose(&self, kind: HeadKind, options: &HeadOptions, no_dropout: bool) -> Result<Head> {
+        let kind = options.head.unwrap_or(kind);
+        if !kind.is_spinal() {
+            let mut fc = match kind {
+                HeadKind::Linear => FullyConnected::linear(),
+                _ => self.fc.clone(),
+            };
+            fc.activation = options.activation.unwrap_or(fc.activation);
+            if no_dropout {
+                fc.input_dropout = 0.0;
+                fc.hidden.iter_mut().for_each(|hidden| hidden.dropout = 0.0);
+            }
+            return Ok(Head::FullyConnected(fc));
+        }
+        let mut spinal = options.chain(self.spinal)?;
+        if kind == HeadKind::SpinalShared {
+            spinal.tie = Tie::Shared;
+        }
+        if no_dropout {
+            spinal.dropout = 0.0;
+        }
+        Ok(Head::Spinal(spinal))
+    }
+}
+
+/// Sizes above these would not fit 32-bit indices, whatever the backbone.
+const MAX_WIDTH: u32 = 16_384;
+const MAX_DEPTH: u32 = 1024;
+
+fn check(spinal: &SpinalOptions) -> Result<()> {
+    let range = |flag: &str, value: f64, low: f64, high: f64| {
+        if (low..=high).contains(&value) {
+            return Ok(());
+        }
+        Err(Error::usage(
+            format!("{flag} {value}: it must be from {low} to {high}"),
+            "choose a value in this range",
+        ))
+    };
+    range("--spinal-width", spinal.width.into(), 1.0, MAX_WIDTH.into())?;
+    range("--spinal-depth", spinal.depth.into(), 1.0, MAX_DEPTH.into())?;
+    let features = spinal.in_features;
+    range(
+        "--spinal-splits",
+        spinal.splits.into(),
+        1.0,
+        features.into(),
+    )?;
+    range("--spinal-dropout", spinal.dropout, 0.0, 0.99)
+}
+
+impl Head {
+    /// Its kind.
+    pub fn kind(&self) -> HeadKind {
+        match self {
+            Self::FullyConnected(fc) if fc.hidden.is_empty() => HeadKind::Linear,
+            Self::FullyConnected(_) => HeadKind::Fc,
+            Self::Spinal(spinal) if spinal.tie == Tie::Shared => HeadKind::SpinalShared,
+            Self::Spinal(_) => HeadKind::Spinal,
+        }
+    }
+
+    /// Appends it to a net that gives rows of `features`.
+    pub fn push(
+        &self,
+        parameters: &mut Parameters,
+        net: &mut Sequential,
+        features: u32,
+        outputs: u32,
+    ) {
+        match self {
+            Self::FullyConnected(fc) => fc.push(parameters, net, features, outputs),
+            Self::Spinal(options) => {
+                let spinal = Spinal::new(parameters, "spinal", *options, outputs);
+                net.push("spinal", spinal);
+            }
+        }
+    }
+}
