@@ -1,6 +1,7 @@
 //! The command line: every subcommand and flag.
 
 mod bench;
+mod convert;
 mod data;
 mod device;
 mod eval;
@@ -40,6 +41,8 @@ enum Command {
     Plan(plan::PlanCommand),
     /// List the networks with their parameters and multiplications
     List(list::List),
+    /// Turn a hidden layer of a network into a spinal one, and see what that saves or costs
+    Convert(convert::Convert),
     /// Check the paper's universal approximation construction on the device
     Universal(universal::Universal),
     /// Time steps
@@ -59,6 +62,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Info(command) => command.run(),
         Command::Plan(command) => command.run(),
         Command::List(command) => command.run(),
+        Command::Convert(command) => command.run(),
         Command::Universal(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Report(command) => command.run(),

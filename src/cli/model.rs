@@ -30,6 +30,9 @@ pub struct ModelFlags {
     /// Whether the sub-layers of the spinal head are normalised
     #[arg(long, value_name = "BOOL")]
     spinal_bn: Option<bool>,
+    /// Turn hidden layer N of a fully connected head into a chain of its units
+    #[arg(long, value_name = "N")]
+    spinal_hidden: Option<u32>,
     /// The activation of the head
     #[arg(long, value_enum)]
     activation: Option<Activation>,
@@ -51,6 +54,7 @@ impl ModelFlags {
                 spinal_splits: self.spinal_splits,
                 spinal_dropout: self.spinal_dropout,
                 spinal_bn: self.spinal_bn,
+                spinal_hidden: self.spinal_hidden,
                 activation: self.activation,
             },
             ..ModelOptions::default()

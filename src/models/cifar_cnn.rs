@@ -15,9 +15,8 @@ const BLOCKS: [[u32; 2]; 3] = [[32, 64], [128, 128], [256, 256]];
 /// Sub-layers of 128 for CIFAR-10 and of 256 for CIFAR-100.
 fn heads(features: u32, classes: u32) -> Heads {
     let hidden = |width, dropout| Hidden {
-        width,
-        batch_norm: false,
         dropout,
+        ..Hidden::plain(width)
     };
     let width = if classes > 10 { 256 } else { 128 };
     Heads {

@@ -25,9 +25,8 @@ fn convolutions(depth: u32) -> [u32; 5] {
 
 fn heads(features: u32) -> Heads {
     let hidden = Hidden {
-        width: 4096,
-        batch_norm: false,
         dropout: 0.5,
+        ..Hidden::plain(4096)
     };
     Heads {
         fc: FullyConnected {

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::layers::spinal::Tie;
 use crate::layers::{
-    Activation, BatchNorm, Dropout, Granularity, Linear, Sequential, Spinal, SpinalOptions,
+    Activation, BatchNorm, Dropout, Granularity, Linear, Sequential, Spinal, SpinalChain,
+    SpinalOptions,
 };
 use crate::plan::Parameters;
 
@@ -52,6 +53,9 @@ pub struct HeadOptions {
     /// Whether the sub-layers are normalised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spinal_bn: Option<bool>,
+    /// The hidden layer of a fully connected head, from 1, that is turned into a chain of its units (paper, SpinalHL.png).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spinal_hidden: Option<u32>,
     /// The activation of the head.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
@@ -95,6 +99,20 @@ pub struct Hidden {
     pub batch_norm: bool,
     /// Probability of the dropout behind it.
     pub dropout: f64,
+    /// The chain that takes the place of the Linear, if any; it has as many units.
+    pub chain: Option<SpinalOptions>,
+}
+
+impl Hidden {
+    /// Linear and activation alone.
+    pub fn plain(width: u32) -> Self {
+        Self {
+            width,
+            batch_norm: false,
+            dropout: 0.0,
+            chain: None,
+        }
+    }
 }
 
 /// Dropout, hidden layers, and a Linear to the classes.
@@ -111,14 +129,9 @@ pub struct FullyConnected {
 impl FullyConnected {
     /// One hidden layer without dropout.
     pub fn hidden(width: u32) -> Self {
-        let hidden = Hidden {
-            width,
-            batch_norm: false,
-            dropout: 0.0,
-        };
         Self {
             input_dropout: 0.0,
-            hidden: vec![hidden],
+            hidden: vec![Hidden::plain(width)],
             activation: Activation::Relu,
         }
     }
@@ -132,26 +145,72 @@ impl FullyConnected {
         }
     }
 
+    /// Turns hidden layer `number` of a head over `features` into a chain of its units, two halves unless the options say
+    /// otherwise.
+    ///
+    /// # Errors
+    /// A number of no hidden layer, or units that the sub-layers do not divide.
+    fn convert(&mut self, number: u32, features: u32, options: &HeadOptions) -> Result<()> {
+        let layers = self.hidden.len();
+        let index = (number as usize).wrapping_sub(1);
+        if index >= layers {
+            return Err(Error::usage(
+                format!("--spinal-hidden {number}: the head has {layers} hidden layers"),
+                "count from 1, or choose a net with a fully connected head",
+            ));
+        }
+        let before = self.hidden[..index].last();
+        let in_features = before.map_or(features, |hidden| hidden.width);
+        let hidden = &mut self.hidden[index];
+        let (width, depth) = groups(hidden.width, options)?;
+        let paper = SpinalOptions {
+            activation: self.activation,
+            batch_norm: hidden.batch_norm,
+            ..SpinalOptions::halves(in_features, width, depth)
+        };
+        hidden.chain = Some(options.chain(paper)?);
+        Ok(())
+    }
+
     fn push(&self, parameters: &mut Parameters, net: &mut Sequential, features: u32, outputs: u32) {
         push_dropout(net, "dropout", self.input_dropout);
         let mut columns = features;
         for (index, hidden) in (1..).zip(&self.hidden) {
-            let name = format!("fc{index}");
-            let linear = Linear::new(parameters, &name, columns, hidden.width);
-            net.push(name, linear);
-            if hidden.batch_norm {
-                let name = format!("fc{index}_bn");
-                let norm = BatchNorm::new(parameters, &name, hidden.width, self.activation);
-                net.push(name, norm);
-            } else {
-                net.push(format!("activation{index}"), self.activation);
-            }
+            hidden.push(parameters, net, index, columns, self.activation);
             push_dropout(net, &format!("dropout{index}"), hidden.dropout);
             columns = hidden.width;
         }
         let name = format!("fc{}", self.hidden.len() + 1);
         let linear = Linear::new(parameters, &name, columns, outputs);
         net.push(name, linear);
+    }
+}
+
+impl Hidden {
+    /// Appends Linear, BatchNorm and activation, or the chain of them, as hidden layer `index`.
+    fn push(
+        &self,
+        parameters: &mut Parameters,
+        net: &mut Sequential,
+        index: u32,
+        columns: u32,
+        activation: Activation,
+    ) {
+        let name = format!("fc{index}");
+        if let Some(chain) = self.chain {
+            let chain = SpinalChain::new(parameters, &name, chain);
+            net.push(name, chain);
+            return;
+        }
+        let linear = Linear::new(parameters, &name, columns, self.width);
+        net.push(name, linear);
+        if self.batch_norm {
+            let name = format!("fc{index}_bn");
+            let norm = BatchNorm::new(parameters, &name, self.width, activation);
+            net.push(name, norm);
+        } else {
+            net.push(format!("activation{index}"), activation);
+        }
     }
 }
 
@@ -192,11 +251,20 @@ impl Heads {
                 _ => self.fc.clone(),
             };
             fc.activation = options.activation.unwrap_or(fc.activation);
+            if let Some(number) = options.spinal_hidden {
+                fc.convert(number, self.spinal.in_features, options)?;
+            }
             if no_dropout {
                 fc.input_dropout = 0.0;
                 fc.hidden.iter_mut().for_each(|hidden| hidden.dropout = 0.0);
             }
             return Ok(Head::FullyConnected(fc));
+        }
+        if options.spinal_hidden.is_some() {
+            return Err(Error::usage(
+                "--spinal-hidden: the head is a Spinal layer already",
+                "choose a net with a fully connected head, or add --head fc",
+            ));
         }
         let mut spinal = options.chain(self.spinal)?;
         if kind == HeadKind::SpinalShared {
@@ -208,6 +276,31 @@ impl Heads {
         Ok(Head::Spinal(spinal))
     }
 }
+
+/// Width and number of the groups that `units` of a hidden layer are cut into: as the options say, or about six.
+fn groups(units: u32, options: &HeadOptions) -> Result<(u32, u32)> {
+    let divides = |depth: &u32| *depth > 0 && units.is_multiple_of(*depth);
+    let depth = match (options.spinal_depth, options.spinal_width) {
+        (Some(depth), _) => depth,
+        (None, Some(width)) => units / width.max(1),
+        (None, None) => {
+            let depths = (1..=units).filter(divides);
+            let nearest = depths.min_by_key(|depth| depth.abs_diff(PAPER_DEPTH));
+            nearest.expect("1 divides every number")
+        }
+    };
+    let width = options.spinal_width.unwrap_or(units / depth.max(1));
+    if width * depth != units || units == 0 {
+        return Err(Error::usage(
+            format!("--spinal-hidden: {depth} sub-layers of {width} are not its {units} units"),
+            "give a --spinal-width or --spinal-depth that divides them",
+        ));
+    }
+    Ok((width, depth))
+}
+
+/// Sub-layers of the paper's first nets.
+const PAPER_DEPTH: u32 = 6;
 
 /// Sizes above these would not fit 32-bit indices, whatever the backbone.
 const MAX_WIDTH: u32 = 16_384;

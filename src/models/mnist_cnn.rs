@@ -37,9 +37,8 @@ pub fn features(options: &ModelOptions) -> Result<Backbone> {
 /// Two halves of 160, six sub-layers of 8 without dropout; or Linear 50, ReLU, Dropout.
 fn heads(features: u32) -> Heads {
     let hidden = Hidden {
-        width: 50,
-        batch_norm: false,
         dropout: 0.5,
+        ..Hidden::plain(50)
     };
     Heads {
         fc: FullyConnected {

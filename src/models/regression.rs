@@ -16,15 +16,10 @@ const FEATURES: u32 = 8;
 
 /// Two halves of 4, six sub-layers of 50; or 8-200-100-1; all with LeakyReLU.
 fn heads(features: u32) -> Heads {
-    let hidden = |width| Hidden {
-        width,
-        batch_norm: false,
-        dropout: 0.0,
-    };
     Heads {
         fc: FullyConnected {
             input_dropout: 0.0,
-            hidden: vec![hidden(200), hidden(100)],
+            hidden: vec![Hidden::plain(200), Hidden::plain(100)],
             activation: Activation::LeakyRelu,
         },
         spinal: SpinalOptions {

@@ -15,9 +15,9 @@ const BLOCKS: [&[u32]; 4] = [&[64, 64], &[128, 128], &[256, 256, 256], &[256, 25
 
 fn heads(features: u32) -> Heads {
     let hidden = Hidden {
-        width: 512,
         batch_norm: true,
         dropout: 0.5,
+        ..Hidden::plain(512)
     };
     Heads {
         fc: FullyConnected {

@@ -4,7 +4,7 @@ pub(crate) mod atomic_file;
 mod axis;
 pub mod curves;
 pub mod metrics;
-mod number;
+pub(crate) mod number;
 pub mod paper;
 pub mod progress;
 pub mod run_folder;
