@@ -115,6 +115,7 @@ fn digit_set(train: Images, test: Images) -> Dataset {
         name: "digits".to_owned(),
         classes: 10,
         train,
+        held_out: 0,
         test,
         mean: vec![MNIST_MEAN],
         std: vec![MNIST_STD],

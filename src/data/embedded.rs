@@ -3,9 +3,8 @@
 //! The sheets in `assets/mnist` were made from the four original IDX files by
 //! `spinal data pack FOLDER assets/mnist`; `sheet.rs` describes them.
 
-use super::idx::Splits;
 use super::sheet::{self, Png};
-use super::{ImageSet, Images};
+use super::{ImageSet, Images, Splits};
 use crate::error::Result;
 
 macro_rules! png {

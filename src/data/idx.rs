@@ -1,7 +1,7 @@
 //! IDX files, the format MNIST and its relatives are published in, raw or gzip.
 //!
-//! Bytes 0-1 are zero, byte 2 the element type (0x08: unsigned byte), byte 3 the rank, then one
-//! big-endian u32 per dimension, then the elements: `[count, height, width]` or `[count]`.
+//! Bytes 0-1 are zero, byte 2 the element type (0x08: unsigned byte, 0x0c: 32-bit integer), byte 3
+//! the rank, then one big-endian u32 per dimension, then the elements, big-endian too.
 //! Source: <http://yann.lecun.com/exdb/mnist/>. A file that is not exactly that is refused.
 
 use std::fs::File;
@@ -10,129 +10,173 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::Images;
+use super::BROKEN_HINT;
 use crate::error::{Error, Result};
-
-/// What a data folder holds; ends a sentence such as "give ...".
-pub(super) const FOLDER_HINT: &str = "a folder with train-images-idx3-ubyte, \
-     train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, raw or .gz";
-
-const BROKEN_HINT: &str = "download the file again, or check that it is the file its name says";
 
 /// Deflate never shrinks by more than this factor, which bounds what a gzip file can hold.
 const DEFLATE_MAX_RATIO: u64 = 1032;
 
-/// What the four files of a folder hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Splits {
-    /// From `train-images` and `train-labels`.
-    pub train: Images,
-    /// From `t10k-images` and `t10k-labels`.
-    pub test: Images,
-    /// Every label of both splits is below it.
-    pub classes: usize,
+/// Columns of QMNIST's extended labels: class, NIST series, writer, digit of this writer, NIST
+/// class code, digit of all, duplicate, unused. Source: <https://github.com/facebookresearch/qmnist>.
+const EXTENDED_COLUMNS: usize = 8;
+
+/// What a file is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Bytes `[count, height, width]`.
+    Images,
+    /// Bytes `[count]`.
+    Labels,
+    /// QMNIST's integers `[count, 8]`, the class in the first column.
+    ExtendedLabels,
 }
 
-/// Reads the four IDX files of `folder`: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and
-/// the two beginning with `t10k`, each also with a dot before `idx`, raw or with `.gz` appended.
-///
-/// `classes` bounds the labels; `None` takes the largest training label plus one.
+impl Kind {
+    /// How the published file names end.
+    pub(super) fn suffix(self) -> &'static str {
+        match self {
+            Self::Images => "idx3-ubyte",
+            Self::Labels => "idx1-ubyte",
+            Self::ExtendedLabels => "idx2-int",
+        }
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Self::Images => 3,
+            Self::Labels => 1,
+            Self::ExtendedLabels => 2,
+        }
+    }
+
+    /// Byte 2 of the file and what it stands for.
+    fn element(self) -> (u8, &'static str) {
+        match self {
+            Self::Images | Self::Labels => (0x08, "unsigned bytes"),
+            Self::ExtendedLabels => (0x0c, "32-bit integers"),
+        }
+    }
+
+    fn element_bytes(self) -> u64 {
+        match self {
+            Self::Images | Self::Labels => 1,
+            Self::ExtendedLabels => 4,
+        }
+    }
+
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Images => "images",
+            Self::Labels => "labels",
+            Self::ExtendedLabels => "extended labels",
+        }
+    }
+
+    /// Bytes before the first element.
+    fn header_bytes(self) -> u64 {
+        4 + 4 * u64::from(self.rank())
+    }
+}
+
+/// The contents of an image file.
+#[derive(Debug)]
+pub(super) struct Pixels {
+    pub count: usize,
+    pub height: usize,
+    pub width: usize,
+    /// `[count, height, width]`.
+    pub bytes: Vec<u8>,
+}
+
+/// The contents of a label file.
+#[derive(Debug)]
+pub(super) struct Labels {
+    pub values: Vec<u8>,
+    path: PathBuf,
+    kind: Kind,
+}
+
+impl Labels {
+    /// Refuses the file for its label `index`; `expected` ends the sentence.
+    pub(super) fn refuse(&self, index: usize, expected: &str) -> Error {
+        let label = i64::from(self.values[index]);
+        refuse_label(&self.path, self.kind, index, label, expected)
+    }
+
+    /// Refuses the file for what it holds altogether.
+    pub(super) fn refuse_all(&self, what: String) -> Error {
+        Error::file(&self.path, what, BROKEN_HINT)
+    }
+}
+
+fn refuse_label(path: &Path, kind: Kind, index: usize, label: i64, expected: &str) -> Error {
+    let bytes_per_label = match kind {
+        Kind::ExtendedLabels => kind.element_bytes() * EXTENDED_COLUMNS as u64,
+        Kind::Images | Kind::Labels => kind.element_bytes(),
+    };
+    let at = kind.header_bytes() + index as u64 * bytes_per_label;
+    let what = format!("label {label} at byte {at}, expected {expected}");
+    Error::file(path, what, BROKEN_HINT)
+}
+
+/// Reads an image file.
 ///
 /// # Errors
-/// A file that is missing or not exactly an IDX file of its kind, splits of different image size,
-/// counts of images and labels that differ, or a label out of range.
-pub fn read_folder(folder: &Path, classes: Option<usize>) -> Result<Splits> {
-    let (train, train_labels) = read_split(folder, "train")?;
-    let (test, test_labels) = read_split(folder, "t10k")?;
-    let classes = classes.unwrap_or_else(|| {
-        let largest = train.labels.iter().max().expect("a split is never empty");
-        usize::from(*largest) + 1
-    });
-    check_labels(&train_labels, &train.labels, classes)?;
-    check_labels(&test_labels, &test.labels, classes)?;
-    if (test.height, test.width) != (train.height, train.width) {
-        let what = format!(
-            "the test images are {} x {}, expected {} x {} like the training images",
-            test.height, test.width, train.height, train.width
-        );
-        return Err(Error::file(folder, what, BROKEN_HINT));
-    }
-    Ok(Splits {
-        train,
-        test,
-        classes,
-    })
-}
-
-/// The images of one split, and the path of its labels for later messages.
-fn read_split(folder: &Path, split: &str) -> Result<(Images, PathBuf)> {
-    let images_path = find(folder, &format!("{split}-images"), 3)?;
-    let labels_path = find(folder, &format!("{split}-labels"), 1)?;
-    let (dims, pixels) = read_idx(&images_path, 3)?;
-    let (_, labels) = read_idx(&labels_path, 1)?;
+/// A file that cannot be read or is not exactly an IDX file of bytes of rank 3.
+pub(super) fn read_images(path: &Path) -> Result<Pixels> {
+    let (dims, bytes) = read(path, Kind::Images)?;
     let [count, height, width] = dims[..] else {
         unreachable!("an IDX file of rank 3 has three dimensions")
     };
-    if labels.len() != count {
-        let what = format!(
-            "holds {} labels, expected {count} as in {}",
-            labels.len(),
-            images_path.display()
-        );
-        return Err(Error::file(labels_path, what, BROKEN_HINT));
-    }
-    let images = Images {
+    Ok(Pixels {
         count,
         height,
         width,
-        channels: 1,
-        pixels,
-        labels,
+        bytes,
+    })
+}
+
+/// Reads a label file, plain or extended.
+///
+/// # Errors
+/// A file that cannot be read or is not exactly an IDX file of its kind, and an extended class
+/// that does not fit a byte.
+pub(super) fn read_labels(path: &Path, kind: Kind) -> Result<Labels> {
+    let (dims, bytes) = read(path, kind)?;
+    let values = match kind {
+        Kind::Labels => bytes,
+        Kind::ExtendedLabels => first_column(path, &dims, &bytes)?,
+        Kind::Images => panic!("images are no labels"),
     };
-    Ok((images, labels_path))
+    Ok(Labels {
+        values,
+        path: path.to_path_buf(),
+        kind,
+    })
 }
 
-/// The file of the folder that has one of the names in use for this part of a data set.
-fn find(folder: &Path, stem: &str, rank: u8) -> Result<PathBuf> {
-    let mut not_a_file = None;
-    for ending in ["", ".gz"] {
-        for separator in ['-', '.'] {
-            let path = folder.join(format!("{stem}{separator}idx{rank}-ubyte{ending}"));
-            match path.metadata() {
-                Ok(metadata) if metadata.is_file() => return Ok(path),
-                Ok(_) => not_a_file = Some((path, "is not a regular file".to_owned())),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => not_a_file = Some((path, format!("cannot be read: {error}"))),
-            }
-        }
+/// The classes of extended labels.
+fn first_column(path: &Path, dims: &[usize], bytes: &[u8]) -> Result<Vec<u8>> {
+    let kind = Kind::ExtendedLabels;
+    if dims[1] != EXTENDED_COLUMNS {
+        let what = format!(
+            "has {} columns by byte 8, expected {EXTENDED_COLUMNS}",
+            dims[1]
+        );
+        return Err(Error::file(path, what, BROKEN_HINT));
     }
-    let (path, what) = not_a_file.unwrap_or_else(|| {
-        let what = format!("has no file {stem}-idx{rank}-ubyte, raw or .gz");
-        (folder.to_path_buf(), what)
-    });
-    Err(Error::file(path, what, format!("give {FOLDER_HINT}")))
-}
-
-/// Refuses the first label that is not below `classes`.
-fn check_labels(path: &Path, labels: &[u8], classes: usize) -> Result<()> {
-    match labels
-        .iter()
-        .position(|&label| usize::from(label) >= classes)
-    {
-        None => Ok(()),
-        Some(index) => {
-            let what = format!(
-                "label {} at byte {}, expected a label below {classes}",
-                labels[index],
-                header_bytes(1) + index as u64
-            );
-            Err(Error::file(path, what, BROKEN_HINT))
-        }
-    }
+    let (integers, _) = bytes.as_chunks::<4>();
+    let classes = integers.iter().step_by(EXTENDED_COLUMNS);
+    let class = |(index, &bytes): (usize, &[u8; 4])| {
+        let class = i32::from_be_bytes(bytes);
+        u8::try_from(class)
+            .map_err(|_| refuse_label(path, kind, index, i64::from(class), "a class from 0 to 9"))
+    };
+    classes.enumerate().map(class).collect()
 }
 
 /// The dimensions and elements of one file, gzip recognised by its content.
-fn read_idx(path: &Path, rank: u8) -> Result<(Vec<usize>, Vec<u8>)> {
+fn read(path: &Path, kind: Kind) -> Result<(Vec<usize>, Vec<u8>)> {
     let unreadable =
         |error: std::io::Error| Error::file(path, format!("cannot be read: {error}"), BROKEN_HINT);
     let file = File::open(path).map_err(unreadable)?;
@@ -144,16 +188,11 @@ fn read_idx(path: &Path, rank: u8) -> Result<(Vec<usize>, Vec<u8>)> {
         .starts_with(&[0x1f, 0x8b]);
     if is_gzip {
         let most_bytes = file_bytes.saturating_mul(DEFLATE_MAX_RATIO);
-        parse(MultiGzDecoder::new(reader), rank, file_bytes, most_bytes)
+        parse(MultiGzDecoder::new(reader), kind, file_bytes, most_bytes)
     } else {
-        parse(reader, rank, file_bytes, file_bytes)
+        parse(reader, kind, file_bytes, file_bytes)
     }
     .map_err(|what| Error::file(path, what, BROKEN_HINT))
-}
-
-/// Bytes before the first element.
-fn header_bytes(rank: u8) -> u64 {
-    4 + 4 * u64::from(rank)
 }
 
 /// The dimensions and elements of a decompressed IDX file, or what is wrong with it.
@@ -162,40 +201,40 @@ fn header_bytes(rank: u8) -> u64 {
 /// refused unread; memory taken in advance never exceeds `file_bytes`.
 fn parse(
     mut reader: impl Read,
-    rank: u8,
+    kind: Kind,
     file_bytes: u64,
     most_bytes: u64,
 ) -> std::result::Result<(Vec<usize>, Vec<u8>), String> {
-    let header_bytes = header_bytes(rank);
+    let header_bytes = kind.header_bytes();
     let mut header = Vec::new();
     read_up_to(&mut reader, header_bytes, 0, &mut header)?;
-    let dims = parse_header(&header, rank)?;
-    let elements = dims
-        .iter()
-        .try_fold(1u64, |product, &dim| product.checked_mul(dim));
-    let end = elements.and_then(|elements| elements.checked_add(header_bytes));
-    let (Some(elements), Some(end)) = (elements, end) else {
+    let dims = parse_header(&header, kind)?;
+    let body_bytes = dims.iter().try_fold(kind.element_bytes(), |product, &dim| {
+        product.checked_mul(dim)
+    });
+    let end = body_bytes.and_then(|body_bytes| body_bytes.checked_add(header_bytes));
+    let (Some(body_bytes), Some(end)) = (body_bytes, end) else {
         return Err(format!("its dimensions {dims:?} at byte 4 are absurd"));
     };
     let promise = format!("expected {end} by its dimensions {dims:?} at byte 4");
     if end > most_bytes {
         return Err(format!("is cut off: {file_bytes} bytes, {promise}"));
     }
-    let mut bytes = Vec::with_capacity(elements.min(file_bytes) as usize);
-    read_up_to(&mut reader, elements + 1, header_bytes, &mut bytes)?;
+    let mut bytes = Vec::with_capacity(body_bytes.min(file_bytes) as usize);
+    read_up_to(&mut reader, body_bytes + 1, header_bytes, &mut bytes)?;
     let read = bytes.len() as u64;
-    if read < elements {
+    if read < body_bytes {
         return Err(format!("ends at byte {}, {promise}", header_bytes + read));
     }
-    if read > elements {
+    if read > body_bytes {
         return Err(format!("goes on after byte {end}, {promise}"));
     }
     Ok((dims.into_iter().map(|dim| dim as usize).collect(), bytes))
 }
 
-/// The dimensions in a header of the given rank.
-fn parse_header(header: &[u8], rank: u8) -> std::result::Result<Vec<u64>, String> {
-    let expected = header_bytes(rank);
+/// The dimensions in a header of the given kind.
+fn parse_header(header: &[u8], kind: Kind) -> std::result::Result<Vec<u64>, String> {
+    let expected = kind.header_bytes();
     if header.len() as u64 != expected {
         return Err(format!(
             "ends at byte {}, inside the {expected} bytes of an IDX header",
@@ -208,22 +247,25 @@ fn parse_header(header: &[u8], rank: u8) -> std::result::Result<Vec<u64>, String
             header[0], header[1]
         ));
     }
-    if header[2] != 0x08 {
+    let (element, element_name) = kind.element();
+    if header[2] != element {
         return Err(format!(
-            "element type 0x{:02x} at byte 2, expected 0x08 (unsigned bytes)",
+            "element type 0x{:02x} at byte 2, expected 0x{element:02x} ({element_name})",
             header[2]
         ));
     }
-    if header[3] != rank {
-        let kind = if rank == 3 { "images" } else { "labels" };
+    if header[3] != kind.rank() {
         return Err(format!(
-            "rank {} at byte 3, expected {rank} ({kind})",
-            header[3]
+            "rank {} at byte 3, expected {} ({})",
+            header[3],
+            kind.rank(),
+            kind.noun()
         ));
     }
-    let dims: Vec<u64> = header[4..]
-        .chunks_exact(4)
-        .map(|dim| u64::from(u32::from_be_bytes([dim[0], dim[1], dim[2], dim[3]])))
+    let (dims, _) = header[4..].as_chunks::<4>();
+    let dims: Vec<u64> = dims
+        .iter()
+        .map(|&dim| u64::from(u32::from_be_bytes(dim)))
         .collect();
     match dims.iter().position(|&dim| dim == 0) {
         Some(axis) => Err(format!(
@@ -253,265 +295,83 @@ fn read_up_to(
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io::Write;
 
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
     use proptest::prelude::*;
-    use tempfile::TempDir;
 
     use super::*;
 
-    /// A header of unsigned bytes followed by `body`.
-    fn idx(dims: &[u32], body: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![0, 0, 8, dims.len() as u8];
-        bytes.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
-        bytes.extend_from_slice(body);
+    /// A file of 3 images of 2 x 3.
+    fn images() -> Vec<u8> {
+        let header = [0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 3];
+        header.into_iter().chain((0..18).map(|i| 7 * i)).collect()
+    }
+
+    /// Extended labels of these classes; the other columns hold other numbers.
+    fn extended(classes: &[i32], columns: u32) -> Vec<u8> {
+        let mut bytes = vec![0, 0, 0x0c, 2];
+        bytes.extend((classes.len() as u32).to_be_bytes());
+        bytes.extend(columns.to_be_bytes());
+        for &class in classes {
+            bytes.extend(class.to_be_bytes());
+            (1..columns).for_each(|column| bytes.extend((70_000 + column).to_be_bytes()));
+        }
         bytes
     }
 
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn images(count: u32) -> Vec<u8> {
-        let body: Vec<u8> = (0..count * 6).map(|i| (7 * i) as u8).collect();
-        idx(&[count, 2, 3], &body)
-    }
-
-    /// A folder of 3 training and 2 test images of 2 x 3, labels 0 2 1 and 1 2.
-    fn folder() -> TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |name, bytes| fs::write(folder.path().join(name), bytes).unwrap();
-        write("train-images-idx3-ubyte", images(3));
-        write("train-labels-idx1-ubyte", idx(&[3], &[0, 2, 1]));
-        write("t10k-images-idx3-ubyte", images(2));
-        write("t10k-labels-idx1-ubyte", idx(&[2], &[1, 2]));
-        folder
-    }
-
-    /// The message for a folder in which one file is replaced.
-    fn refusal(name: &str, bytes: &[u8]) -> String {
-        let folder = folder();
-        fs::write(folder.path().join(name), bytes).unwrap();
-        let error = read_folder(folder.path(), None).unwrap_err();
-        assert_eq!(error.exit_code(), 1);
-        assert!(!error.hint().is_empty());
-        assert!(!error.to_string().contains('\n'));
-        error.to_string()
-    }
-
-    fn assert_refused(name: &str, bytes: &[u8], what: &str) {
-        let message = refusal(name, bytes);
-        assert!(message.contains(name), "{message}");
-        assert!(message.contains(what), "{message}");
+    fn read_extended(bytes: &[u8]) -> Result<Labels> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), bytes).unwrap();
+        read_labels(file.path(), Kind::ExtendedLabels)
     }
 
     #[test]
-    fn a_sound_folder_is_read() {
-        let splits = read_folder(folder().path(), None).unwrap();
-        assert_eq!(splits.classes, 3);
-        assert_eq!(splits.train.labels, [0, 2, 1]);
-        assert_eq!(splits.test.labels, [1, 2]);
-        assert_eq!(splits.train.pixels[..], images(3)[16..]);
-        assert_eq!(splits.test.pixels[..], images(2)[16..]);
-        let train = &splits.train;
-        assert_eq!(
-            (train.count, train.height, train.width, train.channels),
-            (3, 2, 3, 1)
-        );
-    }
-
-    #[test]
-    fn gzip_and_the_dotted_spelling_read_the_same() {
-        let raw = folder();
-        let expected = read_folder(raw.path(), None).unwrap();
-        let other = tempfile::tempdir().unwrap();
-        for (index, entry) in fs::read_dir(raw.path()).unwrap().enumerate() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap();
-            let name = if index % 2 == 0 {
-                name.replace("-idx", ".idx")
-            } else {
-                name.to_owned()
-            };
-            let bytes = gzip(&fs::read(&path).unwrap());
-            fs::write(other.path().join(name + ".gz"), bytes).unwrap();
-        }
-        assert_eq!(read_folder(other.path(), None).unwrap(), expected);
-    }
-
-    #[test]
-    fn gzip_is_recognised_whatever_the_name() {
-        let folder = folder();
-        let expected = read_folder(folder.path(), None).unwrap();
-        for entry in fs::read_dir(folder.path()).unwrap() {
-            let path = entry.unwrap().path();
-            fs::write(&path, gzip(&fs::read(&path).unwrap())).unwrap();
-        }
-        assert_eq!(read_folder(folder.path(), None).unwrap(), expected);
-    }
-
-    #[test]
-    fn truncated_files_are_refused_with_offset_and_expectation() {
-        let name = "train-images-idx3-ubyte";
-        let bytes = images(3);
-        assert_refused(name, &bytes[..33], "33 bytes, expected 34");
-        assert_refused(name, &bytes[..16], "16 bytes, expected 34");
-        assert_refused(name, &bytes[..9], "ends at byte 9");
-        assert_refused(name, &[], "ends at byte 0");
-        assert_refused(name, &gzip(&bytes[..33]), "ends at byte 33, expected 34");
-        assert_refused("t10k-labels-idx1-ubyte", &[0, 0, 8], "ends at byte 3");
-    }
-
-    #[test]
-    fn oversized_files_are_refused_with_offset_and_expectation() {
-        let mut bytes = images(3);
-        bytes.push(0);
-        let name = "train-images-idx3-ubyte";
-        assert_refused(name, &bytes, "goes on after byte 34");
-        assert_refused(name, &gzip(&bytes), "goes on after byte 34");
-        let labels = idx(&[3], &[0, 1, 2, 0]);
-        assert_refused("train-labels-idx1-ubyte", &labels, "goes on after byte 11");
-    }
-
-    #[test]
-    fn a_wrong_magic_type_or_rank_is_refused() {
-        let name = "t10k-images-idx3-ubyte";
-        let mut bytes = images(2);
-        bytes[0] = 0x89;
-        assert_refused(name, &bytes, "89 00 at byte 0");
-        bytes[0] = 0;
-        bytes[2] = 0x0d;
-        assert_refused(name, &bytes, "0x0d at byte 2, expected 0x08");
-        let long_labels = idx(&[20], &[0; 20]);
-        assert_refused(name, &long_labels, "rank 1 at byte 3, expected 3 (images)");
-        assert_refused(
-            "train-labels-idx1-ubyte",
-            &images(3),
-            "rank 3 at byte 3, expected 1 (labels)",
-        );
-    }
-
-    #[test]
-    fn empty_dimensions_are_refused() {
-        let name = "train-images-idx3-ubyte";
-        assert_refused(name, &idx(&[0, 2, 3], &[]), "zero at byte 4");
-        assert_refused(name, &idx(&[3, 0, 3], &[]), "zero at byte 8");
-        assert_refused(name, &idx(&[3, 2, 0], &[]), "zero at byte 12");
-        assert_refused("t10k-labels-idx1-ubyte", &idx(&[0], &[]), "zero at byte 4");
-    }
-
-    #[test]
-    fn absurd_headers_are_refused_without_reading_or_allocating() {
-        let name = "train-images-idx3-ubyte";
-        let overflowing = idx(&[u32::MAX; 3], &[0; 18]);
-        assert_refused(name, &overflowing, "absurd");
-        assert_refused(name, &gzip(&overflowing), "absurd");
-        let huge = idx(&[u32::MAX, u32::MAX, 1], &[0; 18]);
-        assert_refused(name, &huge, "is cut off: 34 bytes");
-        assert_refused(name, &gzip(&huge), "is cut off");
-    }
-
-    #[test]
-    fn broken_gzip_is_refused() {
-        let name = "train-images-idx3-ubyte";
-        let sound = gzip(&images(3));
-        assert_refused(name, &[0x1f, 0x8b], "unreadable after byte 0");
-        assert_refused(
-            name,
-            &[[0x1f, 0x8b].as_slice(), &[7; 64]].concat(),
-            "unreadable",
-        );
-        assert_refused(name, &sound[..sound.len() - 9], "unreadable");
-        assert_refused(name, &sound[..sound.len() - 1], "unreadable");
-        assert_refused(name, &[&sound, [7u8; 20].as_slice()].concat(), "unreadable");
-        let mut wrong_checksum = sound.clone();
-        let at = wrong_checksum.len() - 6;
-        wrong_checksum[at] ^= 1;
-        assert_refused(name, &wrong_checksum, "unreadable");
-    }
-
-    #[test]
-    fn counts_of_images_and_labels_must_agree() {
-        assert_refused(
-            "train-labels-idx1-ubyte",
-            &idx(&[2], &[0, 1]),
-            "holds 2 labels, expected 3",
-        );
-    }
-
-    #[test]
-    fn a_label_out_of_range_is_refused_with_its_offset() {
-        assert_refused(
-            "t10k-labels-idx1-ubyte",
-            &idx(&[2], &[1, 3]),
-            "label 3 at byte 9, expected a label below 3",
-        );
-        let error = read_folder(folder().path(), Some(2)).unwrap_err();
-        assert!(error.to_string().contains("label 2 at byte 9"), "{error}");
-        assert_eq!(read_folder(folder().path(), Some(10)).unwrap().classes, 10);
-    }
-
-    #[test]
-    fn splits_of_different_size_are_refused() {
-        let message = refusal("t10k-images-idx3-ubyte", &idx(&[2, 3, 2], &[0; 12]));
-        assert!(message.contains("3 x 2, expected 2 x 3"), "{message}");
-    }
-
-    #[test]
-    fn a_missing_file_is_named() {
-        let folder = folder();
-        fs::remove_file(folder.path().join("t10k-labels-idx1-ubyte")).unwrap();
-        let error = read_folder(folder.path(), None).unwrap_err();
+    fn extended_labels_give_their_classes() {
+        let labels = read_extended(&extended(&[5, 0, 9], 8)).unwrap();
+        assert_eq!(labels.values, [5, 0, 9]);
+        let error = labels.refuse(2, "less").to_string();
         assert!(
-            error
-                .to_string()
-                .contains("has no file t10k-labels-idx1-ubyte")
-        );
-        assert!(error.hint().contains("raw or .gz"));
-        assert!(read_folder(Path::new("no/such/folder"), None).is_err());
-    }
-
-    #[test]
-    fn a_directory_in_place_of_a_file_is_refused() {
-        let folder = folder();
-        let path = folder.path().join("train-images-idx3-ubyte");
-        fs::remove_file(&path).unwrap();
-        fs::create_dir(&path).unwrap();
-        let error = read_folder(folder.path(), None).unwrap_err();
-        assert!(
-            error.to_string().contains("is not a regular file"),
+            error.ends_with("label 9 at byte 76, expected less"),
             "{error}"
         );
     }
 
-    #[cfg(unix)]
     #[test]
-    fn an_unreadable_file_is_refused() {
-        let folder = folder();
-        let path = folder.path().join("train-images-idx3-ubyte");
-        fs::remove_file(&path).unwrap();
-        std::os::unix::fs::symlink(&path, &path).unwrap();
-        let error = read_folder(folder.path(), None).unwrap_err();
-        assert!(error.to_string().contains("cannot be read"), "{error}");
+    fn broken_extended_labels_are_refused() {
+        let refusal = |bytes: &[u8]| read_extended(bytes).unwrap_err().to_string();
+        let sound = extended(&[5, 0, 9], 8);
+        let message = refusal(&extended(&[5, 0, 9], 7));
+        assert!(
+            message.contains("has 7 columns by byte 8, expected 8"),
+            "{message}"
+        );
+        for class in [-1, 256] {
+            let message = refusal(&extended(&[5, class], 8));
+            let expected = format!("label {class} at byte 44, expected a class from 0 to 9");
+            assert!(message.contains(&expected), "{message}");
+        }
+        let message = refusal(&sound[..sound.len() - 1]);
+        assert!(message.contains("107 bytes, expected 108"), "{message}");
+        let message = refusal(&[&sound[..], &[0]].concat());
+        assert!(message.contains("goes on after byte 108"), "{message}");
+        let message = refusal(&images());
+        let expected = "0x08 at byte 2, expected 0x0c (32-bit integers)";
+        assert!(message.contains(expected), "{message}");
     }
 
     proptest! {
         #[test]
-        fn any_bytes_give_a_result_and_never_a_panic(bytes: Vec<u8>, rank in 1u8..4) {
+        fn any_bytes_give_a_result_and_never_a_panic(bytes: Vec<u8>, kind in 0usize..3) {
+            let kind = [Kind::Images, Kind::Labels, Kind::ExtendedLabels][kind];
             let most = bytes.len() as u64;
-            let _ = parse(bytes.as_slice(), rank, most, most);
+            let _ = parse(bytes.as_slice(), kind, most, most);
         }
 
         #[test]
         fn any_flipped_byte_gives_a_result_and_never_a_panic(at in 0usize..34, value: u8) {
-            let mut bytes = images(3);
+            let mut bytes = images();
             bytes[at] = value;
-            let parsed = parse(bytes.as_slice(), 3, 34, 34);
-            prop_assert_eq!(parsed.is_ok(), at >= 16 || value == images(3)[at]);
+            let parsed = parse(bytes.as_slice(), Kind::Images, 34, 34);
+            prop_assert_eq!(parsed.is_ok(), at >= 16 || value == images()[at]);
         }
     }
 }

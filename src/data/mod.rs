@@ -1,30 +1,48 @@
 //! Data on the host: labelled images and regression tables, by name or from a folder.
 //!
-//! To add a data set: one file here and one line in [`load`].
+//! To add a data set: a reader here, an entry in `catalog.rs` and a line in `load.rs`.
 //! Pixels stay bytes, channels last, until the GPU gathers and normalises a batch.
 
-use std::path::Path;
-
-use crate::error::{Error, Result};
-
+mod cache;
+pub mod catalog;
+mod cifar;
+mod cifar_sheets;
 mod digit;
 pub mod embedded;
-pub mod idx;
+mod idx;
+mod idx_folder;
+mod image_folder;
+mod load;
+mod mat5;
 mod order;
 pub mod picture;
+mod records;
 pub mod regression;
 pub mod sheet;
+mod stl10;
+mod svhn;
 
+pub use cache::Cache;
+pub use load::{LoadOptions, load, load_with};
 pub use order::shuffled_order;
-
-/// Where Debian's package `dataset-fashion-mnist` puts its IDX files.
-const FASHION_MNIST_FOLDER: &str = "/usr/share/datasets/fashion-mnist";
 
 /// The mean of MNIST's pixels, of 1.
 pub const MNIST_MEAN: f32 = 0.1307;
 
 /// The standard deviation of MNIST's pixels, of 1.
 pub const MNIST_STD: f32 = 0.3081;
+
+/// The means of CIFAR-100's red, green and blue, of 1.
+pub const CIFAR_MEAN: [f32; 3] = [0.507, 0.487, 0.441];
+
+/// The standard deviations of CIFAR-100's red, green and blue, of 1.
+pub const CIFAR_STD: [f32; 3] = [0.267, 0.256, 0.276];
+
+/// What to do about a file that is not what it should be.
+const BROKEN_HINT: &str = "download the file again, or check that it is the file its name says";
+
+/// The most classes that a label of one byte tells apart.
+const MAX_CLASSES: usize = 256;
 
 /// Labelled images of one size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,9 +66,52 @@ impl Images {
     pub fn truncate(&mut self, n: usize) {
         self.count = self.count.min(n);
         self.labels.truncate(self.count);
-        self.pixels
-            .truncate(self.count * self.height * self.width * self.channels);
+        self.pixels.truncate(self.count * self.image_bytes());
     }
+
+    /// Bytes of one image.
+    pub fn image_bytes(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Takes the images of `other`, of the same size, in behind its own.
+    fn append(&mut self, other: Self) {
+        let shape = |images: &Self| (images.height, images.width, images.channels);
+        assert_eq!(
+            shape(self),
+            shape(&other),
+            "images of one set are of one size"
+        );
+        self.count += other.count;
+        self.pixels.extend(other.pixels);
+        self.labels.extend(other.labels);
+    }
+
+    /// Swaps the rows and columns of every image.
+    fn transpose(&mut self) {
+        let (height, width, channels) = (self.height, self.width, self.channels);
+        let mut upright = Vec::with_capacity(height * width * channels);
+        for image in self.pixels.chunks_exact_mut(height * width * channels) {
+            upright.clear();
+            for x in 0..width {
+                for y in 0..height {
+                    let pixel = (y * width + x) * channels;
+                    upright.extend_from_slice(&image[pixel..pixel + channels]);
+                }
+            }
+            image.copy_from_slice(&upright);
+        }
+        (self.height, self.width) = (width, height);
+    }
+}
+
+/// What a reader finds: both halves of a data set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Splits {
+    train: Images,
+    test: Images,
+    /// Every label is below it.
+    classes: usize,
 }
 
 /// A classification data set with its official split.
@@ -60,8 +121,10 @@ pub struct ImageSet {
     pub name: String,
     /// Number of classes; every label is below it.
     pub classes: usize,
-    /// The training images.
+    /// The training images; the last `held_out` of them are the set's own validation split.
     pub train: Images,
+    /// How many of the training images the set itself holds out for validation; 0 where it has no such split.
+    pub held_out: usize,
     /// The test images, of the same size.
     pub test: Images,
     /// `[channels]`, subtracted after a pixel is divided by 255.
@@ -75,15 +138,37 @@ impl ImageSet {
     ///
     /// The paper's MNIST-CNN recipe uses these two numbers for every MNIST-like set, Fashion-MNIST
     /// included (its Arch2 and VGG scripts normalise Fashion-MNIST by 0.5 / 0.5 instead).
-    fn grey(name: &str, splits: idx::Splits) -> Self {
+    fn grey(name: &str, splits: Splits) -> Self {
+        Self::new(name, splits, &[MNIST_MEAN], &[MNIST_STD])
+    }
+
+    /// A colour data set under CIFAR's normalisation, which the paper's scripts use for nearly
+    /// every colour set.
+    fn colour(name: &str, splits: Splits) -> Self {
+        Self::new(name, splits, &CIFAR_MEAN, &CIFAR_STD)
+    }
+
+    fn new(name: &str, splits: Splits, mean: &[f32], std: &[f32]) -> Self {
         Self {
             name: name.to_owned(),
             classes: splits.classes,
             train: splits.train,
+            held_out: 0,
             test: splits.test,
-            mean: vec![MNIST_MEAN],
-            std: vec![MNIST_STD],
+            mean: mean.to_vec(),
+            std: std.to_vec(),
         }
+    }
+
+    /// Keeps the first `n` images to train on, and all that are held out.
+    pub fn truncate_train(&mut self, n: usize) {
+        let last = self.train.count - self.held_out;
+        let removed = n.min(last)..last;
+        let bytes = self.train.image_bytes();
+        self.train.count -= removed.len();
+        self.train.labels.drain(removed.clone());
+        let pixels = removed.start * bytes..removed.end * bytes;
+        self.train.pixels.drain(pixels);
     }
 }
 
@@ -100,47 +185,6 @@ pub struct Table {
     pub outputs: usize,
     /// Number of rows.
     pub count: usize,
-}
-
-/// Loads an image data set by its name, or from a folder of the four IDX files.
-///
-/// A name wins over a folder of the same name; write `./mnist` for the folder.
-///
-/// # Errors
-/// An unknown name (the message lists the valid ones), or files that are missing or broken.
-pub fn load(name_or_dir: &str) -> Result<ImageSet> {
-    match name_or_dir {
-        "mnist" => embedded::load(),
-        "fashion-mnist" => load_fashion_mnist(Path::new(FASHION_MNIST_FOLDER)),
-        folder if Path::new(folder).is_dir() => {
-            let splits = idx::read_folder(Path::new(folder), None)?;
-            Ok(ImageSet::grey(folder, splits))
-        }
-        file if Path::new(file).exists() => Err(Error::file(
-            file,
-            "is a file, but a data set is a name or a folder",
-            format!("give mnist, fashion-mnist, or {}", idx::FOLDER_HINT),
-        )),
-        unknown => Err(Error::usage(
-            format!("there is no data set and no folder named '{unknown}'"),
-            format!("give mnist, fashion-mnist, or {}", idx::FOLDER_HINT),
-        )),
-    }
-}
-
-fn load_fashion_mnist(folder: &Path) -> Result<ImageSet> {
-    if !folder.is_dir() {
-        return Err(Error::file(
-            folder,
-            "Fashion-MNIST is not installed here",
-            format!(
-                "install Debian's package dataset-fashion-mnist, or give {}",
-                idx::FOLDER_HINT
-            ),
-        ));
-    }
-    let splits = idx::read_folder(folder, Some(10))?;
-    Ok(ImageSet::grey("fashion-mnist", splits))
 }
 
 #[cfg(test)]
@@ -172,26 +216,56 @@ mod tests {
         assert_eq!(images, tiny(5));
     }
 
-    #[test]
-    fn an_unknown_name_lists_the_valid_ones() {
-        let error = load("mnits").unwrap_err();
-        assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains("'mnits'"));
-        assert!(error.hint().contains("mnist, fashion-mnist, or a folder"));
-        assert!(load("").is_err());
+    /// Five images to train on, of which two are held out.
+    fn with_held_out() -> ImageSet {
+        let splits = Splits {
+            train: tiny(5),
+            test: tiny(1),
+            classes: 5,
+        };
+        let mut set = ImageSet::grey("tiny", splits);
+        set.held_out = 2;
+        set
     }
 
     #[test]
-    fn a_file_in_place_of_a_folder_is_refused() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let error = load(file.path().to_str().unwrap()).unwrap_err();
-        assert!(error.to_string().contains("is a file"), "{error}");
+    fn a_limit_leaves_the_held_out_images() {
+        let mut set = with_held_out();
+        set.truncate_train(1);
+        assert_eq!((set.train.count, set.held_out), (3, 2));
+        assert_eq!(set.train.labels, [0, 3, 4]);
+        let all = tiny(5).pixels;
+        assert_eq!(set.train.pixels, [&all[..6], &all[18..]].concat());
     }
 
     #[test]
-    fn fashion_mnist_missing_names_the_package() {
-        let error = load_fashion_mnist(Path::new("no/such/folder")).unwrap_err();
-        assert!(error.to_string().contains("no/such/folder"), "{error}");
-        assert!(error.hint().contains("dataset-fashion-mnist"));
+    fn a_limit_above_the_count_keeps_all() {
+        for limit in [3, 4, usize::MAX] {
+            let mut set = with_held_out();
+            set.truncate_train(limit);
+            assert_eq!(set, with_held_out());
+        }
+    }
+
+    #[test]
+    fn transposing_swaps_rows_and_columns() {
+        let mut images = tiny(2);
+        images.transpose();
+        assert_eq!((images.height, images.width), (3, 2));
+        assert_eq!(images.pixels, [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]);
+        images.transpose();
+        assert_eq!(images, tiny(2));
+    }
+
+    #[test]
+    fn transposing_keeps_the_channels_together() {
+        let mut images = Images {
+            channels: 3,
+            width: 1,
+            ..tiny(1)
+        };
+        images.transpose();
+        assert_eq!((images.height, images.width), (1, 2));
+        assert_eq!(images.pixels, tiny(1).pixels);
     }
 }

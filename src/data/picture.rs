@@ -48,8 +48,8 @@ pub fn load(path: &Path, height: usize, width: usize, channels: usize) -> Result
     }
 }
 
-/// The picture upright and on white.
-fn decode(path: &Path) -> Result<RgbImage> {
+/// A picture of any size, upright and on white; as [`load`] otherwise.
+pub(super) fn decode(path: &Path) -> Result<RgbImage> {
     let refuse = |what: String| Error::file(path, what, HINT);
     let undecodable = |error: image::ImageError| {
         let message = error.to_string();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
 use image::{ColorType, ExtendedColorType, ImageDecoder, ImageEncoder};
 
-use super::{Images, idx};
+use super::{Images, idx_folder};
 use crate::error::{Error, Result};
 
 /// Images in a row of a sheet.
@@ -34,9 +34,9 @@ pub struct Png<'a> {
 /// paths of the files.
 ///
 /// # Errors
-/// As [`idx::read_folder`] and [`pack`].
+/// A folder that is not the four IDX files of one data set, and as [`pack`].
 pub fn pack_folder(idx_folder: &Path, out: &Path) -> Result<Vec<PathBuf>> {
-    let splits = idx::read_folder(idx_folder, None)?;
+    let splits = idx_folder::read(idx_folder, idx_folder::Expected::default())?;
     let mut paths = pack(&splits.train, out, "train")?;
     paths.extend(pack(&splits.test, out, "test")?);
     Ok(paths)

@@ -10,7 +10,7 @@ pub fn load(config: &Config, experiment: &Experiment) -> Result<Dataset> {
     match experiment.data {
         DataKind::Images => {
             let mut set = data::load(&config.data)?;
-            set.train.truncate(config.limit_train.unwrap_or(usize::MAX));
+            set.truncate_train(config.limit_train.unwrap_or(usize::MAX));
             set.test.truncate(config.limit_test.unwrap_or(usize::MAX));
             Ok(Dataset::Images(set))
         }
