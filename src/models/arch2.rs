@@ -4,9 +4,9 @@ use super::backbone::Backbone;
 use super::head::HeadKind;
 use super::{Model, ModelOptions};
 use crate::error::{Error, Result};
-use crate::layers::concat::{Slice, concat};
 use crate::layers::{
-    Activation, ConvBlock, Dropout, Flatten, Granularity, Layer, Linear, SpinalChain, SpinalOptions,
+    Activation, ConvBlock, Dropout, Flatten, Granularity, Layer, Linear, Slice, SpinalChain,
+    SpinalOptions, concat,
 };
 use crate::plan::{Tape, Tensor};
 
