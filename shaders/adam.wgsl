@@ -1,7 +1,8 @@
 // m = BETA1 * m + (1 - BETA1) * g,   v = BETA2 * v + (1 - BETA2) * g^2
 // parameter -= lr * (m / correction1) / (sqrt(v / correction2) + EPS)       update (PyTorch's Adam)
 //
-// g is the gradient plus WEIGHT_DECAY * parameter. One dispatch updates all parameters.
+// g is the gradient plus WEIGHT_DECAY * parameter; or, if DECOUPLED, it is the gradient alone, and the parameter is first
+// multiplied by 1 - lr * WEIGHT_DECAY (PyTorch's AdamW). One dispatch updates all parameters.
 
 override ELEMENTS: u32;
 override BETA1: f32;
@@ -10,6 +11,7 @@ override ONE_MINUS_BETA1: f32;  // given, because in f32 1 - 0.999 is 0.00099998
 override ONE_MINUS_BETA2: f32;
 override EPS: f32;
 override WEIGHT_DECAY: f32;
+override DECOUPLED: bool;
 
 @group(0) @binding(0) var<storage, read> step: array<Step>;                // [1]
 @group(0) @binding(1) var<storage, read> schedule: array<Schedule>;        // [steps of an epoch]
@@ -29,8 +31,10 @@ fn update(
         return;
     }
     let now = schedule[step[0].in_epoch];
-    let parameter = parameters[index];
-    let gradient = gradients[index] + WEIGHT_DECAY * parameter;
+    let before = parameters[index];
+    let decay = WEIGHT_DECAY * before;
+    let gradient = gradients[index] + select(decay, 0.0, DECOUPLED);
+    let parameter = before - select(0.0, now.lr * decay, DECOUPLED);
     let mean = BETA1 * m[index] + ONE_MINUS_BETA1 * gradient;
     let square = BETA2 * v[index] + ONE_MINUS_BETA2 * gradient * gradient;
     m[index] = mean;

@@ -1,9 +1,11 @@
 // velocity = MOMENTUM * velocity + g,   parameter -= lr * velocity      update (PyTorch's SGD without dampening)
+// or, if NESTEROV,                      parameter -= lr * (g + MOMENTUM * velocity)
 //
 // g is the gradient plus WEIGHT_DECAY * parameter. One dispatch updates all parameters.
 
 override ELEMENTS: u32;
 override MOMENTUM: f32;
+override NESTEROV: bool;
 override WEIGHT_DECAY: f32;
 
 @group(0) @binding(0) var<storage, read> step: array<Step>;                // [1]
@@ -26,5 +28,6 @@ fn update(
     let gradient = gradients[index] + WEIGHT_DECAY * parameter;
     let v = MOMENTUM * velocity[index] + gradient;
     velocity[index] = v;
-    parameters[index] = parameter - schedule[step[0].in_epoch].lr * v;
+    let direction = select(v, gradient + MOMENTUM * v, NESTEROV);
+    parameters[index] = parameter - schedule[step[0].in_epoch].lr * direction;
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::gpu::{Device, Executable, Memory, Submission};
-use crate::layers::Source;
+use crate::layers::{Part, Source};
 use crate::models::{Model, initial_values};
 use crate::optim::Sgd;
 use crate::plan::{Allocation, Plan};
@@ -79,14 +79,10 @@ pub struct Bench<'a> {
 impl<'a> Bench<'a> {
     /// Compiles a training step (SGD with momentum) and an inference of `model`.
     pub fn new(device: &'a Device, model: Model, batch_size: u32) -> Result<Self> {
-        let source = Source {
-            sample: model.sample,
-            count: batch_size * 2,
-            batch_size,
-        };
+        let source = Source::whole(Part::Train, model.sample, batch_size * 2, batch_size);
         let optimizer = Sgd {
             momentum: 0.5,
-            weight_decay: 0.0,
+            ..Sgd::default()
         };
         let train = train_plan(&model, &source, batch_size, &optimizer, device.class());
         let forward = forward_plan(&model, batch_size, device.class());

@@ -1,33 +1,7 @@
 //! Experiments: a spinal net and its baseline, with the recipe that the paper trains them by.
 
-use serde::Serialize;
-
 use crate::error::{Error, Result};
-
-/// The optimisers by name.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OptimizerName {
-    /// Stochastic gradient descent with momentum.
-    Sgd,
-    /// Adam with PyTorch's defaults.
-    Adam,
-}
-
-/// How the nets of an experiment are trained unless the user says otherwise (paper.md 3.1).
-#[derive(Clone, Copy, Debug)]
-pub struct Recipe {
-    /// Passes over the training data.
-    pub epochs: usize,
-    /// Samples of a step.
-    pub batch_size: u32,
-    /// The optimiser.
-    pub optimizer: OptimizerName,
-    /// The learning rate.
-    pub lr: f64,
-    /// SGD's momentum.
-    pub momentum: f64,
-}
+use crate::recipe::{OptimizerName, Recipe};
 
 /// What an experiment is trained on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,10 +27,8 @@ pub struct Experiment {
 
 const MNIST_RECIPE: Recipe = Recipe {
     epochs: 8,
-    batch_size: 64,
-    optimizer: OptimizerName::Sgd,
-    lr: 0.01,
     momentum: 0.5,
+    ..Recipe::PLAIN
 };
 
 /// All experiments.
@@ -79,10 +51,8 @@ pub const EXPERIMENTS: &[Experiment] = &[
         data: DataKind::Regression,
         recipe: Recipe {
             epochs: 200,
-            batch_size: 64,
             optimizer: OptimizerName::Adam,
-            lr: 0.01,
-            momentum: 0.0,
+            ..Recipe::PLAIN
         },
     },
 ];

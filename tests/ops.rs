@@ -9,6 +9,7 @@ mod ops {
     pub mod activation;
     pub mod adam;
     pub mod add;
+    pub mod clip;
     pub mod concat;
     pub mod conv2d;
     pub mod conv_block;
@@ -58,6 +59,7 @@ tests! {
     activation::a_long_extent_is_folded,
     adam::adam_matches_its_twin,
     add::add_matches_its_twin,
+    clip::clipping_matches_its_twin,
     concat::concat_matches_its_twin,
     concat::slices_wrap_and_share_a_tensor,
     conv2d::conv2d_matches_its_twin,

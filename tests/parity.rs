@@ -10,7 +10,7 @@ use common::tolerance::{EPS, assert_within};
 use common::{device, doubles};
 use safetensors::SafeTensors;
 use spinalnet::gpu::{Checks, Device, Executable, Memory};
-use spinalnet::layers::{Sample, Source};
+use spinalnet::layers::{Part, Sample, Source};
 use spinalnet::models::{self, Model, ModelOptions};
 use spinalnet::optim::{Adam, Optimizer, Sgd};
 use spinalnet::plan::{AdapterClass, Allocation, Values};
@@ -95,11 +95,7 @@ impl Training {
             },
         )
         .expect("it is a model");
-        let source = Source {
-            sample: model.sample,
-            count: STEPS * batch,
-            batch_size: batch,
-        };
+        let source = Source::whole(Part::Train, model.sample, STEPS * batch, batch);
         let train = steps::train_plan(&model, &source, batch, optimizer, class);
         let forward = steps::forward_plan(&model, batch, class);
         let device = device(checks);
@@ -295,7 +291,7 @@ fn check(case: &Case, optimizer: &dyn Optimizer, update_error: impl Fn(&[f64], f
 fn check_sgd(case: &Case) {
     let optimizer = Sgd {
         momentum: 0.5,
-        weight_decay: 0.0,
+        ..Sgd::default()
     };
     check(case, &optimizer, |gradients, error| {
         vec![2.0 * f64::from(LR) * f64::from(STEPS) * error; gradients.len()]

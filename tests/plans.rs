@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use proptest::prelude::*;
 use spinalnet::layers::{
-    Activation, Add, Conv2d, Conv2dOptions, Flatten, Layer, Linear, MaxPool2d, Source, Spinal,
-    SpinalOptions,
+    Activation, Add, Conv2d, Conv2dOptions, Flatten, Layer, Linear, MaxPool2d, Part, Source,
+    Spinal, SpinalOptions,
 };
 use spinalnet::models::{self, Model, ModelOptions};
 use spinalnet::optim::{Adam, Sgd};
@@ -21,17 +21,13 @@ fn build(name: &str) -> Model {
 }
 
 fn source(model: &Model, count: u32, batch_size: u32) -> Source {
-    Source {
-        sample: model.sample,
-        count,
-        batch_size,
-    }
+    Source::whole(Part::Train, model.sample, count, batch_size)
 }
 
 fn sgd() -> Sgd {
     Sgd {
         momentum: 0.5,
-        weight_decay: 0.0,
+        ..Sgd::default()
     }
 }
 
@@ -63,7 +59,7 @@ fn snapshot_mnist_cnn_spinal_evaluation() {
     let model = build("mnist-cnn-spinal");
     insta::assert_snapshot!(steps::evaluate_plan(
         &model,
-        &source(&model, 8, 4),
+        &Source::whole(Part::Test, model.sample, 8, 4),
         4,
         AdapterClass::Gpu
     ));

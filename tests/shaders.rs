@@ -11,7 +11,7 @@ use naga::valid::{
     Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator,
 };
 use naga::{Module, ScalarKind, ShaderStage, TypeInner};
-use spinalnet::layers::Source;
+use spinalnet::layers::{Part, Source};
 use spinalnet::models::{self, ModelOptions};
 use spinalnet::optim::{Adam, Optimizer, Sgd};
 use spinalnet::plan::{AdapterClass, Plan};
@@ -89,18 +89,14 @@ fn plans() -> Vec<Plan> {
     let optimizers: [&dyn Optimizer; 2] = [
         &Sgd {
             momentum: 0.5,
-            weight_decay: 0.0,
+            ..Sgd::default()
         },
         &Adam::default(),
     ];
     let mut plans = Vec::new();
     for name in models::names() {
         let model = models::build(&name, ModelOptions::default()).expect("it is listed");
-        let source = Source {
-            sample: model.sample,
-            count: 100,
-            batch_size: 64,
-        };
+        let source = Source::whole(Part::Train, model.sample, 100, 64);
         for class in [AdapterClass::Gpu, AdapterClass::Cpu] {
             let train = |optimizer| steps::train_plan(&model, &source, 64, optimizer, class);
             plans.extend(optimizers.map(train));

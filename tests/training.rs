@@ -12,8 +12,9 @@ use spinalnet::checkpoint::{self, NamedTensor};
 use spinalnet::data::regression::{self, Target};
 use spinalnet::data::{ImageSet, Images, MNIST_MEAN, MNIST_STD, embedded, shuffled_order};
 use spinalnet::error::Result;
-use spinalnet::experiment::OptimizerName;
+use spinalnet::experiment;
 use spinalnet::gpu::{AdapterChoice, Backend, Checks, Device};
+use spinalnet::recipe::OptimizerName;
 use spinalnet::report::metrics::{EpochRecord, StepRecord};
 use spinalnet::train::{Config, Dataset, End, Observer, Trainer};
 
@@ -33,10 +34,6 @@ impl Observer for Log {
     fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
         self.epochs.push(record.clone());
         Ok(())
-    }
-
-    fn interrupted(&self) -> bool {
-        false
     }
 }
 
@@ -69,23 +66,14 @@ fn run(config: Config, dataset: Dataset) -> Run {
     Run { log, weights }
 }
 
-/// One epoch of both nets by the MNIST recipe.
+/// One epoch of both nets by SGD.
 fn config(experiment: &str) -> Config {
+    let experiment = experiment::find(experiment).unwrap();
     Config {
-        experiment: experiment.to_owned(),
-        nets: vec!["spinal".to_owned(), "baseline".to_owned()],
-        data: "mnist".to_owned(),
-        limit_train: None,
-        limit_test: None,
         epochs: 1,
-        batch_size: 64,
         optimizer: OptimizerName::Sgd,
-        lr: 0.01,
         momentum: 0.5,
-        seed: 1,
-        shuffle: true,
-        dropout: true,
-        init: None,
+        ..Config::of_recipe(experiment, &["spinal", "baseline"])
     }
 }
 

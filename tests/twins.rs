@@ -6,6 +6,7 @@ mod reference;
 use reference::activation::{self, Activation};
 use reference::adam::{self, Adam};
 use reference::add;
+use reference::clip;
 use reference::concat::{self, Concat};
 use reference::conv2d::{self, Conv2d};
 use reference::cross_entropy;
@@ -568,13 +569,16 @@ const GRADIENTS: [[f64; 2]; 3] = [[0.5, 1e-3], [-0.25, 2.0], [1.0, 0.0]];
 /// `torch.optim.SGD(lr=0.1, momentum=0.5)` in float64 on the same gradients.
 #[test]
 fn sgd_equals_pytorch() {
-    for (weight_decay, expected) in [
-        (0.0, [0.85, -2.300_175_000_000_000_3]),
-        (0.1, [0.809_144, -2.213_970_009_999_999_7]),
+    for (weight_decay, nesterov, expected) in [
+        (0.0, false, [0.85, -2.300_175_000_000_000_3]),
+        (0.1, false, [0.809_144, -2.213_970_009_999_999_7]),
+        (0.0, true, [0.8, -2.350_187_5]),
+        (0.1, true, [0.751_542_250_000_000_1, -2.244_675_533_75]),
     ] {
         let sgd = Sgd {
             lr: 0.1,
             momentum: 0.5,
+            nesterov,
             weight_decay,
         };
         let (mut parameter, mut velocity) = ([1.0, -2.0], [0.0; 2]);
@@ -585,12 +589,25 @@ fn sgd_equals_pytorch() {
     }
 }
 
-/// `torch.optim.Adam(lr=0.1)` in float64 on the same gradients.
+/// `torch.optim.Adam(lr=0.1)` and `torch.optim.AdamW(lr=0.1)` in float64 on the same gradients.
 #[test]
 fn adam_equals_pytorch() {
-    for (weight_decay, expected) in [
-        (0.0, [0.807_555_139_677_089_8, -2.231_994_028_048_453_6]),
-        (0.1, [0.781_504_399_863_165_8, -2.011_008_100_416_385]),
+    for (weight_decay, decoupled, expected) in [
+        (
+            0.0,
+            false,
+            [0.807_555_139_677_089_8, -2.231_994_028_048_453_6],
+        ),
+        (
+            0.1,
+            false,
+            [0.781_504_399_863_165_8, -2.011_008_100_416_385],
+        ),
+        (
+            0.1,
+            true,
+            [0.780_110_476_670_211_3, -2.169_857_576_361_345_7],
+        ),
     ] {
         let adam = Adam {
             lr: 0.1,
@@ -598,6 +615,7 @@ fn adam_equals_pytorch() {
             beta2: 0.999,
             eps: 1e-8,
             weight_decay,
+            decoupled,
         };
         let mut state = adam::State {
             parameter: vec![1.0, -2.0],
@@ -609,6 +627,16 @@ fn adam_equals_pytorch() {
         }
         assert_close(&format!("{adam:?}"), &state.parameter, &expected);
     }
+}
+
+/// `torch.nn.utils.clip_grad_norm_` in float64 on two parameters with these gradients.
+#[test]
+fn clipping_equals_pytorch() {
+    let gradients = [1.0, -2.0, 2.0, 4.0, 0.5];
+    assert_close("norm", &[clip::norm(&gradients)], &[5.024_937_810_560_445]);
+    let coefficient = clip::coefficient(1.0, &gradients);
+    assert_close("clipped", &[coefficient], &[0.199_007_398_438_045_32]);
+    assert_eq!(clip::coefficient(10.0, &gradients), 1.0);
 }
 
 #[test]

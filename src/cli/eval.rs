@@ -11,6 +11,7 @@ use super::train::dataset;
 use crate::error::{Error, Result};
 use crate::experiment::{EXPERIMENTS, Experiment, model_name};
 use crate::models;
+use crate::recipe::Validation;
 use crate::train::{Config, Trainer};
 
 /// Flags of `spinal eval`.
@@ -52,26 +53,15 @@ impl Eval {
     /// Evaluates and prints loss and accuracy.
     pub fn run(&self) -> Result<()> {
         let (experiment, net) = experiment_of(&self.model)?;
-        let recipe = experiment.recipe;
-        let data = self
-            .data
-            .clone()
-            .unwrap_or_else(|| experiment.default_data().to_owned());
+        let recipe = Config::of_recipe(experiment, &[net]);
         let config = Config {
-            experiment: experiment.name.to_owned(),
-            nets: vec![net.to_owned()],
-            data,
-            limit_train: None,
+            data: self.data.clone().unwrap_or(recipe.data),
             limit_test: self.limit_test.map(|limit| limit as usize),
+            validation: Validation::None,
             epochs: 0,
-            batch_size: recipe.batch_size,
-            optimizer: recipe.optimizer,
-            lr: recipe.lr,
-            momentum: recipe.momentum,
             seed: self.seed,
-            shuffle: false,
-            dropout: true,
             init: Some(self.weights.clone()),
+            ..recipe
         };
         let dataset = dataset::load(&config, experiment)?;
         let device = self.device.open()?;

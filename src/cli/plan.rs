@@ -5,7 +5,7 @@ use clap::Args;
 use super::model::ModelFlags;
 use super::output::print;
 use crate::error::Result;
-use crate::layers::Source;
+use crate::layers::{Part, Source};
 use crate::models;
 use crate::optim::Sgd;
 use crate::plan::AdapterClass;
@@ -39,11 +39,12 @@ impl PlanCommand {
     /// Records the step and prints it; needs no device.
     pub fn run(&self) -> Result<()> {
         let model = models::build(&self.model, self.network.options())?;
-        let source = Source {
-            sample: model.sample,
-            count: self.batch_size,
-            batch_size: self.batch_size,
+        let part = if self.evaluate {
+            Part::Test
+        } else {
+            Part::Train
         };
+        let source = Source::whole(part, model.sample, self.batch_size, self.batch_size);
         let class = match self.class {
             Class::Gpu => AdapterClass::Gpu,
             Class::Cpu => AdapterClass::Cpu,
@@ -57,7 +58,7 @@ impl PlanCommand {
                 self.batch_size,
                 &Sgd {
                     momentum: 0.5,
-                    weight_decay: 0.0,
+                    ..Sgd::default()
                 },
                 class,
             )

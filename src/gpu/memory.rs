@@ -103,6 +103,16 @@ impl Memory {
         })
     }
 
+    /// Fills a buffer that net number `net` keeps with zeros.
+    pub fn clear_state(&self, device: &Device, net: usize, label: &str) {
+        let buffer = self.find(&(Some(net), label.to_owned()));
+        let mut encoder = device
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.clear_buffer(buffer, 0, None);
+        device.queue.submit([encoder.finish()]);
+    }
+
     /// Reads a whole buffer of the data set.
     pub fn read_data<T: bytemuck::Pod>(&self, device: &Device, label: &str) -> Result<Vec<T>> {
         self.read(device, &(None, label.to_owned()))

@@ -26,12 +26,46 @@ pub enum Sample {
     },
 }
 
-/// A resident data set as plans see it. The shared buffers carry the prefix `train.` or `test.`, after the tape's mode.
+/// What a pass visits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// The training samples.
+    Train,
+    /// Those of the training samples that are held out.
+    Validation,
+    /// The test samples.
+    Test,
+}
+
+impl Part {
+    /// The prefix of the buffers that belong to the pass: order, losses, correct.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+
+    /// The prefix of the buffers that the samples lie in.
+    pub fn samples_prefix(self) -> &'static str {
+        match self {
+            Self::Train | Self::Validation => "train",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// A pass over a resident data set as plans see it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Source {
+    /// What it visits.
+    pub part: Part,
     /// What one sample is.
     pub sample: Sample,
-    /// The number of samples.
+    /// Samples that lie on the device.
+    pub resident: u32,
+    /// Samples visited: as many as the order names.
     pub count: u32,
     /// Samples of every step but the last.
     pub batch_size: u32,
@@ -47,6 +81,17 @@ pub struct Batch {
 }
 
 impl Source {
+    /// A pass over all of `count` samples.
+    pub fn whole(part: Part, sample: Sample, count: u32, batch_size: u32) -> Self {
+        Self {
+            part,
+            sample,
+            resident: count,
+            count,
+            batch_size,
+        }
+    }
+
     /// Steps of an epoch: the ragged last batch is kept.
     pub fn steps(&self) -> u32 {
         self.count.div_ceil(self.batch_size)
@@ -59,12 +104,12 @@ impl Source {
 
     /// The loss of each step of the epoch.
     pub fn losses(&self, tape: &mut Tape) -> Tensor {
-        self.shared(tape, "losses", self.steps())
+        self.of_pass(tape, "losses", self.steps())
     }
 
     /// The correctly classified samples of each step of the epoch.
     pub fn correct(&self, tape: &mut Tape) -> Tensor {
-        self.shared(tape, "correct", self.steps())
+        self.of_pass(tape, "correct", self.steps())
     }
 
     /// Records the fetching of one batch of `batch` samples.
@@ -89,14 +134,14 @@ impl Source {
         let words = |bytes: u64| {
             u32::try_from(bytes.div_ceil(4)).expect("the data set fits 32-bit indices")
         };
-        let images = self.shared(
+        let images = self.of_samples(
             tape,
             "images",
-            words(u64::from(self.count) * u64::from(size)),
+            words(u64::from(self.resident) * u64::from(size)),
         );
-        let labels = self.shared(tape, "labels", words(self.count.into()));
+        let labels = self.of_samples(tape, "labels", words(self.resident.into()));
         let normalisation = tape.data("normalisation", [2, channels]);
-        let (step, order) = (tape.step(), self.shared(tape, "order", self.count));
+        let (step, order) = (tape.step(), self.of_pass(tape, "order", self.count));
         let x = tape.input("x", [batch, height, width, channels]);
         let y = tape.input("labels", [batch]);
         tape.dispatch(Kernel {
@@ -124,9 +169,9 @@ impl Source {
     }
 
     fn record_rows(&self, tape: &mut Tape, batch: u32, features: u32, targets: u32) -> Batch {
-        let all_inputs = self.shared(tape, "inputs", self.count * features);
-        let all_targets = self.shared(tape, "targets", self.count * targets);
-        let (step, order) = (tape.step(), self.shared(tape, "order", self.count));
+        let all_inputs = self.of_samples(tape, "inputs", self.resident * features);
+        let all_targets = self.of_samples(tape, "targets", self.resident * targets);
+        let (step, order) = (tape.step(), self.of_pass(tape, "order", self.count));
         let x = tape.input("x", [batch, features]);
         let y = tape.input("targets", [batch, targets]);
         tape.dispatch(Kernel {
@@ -152,8 +197,14 @@ impl Source {
         Batch { x, y }
     }
 
-    fn shared(&self, tape: &mut Tape, name: &str, elements: u32) -> Tensor {
-        let label = format!("{}.{name}", tape.mode().prefix());
-        tape.data(&label, [elements])
+    fn of_pass(&self, tape: &mut Tape, name: &str, elements: u32) -> Tensor {
+        tape.data(&format!("{}.{name}", self.part.prefix()), [elements])
+    }
+
+    fn of_samples(&self, tape: &mut Tape, name: &str, elements: u32) -> Tensor {
+        tape.data(
+            &format!("{}.{name}", self.part.samples_prefix()),
+            [elements],
+        )
     }
 }

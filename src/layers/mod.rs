@@ -25,7 +25,7 @@ pub use conv_block::ConvBlock;
 pub use conv2d::{Conv2d, Conv2dOptions};
 pub use dropout::{Dropout, Granularity};
 pub use flatten::{ChannelsLastFlatten, Flatten};
-pub use gather::{Batch, Sample, Source};
+pub use gather::{Batch, Part, Sample, Source};
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
 pub use residual::Residual;

@@ -1,4 +1,4 @@
-//! Adam (Kingma and Ba, 2015).
+//! Adam (Kingma and Ba, 2015) and AdamW (Loshchilov and Hutter, 2019).
 
 use super::{Optimizer, ScheduleEntry, flat_parameters, schedule};
 use crate::plan::{Kernel, Shader, Tape};
@@ -16,6 +16,8 @@ pub struct Adam {
     pub eps: f64,
     /// Added to the gradient, times the parameter.
     pub weight_decay: f64,
+    /// Whether the decay is taken from the parameter itself, times the learning rate, instead: PyTorch's AdamW.
+    pub decoupled: bool,
 }
 
 impl Default for Adam {
@@ -26,6 +28,7 @@ impl Default for Adam {
             beta2: 0.999,
             eps: 1e-8,
             weight_decay: 0.0,
+            decoupled: false,
         }
     }
 }
@@ -54,6 +57,7 @@ impl Optimizer for Adam {
                 ("ONE_MINUS_BETA2", 1.0 - self.beta2),
                 ("EPS", self.eps),
                 ("WEIGHT_DECAY", self.weight_decay),
+                ("DECOUPLED", f64::from(u8::from(self.decoupled))),
             ],
             bindings: &bindings,
             extent: [parameters.elements(), 1, 1],
@@ -69,5 +73,9 @@ impl Optimizer for Adam {
             bias_correction2: correction(self.beta2),
             padding: 0.0,
         }
+    }
+
+    fn state(&self) -> &'static [&'static str] {
+        &["adam.m", "adam.v"]
     }
 }

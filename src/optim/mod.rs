@@ -1,10 +1,12 @@
 //! Optimisers: each updates all parameters of a net in one dispatch.
 
 mod adam;
+mod clip;
 mod sgd;
 mod step;
 
 pub use adam::Adam;
+pub use clip::Clipped;
 pub use sgd::Sgd;
 pub use step::advance;
 
@@ -29,8 +31,11 @@ pub trait Optimizer {
     /// Records the update of all parameters. `steps` is the number of steps of an epoch.
     fn record(&self, tape: &mut Tape, steps: u32);
 
-    /// What step `t` of the training, counted from 1, needs from the host.
+    /// What step `t` since the optimiser was new, counted from 1, needs from the host.
     fn schedule(&self, lr: f32, t: u64) -> ScheduleEntry;
+
+    /// The buffers that it keeps from step to step, which are zero when it is new.
+    fn state(&self) -> &'static [&'static str];
 }
 
 /// All gradients, and with them all parameters, as flat tensors.

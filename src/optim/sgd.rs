@@ -5,11 +5,13 @@ use crate::plan::{Kernel, Shader, Tape};
 
 static SGD: Shader = crate::shader!("sgd");
 
-/// v = momentum v + g, p -= lr v: PyTorch's SGD without dampening and Nesterov.
-#[derive(Clone, Copy, Debug)]
+/// v = momentum v + g, p -= lr v: PyTorch's SGD without dampening.
+#[derive(Clone, Copy, Default, Debug)]
 pub struct Sgd {
     /// Fraction of the velocity kept.
     pub momentum: f64,
+    /// Whether the parameters move by g + momentum v instead of v.
+    pub nesterov: bool,
     /// Added to the gradient, times the parameter.
     pub weight_decay: f64,
 }
@@ -31,6 +33,7 @@ impl Optimizer for Sgd {
             constants: &[
                 ("ELEMENTS", parameters.elements().into()),
                 ("MOMENTUM", self.momentum),
+                ("NESTEROV", f64::from(u8::from(self.nesterov))),
                 ("WEIGHT_DECAY", self.weight_decay),
             ],
             bindings: &bindings,
@@ -46,5 +49,9 @@ impl Optimizer for Sgd {
             bias_correction2: 1.0,
             padding: 0.0,
         }
+    }
+
+    fn state(&self) -> &'static [&'static str] {
+        &["velocity"]
     }
 }

@@ -241,7 +241,10 @@ mod tests {
         let record = |(index, &loss): (usize, &f64)| EpochRecord {
             net: name.into(),
             epoch: index + 1,
+            lr: 0.01,
             train_loss: 1.3 * loss,
+            validation_loss: None,
+            validation_accuracy: None,
             test_loss: loss,
             test_accuracy: accuracies.map(|accuracies| accuracies[index]),
             seconds: 1.0,

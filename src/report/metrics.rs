@@ -32,8 +32,16 @@ pub struct EpochRecord {
     pub net: String,
     /// The epoch, from 1; 0 is the evaluation of the initial weights.
     pub epoch: usize,
+    /// The learning rate; NaN where nothing was trained.
+    pub lr: f64,
     /// Mean loss over the training examples of the epoch; NaN where nothing was trained.
     pub train_loss: f64,
+    /// Mean loss over the held-out training examples, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// Fraction of them classified correctly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
     /// Mean loss over the test set.
     pub test_loss: f64,
     /// Fraction of the test set classified correctly, 0 to 1; none for regression.
@@ -43,6 +51,28 @@ pub struct EpochRecord {
     pub seconds: f64,
     /// Training examples per second.
     pub images_per_second: f64,
+}
+
+impl EpochRecord {
+    /// What epochs are compared by, the higher the better: the accuracy or, for regression, minus the loss, on the held-out
+    /// training examples or, where there are none, on the test set.
+    pub fn score(&self) -> f64 {
+        match self.validation_loss {
+            Some(loss) => self.validation_accuracy.unwrap_or(-loss),
+            None => self.test_accuracy.unwrap_or(-self.test_loss),
+        }
+    }
+
+    /// The first of the records with the highest score.
+    pub fn best(records: &[Self]) -> Option<&Self> {
+        records.iter().reduce(|best, record| {
+            if record.score() > best.score() {
+                record
+            } else {
+                best
+            }
+        })
+    }
 }
 
 /// The writer of `metrics.jsonl`: buffered, and flushed at the end of every epoch.
@@ -120,7 +150,10 @@ mod tests {
         EpochRecord {
             net: "spinal".into(),
             epoch: 1,
+            lr: 0.01,
             train_loss: f64::NAN,
+            validation_loss: None,
+            validation_accuracy: None,
             test_loss: 0.25,
             test_accuracy,
             seconds: 1.5,
@@ -141,12 +174,38 @@ mod tests {
         let expected = [
             r#"{"net":"spinal","epoch":1,"step":17,"loss":2.3125,"lr":0.01}"#,
             r#"{"net":"spinal","epoch":1,"step":17,"loss":null,"lr":0.01}"#,
-            r#"{"net":"spinal","epoch":1,"train_loss":null,"test_loss":0.25,"test_accuracy":0.9435,"seconds":1.5,"images_per_second":null}"#,
-            r#"{"net":"spinal","epoch":1,"train_loss":null,"test_loss":0.25,"seconds":1.5,"images_per_second":null}"#,
+            r#"{"net":"spinal","epoch":1,"lr":0.01,"train_loss":null,"test_loss":0.25,"test_accuracy":0.9435,"seconds":1.5,"images_per_second":null}"#,
+            r#"{"net":"spinal","epoch":1,"lr":0.01,"train_loss":null,"test_loss":0.25,"seconds":1.5,"images_per_second":null}"#,
         ];
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
         assert!(text.ends_with('\n'));
+    }
+
+    #[test]
+    fn held_out_examples_have_their_own_entries_and_decide_the_score() {
+        let mut record = epoch(Some(0.75));
+        assert_eq!(record.score(), 0.75);
+        record.test_accuracy = None;
+        assert_eq!(record.score(), -0.25);
+        record.validation_loss = Some(0.5);
+        assert_eq!(record.score(), -0.5);
+        record.validation_accuracy = Some(0.625);
+        assert_eq!(record.score(), 0.625);
+        let line = serde_json::to_string(&record).unwrap();
+        let entries = r#""validation_loss":0.5,"validation_accuracy":0.625,"test_loss":0.25"#;
+        assert!(line.contains(entries), "{line}");
+    }
+
+    #[test]
+    fn the_best_epoch_is_the_first_with_the_highest_score() {
+        let accuracies = [0.5, 0.75, 0.25, 0.75];
+        let mut records: Vec<_> = accuracies.map(|accuracy| epoch(Some(accuracy))).into();
+        for (index, record) in records.iter_mut().enumerate() {
+            record.epoch = index + 1;
+        }
+        assert_eq!(EpochRecord::best(&records).unwrap().epoch, 2);
+        assert_eq!(EpochRecord::best(&[]), None);
     }
 
     #[test]

@@ -63,16 +63,23 @@ fn bar_style(speed: &str) -> ProgressStyle {
 
 /// An epoch in one line; regression has no accuracy.
 fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
-    let accuracy = record
-        .test_accuracy
-        .map(|accuracy| format!("  accuracy {}", number::percent(accuracy)))
-        .unwrap_or_default();
+    let losses = |set: &str, loss: f64, accuracy: Option<f64>| {
+        let accuracy = accuracy.map(|accuracy| format!("  accuracy {}", number::percent(accuracy)));
+        format!(
+            "  {set} loss {}{}",
+            number::loss(loss),
+            accuracy.unwrap_or_default()
+        )
+    };
+    let validation = record.validation_loss;
+    let validation = validation.map(|loss| losses("validation", loss, record.validation_accuracy));
     format!(
-        "{}  epoch {}/{epochs}  train loss {}  test loss {}{accuracy}  {:.0} images/s",
+        "{}  epoch {}/{epochs}{}{}{}  {:.0} images/s",
         record.net,
         record.epoch,
-        number::loss(record.train_loss),
-        number::loss(record.test_loss),
+        losses("train", record.train_loss, None),
+        validation.unwrap_or_default(),
+        losses("test", record.test_loss, record.test_accuracy),
         record.images_per_second,
     )
 }
@@ -85,6 +92,9 @@ mod tests {
         EpochRecord {
             net: "spinal".into(),
             epoch: 3,
+            lr: 0.01,
+            validation_loss: None,
+            validation_accuracy: None,
             train_loss: 0.1234,
             test_loss: 0.0987,
             test_accuracy,
@@ -102,6 +112,15 @@ mod tests {
         assert_eq!(
             epoch_line(&record(None), 8),
             "spinal  epoch 3/8  train loss 0.1234  test loss 0.0987  1234 images/s"
+        );
+        let held_out = EpochRecord {
+            validation_loss: Some(0.1),
+            validation_accuracy: Some(0.965),
+            ..record(Some(0.9712))
+        };
+        assert_eq!(
+            epoch_line(&held_out, 8),
+            "spinal  epoch 3/8  train loss 0.1234  validation loss 0.1000  accuracy 96.50 %  test loss 0.0987  accuracy 97.12 %  1234 images/s"
         );
     }
 

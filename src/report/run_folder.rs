@@ -16,27 +16,34 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    /// Refuses a `path` that [`create`](Self::create) would refuse, as far as can be told without creating anything.
+    ///
+    /// # Errors
+    /// `Error::File` if `path` is a file or a folder with something in it.
+    pub fn check(path: &Path) -> Result<()> {
+        let occupied = fs::read_dir(path).map(|mut entries| entries.next().is_some());
+        match occupied {
+            Ok(true) => Err(Error::file(
+                path,
+                "exists and is not empty; a run never overwrites another",
+                "choose another folder with --out",
+            )),
+            Ok(false) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(cannot_create(path, &error)),
+        }
+    }
+
     /// Creates the folder at `path` with its parents, or takes an empty one that is there.
     ///
     /// # Errors
     /// `Error::File` if `path` is a file or a folder with something in it, or cannot be created; nothing
     /// is left behind then.
     pub fn create(path: &Path) -> Result<Self> {
-        match fs::read_dir(path) {
-            Ok(mut entries) => {
-                if entries.next().is_some() {
-                    return Err(Error::file(
-                        path,
-                        "exists and is not empty; a run never overwrites another",
-                        "choose another folder with --out",
-                    ));
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                in_parent(path.parent().unwrap_or(path), || fs::create_dir(path))
-                    .map_err(|error| cannot_create(path, &error))?;
-            }
-            Err(error) => return Err(cannot_create(path, &error)),
+        Self::check(path)?;
+        if !path.is_dir() {
+            in_parent(path.parent().unwrap_or(path), || fs::create_dir(path))
+                .map_err(|error| cannot_create(path, &error))?;
         }
         Ok(Self {
             path: path.to_path_buf(),

@@ -198,7 +198,10 @@ mod tests {
         EpochRecord {
             net: String::new(),
             epoch,
+            lr: 0.01,
             train_loss: test_loss,
+            validation_loss: None,
+            validation_accuracy: None,
             test_loss,
             test_accuracy: accuracy,
             seconds: 1.0,

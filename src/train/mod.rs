@@ -1,39 +1,44 @@
 //! Training: the epoch loop, and what it needs on the device.
 
+mod best;
 mod config;
 mod net;
+mod observer;
 mod pass;
 mod resident;
+mod schedule;
+mod score;
+mod sources;
+mod split;
 
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 pub use config::Config;
 pub use net::Net;
+pub use observer::{EpochStart, Observer};
 pub use resident::Dataset;
+pub use schedule::{Disappointment, OptimizerState, Phase, Phases, Rule, Schedule};
+pub use score::Score;
 
 use crate::checkpoint::NamedTensor;
 use crate::data::shuffled_order;
 use crate::error::{Error, Result};
 use crate::gpu::{Device, Memory};
-use crate::layers::{Sample, Source};
+use crate::layers::{Part, Sample, Source};
 use crate::plan::Allocation;
 use crate::report::metrics::{EpochRecord, StepRecord};
-use crate::report::progress::Progress;
 use net::RecordedNet;
+use score::mean_loss;
+use sources::Sources;
+use split::Split;
 
-/// Samples of an evaluation step.
-const TEST_BATCH: u32 = 1000;
+/// The largest learning rate that may be asked for.
+pub const MAX_LR: f64 = 1e6;
 
-/// Hears what happens while nets train.
-pub trait Observer {
-    /// A step is done. Steps are reported when their epoch is.
-    fn step(&mut self, record: &StepRecord) -> Result<()>;
-    /// An epoch is done.
-    fn epoch(&mut self, record: &EpochRecord) -> Result<()>;
-    /// Whether to stop now.
-    fn interrupted(&self) -> bool;
-}
+/// A mean loss from which on a training counts as diverged. Nothing that is worth learning starts there: a squared error of
+/// 1e30 is off by 1e15, and the squares of such gradients no longer fit an f32.
+const DIVERGED_LOSS: f64 = 1e30;
 
 /// How a training ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,33 +49,14 @@ pub enum End {
     Interrupted,
 }
 
-/// How a net does on the test data.
-#[derive(Clone, Copy, Debug)]
-pub struct Score {
-    /// The mean loss.
-    pub loss: f64,
-    /// Correctly classified samples; none for regression.
-    pub correct: Option<u64>,
-    /// All samples.
-    pub total: u64,
-}
-
-impl Score {
-    /// Correct samples over all samples.
-    pub fn accuracy(&self) -> Option<f64> {
-        self.correct
-            .map(|correct| correct as f64 / self.total as f64)
-    }
-}
-
 /// Nets on one device and one data set.
 pub struct Trainer<'a> {
     device: &'a Device,
     memory: Memory,
     nets: Vec<Net>,
     config: Config,
-    train: Source,
-    test: Source,
+    split: Split,
+    sources: Sources,
 }
 
 impl<'a> Trainer<'a> {
@@ -78,21 +64,21 @@ impl<'a> Trainer<'a> {
     ///
     /// With no epochs to train, only what evaluation needs is built.
     pub fn new(device: &'a Device, config: Config, dataset: Dataset) -> Result<Self> {
-        let train = dataset.source(dataset.train_count(), config.batch_size);
-        let test = dataset.source(dataset.test_count(), TEST_BATCH);
-        let to_train = (config.epochs > 0).then_some(&train);
+        let split = dataset.split(config.validation)?;
+        let sources = Sources::new(&config, &dataset, &split);
 
         let mut recorded = Vec::new();
         let mut allocation = Allocation::default();
         for (index, name) in config.nets.iter().enumerate() {
             let model = config.build_model(name, &dataset)?;
-            let net = RecordedNet::new(name, model, &config, to_train, &test, device.class());
+            let net = RecordedNet::new(name, model, &config, &sources, device.class());
             allocation.add(index, net.plans());
             recorded.push(net);
         }
 
         let memory = Memory::allocate(device, &allocation)?;
-        dataset.upload(device, &memory, to_train.is_some())?;
+        sources.write_orders(device, &memory, &split);
+        dataset.upload(device, &memory, sources.train.is_some())?;
         let mut nets = Vec::new();
         for (index, net) in recorded.into_iter().enumerate() {
             let net = net.compile(device, &memory, index)?;
@@ -104,8 +90,8 @@ impl<'a> Trainer<'a> {
             memory,
             nets,
             config,
-            train,
-            test,
+            split,
+            sources,
         })
     }
 
@@ -126,11 +112,32 @@ impl<'a> Trainer<'a> {
 
     /// Trains every net for the configured epochs, all on the same batches.
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<End> {
+        let end = self.epochs(observer)?;
+        if self.config.reload_best {
+            for net in &self.nets {
+                net.reload_best(self.device, &self.memory);
+            }
+        }
+        Ok(end)
+    }
+
+    /// Loss and accuracy of net number `index` on the test data.
+    pub fn evaluate(&mut self, index: usize) -> Result<Score> {
+        self.score(index, self.sources.test)
+    }
+
+    fn epochs(&mut self, observer: &mut dyn Observer) -> Result<End> {
         for epoch in 1..=self.config.epochs {
+            if self.nets.iter().all(|net| net.stopped) {
+                break;
+            }
             let order = self.order(epoch);
             self.memory
                 .write_data(self.device, "train.order", bytemuck::cast_slice(&order));
             for index in 0..self.nets.len() {
+                if self.nets[index].stopped {
+                    continue;
+                }
                 if self.epoch(index, epoch, observer)? == End::Interrupted {
                     return Ok(End::Interrupted);
                 }
@@ -139,108 +146,148 @@ impl<'a> Trainer<'a> {
         Ok(End::Completed)
     }
 
-    /// Loss and accuracy of net number `index` on the test data.
-    pub fn evaluate(&mut self, index: usize) -> Result<Score> {
-        self.set_step("test", 0);
-        let pass = &mut self.nets[index].evaluate;
-        // Nothing interrupts an evaluation, so it always runs to its end.
-        let _ = pass.run(self.device, &mut |_| ControlFlow::Continue(()))?;
-        let losses: Vec<f32> = self.memory.read_data(self.device, "test.losses")?;
-        let correct = match self.test.sample {
-            Sample::Row { .. } => None,
-            Sample::Image { .. } => {
-                let counts: Vec<u32> = self.memory.read_data(self.device, "test.correct")?;
-                Some(counts.into_iter().map(u64::from).sum())
-            }
-        };
-        Ok(Score {
-            loss: mean_loss(&losses, &self.test),
-            correct,
-            total: self.test.count.into(),
-        })
-    }
-
     fn epoch(&mut self, index: usize, epoch: usize, observer: &mut dyn Observer) -> Result<End> {
-        let steps = self.train.steps();
-        let steps_before = (epoch as u64 - 1) * u64::from(steps);
-        let schedule = self.nets[index].schedule(self.config.lr, steps_before + 1, steps);
+        let source = self.train_source();
+        let lr = self.nets[index].course.lr();
+        let schedule = self.nets[index].next_steps(source.steps());
         self.memory.write_data(
             self.device,
             "train.schedule",
             bytemuck::cast_slice(&schedule),
         );
+        let steps_before = (epoch as u64 - 1) * u64::from(source.steps());
         self.set_step("train", steps_before);
 
         let started = Instant::now();
-        let Some(progress) = self.train_steps(index, epoch, &*observer)? else {
+        if self.train_steps(index, epoch, observer)?.is_break() {
             return Ok(End::Interrupted);
-        };
+        }
         let seconds = started.elapsed().as_secs_f64();
 
         let net = self.nets[index].name().to_owned();
         let losses: Vec<f32> = self.memory.read_data(self.device, "train.losses")?;
         for (step, &loss) in (steps_before + 1..).zip(&losses) {
-            let lr = self.config.lr as f32;
             observer.step(&StepRecord {
                 net: net.clone(),
                 epoch,
                 step,
                 loss,
-                lr,
+                lr: lr as f32,
             })?;
         }
+        let validation = self.sources.validation;
+        let validation = validation
+            .map(|source| self.score(index, source))
+            .transpose()?;
         let test = self.evaluate(index)?;
         let record = EpochRecord {
             net,
             epoch,
-            train_loss: mean_loss(&losses, &self.train),
+            lr,
+            train_loss: mean_loss(&losses, &source),
+            validation_loss: validation.map(|score| score.loss),
+            validation_accuracy: validation.and_then(|score| score.accuracy()),
             test_loss: test.loss,
             test_accuracy: test.accuracy(),
             seconds,
-            images_per_second: f64::from(self.train.count) / seconds,
+            images_per_second: f64::from(source.count) / seconds,
         };
         observer.epoch(&record)?;
-        progress.finish(&record);
-        self.refuse_divergence(&record)?;
+        refuse_divergence(&record)?;
+        self.prepare_next(index, &record, observer)?;
         Ok(End::Completed)
     }
 
-    /// The steps of an epoch, nothing read back between them. `None` if the user stopped them.
+    /// The steps of an epoch, nothing read back between them, unless the user stops them.
     fn train_steps(
         &mut self,
         index: usize,
         epoch: usize,
-        observer: &dyn Observer,
-    ) -> Result<Option<Progress>> {
+        observer: &mut dyn Observer,
+    ) -> Result<ControlFlow<()>> {
+        let source = self.train_source();
         let net = &mut self.nets[index];
-        let progress = Progress::epoch(
-            net.name(),
+        observer.started(&EpochStart {
+            net: net.name(),
             epoch,
-            self.config.epochs,
-            self.train.steps().into(),
-        )
-        .batch_size(self.train.batch_size.into());
-        let pass = net
-            .train
-            .as_mut()
-            .expect("a trainer with epochs has training plans");
-        let end = pass.run(self.device, &mut |done| {
-            progress.advance_to(done.into());
-            if observer.interrupted() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        })?;
-        Ok(end.is_continue().then_some(progress))
+            epochs: self.config.epochs,
+            steps: source.steps(),
+            batch_size: source.batch_size,
+        });
+        let pass = net.train.as_mut().expect("there is a source to train on");
+        pass.run(self.device, &mut |done| observer.advanced(done))
     }
 
-    fn order(&self, epoch: usize) -> Vec<u32> {
-        if self.config.shuffle {
-            shuffled_order(self.train.count as usize, self.config.seed, epoch as u64)
-        } else {
-            (0..self.train.count).collect()
+    /// Does what the score of an epoch calls for before the next: keeps or reloads weights, sets the learning rate, renews
+    /// the optimiser, or stops.
+    fn prepare_next(
+        &mut self,
+        index: usize,
+        record: &EpochRecord,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let (device, memory) = (self.device, &self.memory);
+        let net = &mut self.nets[index];
+        let (epoch, score) = (record.epoch, record.score());
+        if net.best.hear(epoch, score) && self.config.reload_best {
+            net.keep_best(device, memory)?;
         }
+        let next = net.course.finish(epoch, score);
+        if next.phase_ended && self.config.reload_best {
+            net.reload_best(device, memory);
+        }
+        if next.optimizer == OptimizerState::Fresh {
+            net.renew_optimizer(device, memory);
+        }
+        let patience = self.config.patience.unwrap_or(usize::MAX);
+        if net.best.age(epoch) >= patience && epoch < self.config.epochs {
+            net.stopped = true;
+            observer.stopped(net.name(), epoch);
+        }
+        Ok(())
+    }
+
+    /// Loss and accuracy of net number `index` on the samples of an evaluation.
+    fn score(&mut self, index: usize, source: Source) -> Result<Score> {
+        self.set_step("test", 0);
+        let net = &mut self.nets[index];
+        let pass = match source.part {
+            Part::Validation => net.validate.as_mut(),
+            _ => Some(&mut net.test),
+        };
+        let pass = pass.expect("there is a pass for every source");
+        // Nothing interrupts an evaluation, so it always runs to its end.
+        let _ = pass.run(self.device, &mut |_| ControlFlow::Continue(()))?;
+        let label = |name: &str| format!("{}.{name}", source.part.prefix());
+        let losses: Vec<f32> = self.memory.read_data(self.device, &label("losses"))?;
+        let correct = match source.sample {
+            Sample::Row { .. } => None,
+            Sample::Image { .. } => {
+                let counts: Vec<u32> = self.memory.read_data(self.device, &label("correct"))?;
+                Some(counts.into_iter().map(u64::from).sum())
+            }
+        };
+        Ok(Score {
+            loss: mean_loss(&losses, &source),
+            correct,
+            total: source.count.into(),
+        })
+    }
+
+    fn train_source(&self) -> Source {
+        self.sources.train.expect("there are epochs to train")
+    }
+
+    /// The training samples in the order of an epoch.
+    fn order(&self, epoch: usize) -> Vec<u32> {
+        let train = &self.split.train;
+        if !self.config.shuffle {
+            return train.clone();
+        }
+        shuffled_order(train.len(), self.config.seed, epoch as u64)
+            .into_iter()
+            .map(|place| train[place as usize])
+            .collect()
     }
 
     /// Sets the device's step state of a mode: seed, step of the epoch, step of the training.
@@ -253,29 +300,27 @@ impl<'a> Trainer<'a> {
             bytemuck::cast_slice(&state),
         );
     }
-
-    fn refuse_divergence(&self, record: &EpochRecord) -> Result<()> {
-        if record.train_loss.is_finite() && record.test_loss.is_finite() {
-            return Ok(());
-        }
-        Err(Error::training(
-            format!(
-                "{}: the training diverged in epoch {}, its loss is not a number",
-                record.net, record.epoch
-            ),
-            format!("use a smaller --lr than {}", self.config.lr),
-        ))
-    }
 }
 
-/// The mean over samples of losses that are means over steps.
-fn mean_loss(losses: &[f32], source: &Source) -> f64 {
-    let samples =
-        |step: usize| (source.count - step as u32 * source.batch_size).min(source.batch_size);
-    let sum: f64 = losses
-        .iter()
-        .enumerate()
-        .map(|(step, &loss)| f64::from(loss) * f64::from(samples(step)))
-        .sum();
-    sum / f64::from(source.count)
+fn refuse_divergence(record: &EpochRecord) -> Result<()> {
+    let losses = [
+        Some(record.train_loss),
+        record.validation_loss,
+        Some(record.test_loss),
+    ];
+    // A loss that is not a number is not below the bound either.
+    if losses
+        .into_iter()
+        .flatten()
+        .all(|loss| loss < DIVERGED_LOSS)
+    {
+        return Ok(());
+    }
+    Err(Error::training(
+        format!(
+            "{}: the training diverged in epoch {}, its loss is not a number or beyond all bounds",
+            record.net, record.epoch
+        ),
+        format!("use a smaller --lr than {}", record.lr),
+    ))
 }

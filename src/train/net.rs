@@ -1,11 +1,13 @@
-//! One net on the device: its passes, its weights in and out.
+//! One net on the device: its passes, its optimiser, its weights in and out.
 
+use super::best::Best;
 use super::config::Config;
 use super::pass::{Pass, PassPlans};
+use super::schedule::Course;
+use super::sources::Sources;
 use crate::checkpoint::NamedTensor;
 use crate::error::Result;
 use crate::gpu::{Device, Memory};
-use crate::layers::Source;
 use crate::models::{self, Model};
 use crate::optim::{Optimizer, ScheduleEntry};
 use crate::plan::{AdapterClass, Plan};
@@ -16,58 +18,65 @@ pub(super) struct RecordedNet {
     name: String,
     model: Model,
     optimizer: Box<dyn Optimizer>,
+    course: Course,
     train: Option<PassPlans>,
-    evaluate: PassPlans,
+    validate: Option<PassPlans>,
+    test: PassPlans,
 }
 
 impl RecordedNet {
-    /// Records the evaluation of `model` and, if there is a source for it, the training.
+    /// Records the passes of `model` over the sources that there are.
     pub fn new(
         name: &str,
         model: Model,
         config: &Config,
-        train: Option<&Source>,
-        test: &Source,
+        sources: &Sources,
         class: AdapterClass,
     ) -> Self {
         let optimizer = config.optimizer();
-        let train = train.map(|source| {
-            PassPlans::record(source, |batch| {
-                steps::train_plan(&model, source, batch, &*optimizer, class)
+        let train = sources.train.map(|source| {
+            PassPlans::record(&source, |batch| {
+                steps::train_plan(&model, &source, batch, &*optimizer, class)
             })
         });
-        let evaluate = PassPlans::record(test, |batch| {
-            steps::evaluate_plan(&model, test, batch, class)
-        });
+        let evaluate = |source| {
+            PassPlans::record(&source, |batch| {
+                steps::evaluate_plan(&model, &source, batch, class)
+            })
+        };
+        let validate = sources.validation.map(evaluate);
+        let test = evaluate(sources.test);
+        let schedule = config.schedule_of(name);
         Self {
             name: name.to_owned(),
             model,
             optimizer,
+            course: Course::new(schedule, config.lr, config.epochs, config.seed),
             train,
-            evaluate,
+            validate,
+            test,
         }
     }
 
     pub fn plans(&self) -> impl Iterator<Item = &Plan> {
-        self.train
-            .iter()
-            .chain([&self.evaluate])
-            .flat_map(PassPlans::plans)
+        let passes = self.train.iter().chain(&self.validate).chain([&self.test]);
+        passes.flat_map(PassPlans::plans)
     }
 
     pub fn compile(self, device: &Device, memory: &Memory, index: usize) -> Result<Net> {
-        let train = self
-            .train
-            .map(|plans| plans.compile(device, memory, index))
-            .transpose()?;
-        let evaluate = self.evaluate.compile(device, memory, index)?;
+        let compile = |plans: PassPlans| plans.compile(device, memory, index);
         Ok(Net {
             name: self.name,
             index,
             model: self.model,
             optimizer: self.optimizer,
-            train,
-            evaluate,
+            optimizer_steps: 0,
+            course: self.course,
+            best: Best::new(),
+            stopped: false,
+            train: self.train.map(compile).transpose()?,
+            validate: self.validate.map(compile).transpose()?,
+            test: compile(self.test)?,
         })
     }
 }
@@ -78,8 +87,15 @@ pub struct Net {
     index: usize,
     model: Model,
     optimizer: Box<dyn Optimizer>,
+    /// Steps since the optimiser was new.
+    optimizer_steps: u64,
+    pub(super) course: Course,
+    pub(super) best: Best,
+    /// Whether it is not trained any more.
+    pub(super) stopped: bool,
     pub(super) train: Option<Pass>,
-    pub(super) evaluate: Pass,
+    pub(super) validate: Option<Pass>,
+    pub(super) test: Pass,
 }
 
 impl Net {
@@ -93,11 +109,35 @@ impl Net {
         &self.model
     }
 
-    /// What the steps of an epoch need from the host, the first of them being step `first` of the training, from 1.
-    pub(super) fn schedule(&self, lr: f64, first: u64, steps: u32) -> Vec<ScheduleEntry> {
-        (0..u64::from(steps))
-            .map(|step| self.optimizer.schedule(lr as f32, first + step))
+    /// What the next `steps` steps, an epoch, need from the host.
+    pub(super) fn next_steps(&mut self, steps: u32) -> Vec<ScheduleEntry> {
+        let lr = self.course.lr() as f32;
+        let first = self.optimizer_steps + 1;
+        self.optimizer_steps += u64::from(steps);
+        (first..=self.optimizer_steps)
+            .map(|step| self.optimizer.schedule(lr, step))
             .collect()
+    }
+
+    /// Makes the optimiser a new one, without momentum and moments.
+    pub(super) fn renew_optimizer(&mut self, device: &Device, memory: &Memory) {
+        self.optimizer_steps = 0;
+        for label in self.optimizer.state() {
+            memory.clear_state(device, self.index, label);
+        }
+    }
+
+    /// Keeps a copy of the weights as those of the best epoch.
+    pub(super) fn keep_best(&mut self, device: &Device, memory: &Memory) -> Result<()> {
+        self.best.values = Some(memory.read_values(device, self.index)?);
+        Ok(())
+    }
+
+    /// Goes back to the weights of the best epoch, if there was one.
+    pub(super) fn reload_best(&self, device: &Device, memory: &Memory) {
+        if let Some(values) = &self.best.values {
+            memory.write_values(device, self.index, values);
+        }
     }
 
     /// Draws the parameters, or reads them from a file, and writes them to the device.

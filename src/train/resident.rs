@@ -1,9 +1,11 @@
 //! A data set on its way to the device.
 
+use super::split::Split;
 use crate::data::{ImageSet, Images, Table};
 use crate::error::Result;
 use crate::gpu::{Device, Memory};
-use crate::layers::{Sample, Source};
+use crate::layers::{Part, Sample, Source};
+use crate::recipe::Validation;
 
 /// A data set of either kind, on the host.
 pub enum Dataset {
@@ -68,20 +70,31 @@ impl Dataset {
         }
     }
 
-    /// How plans see one half of it.
-    pub fn source(&self, count: usize, batch_size: u32) -> Source {
-        let count = count as u32;
+    /// Which training samples are trained on and which are held out.
+    ///
+    /// # Errors
+    /// `Error::Usage` if nothing is left to train on.
+    pub fn split(&self, validation: Validation) -> Result<Split> {
+        Split::new(self.train_count(), 0, validation)
+    }
+
+    /// How plans see a pass over `count` of the samples.
+    pub fn source(&self, part: Part, count: usize, batch_size: u32) -> Source {
+        let resident = match part {
+            Part::Train | Part::Validation => self.train_count(),
+            Part::Test => self.test_count(),
+        };
         Source {
+            part,
             sample: self.sample(),
-            count,
-            batch_size: batch_size.min(count),
+            resident: resident as u32,
+            count: count as u32,
+            batch_size: batch_size.min(count as u32),
         }
     }
 
     /// Writes it to the device, with or without the training half, and lets go of the host's copy.
     pub fn upload(self, device: &Device, memory: &Memory, with_train: bool) -> Result<()> {
-        let test_order: Vec<u32> = (0..self.test_count() as u32).collect();
-        memory.write_data(device, "test.order", bytemuck::cast_slice(&test_order));
         match self {
             Self::Images(set) => {
                 let scale = set.std.iter().map(|std| 1.0 / (255.0 * std));

@@ -15,15 +15,18 @@ const ROUNDINGS: f64 = 8.0;
 
 pub fn adam_matches_its_twin(bench: &Bench) {
     check(bench, Adam::default());
-    check(
-        bench,
-        Adam {
-            beta1: 0.8,
-            beta2: 0.99,
-            eps: 1e-3,
-            weight_decay: 0.01,
-        },
-    );
+    for decoupled in [false, true] {
+        check(
+            bench,
+            Adam {
+                beta1: 0.8,
+                beta2: 0.99,
+                eps: 1e-3,
+                weight_decay: 0.01,
+                decoupled,
+            },
+        );
+    }
 }
 
 fn check(bench: &Bench, optimizer: Adam) {
@@ -70,8 +73,10 @@ fn check(bench: &Bench, optimizer: Adam) {
                 beta2: optimizer.beta2,
                 eps: optimizer.eps,
                 weight_decay: optimizer.weight_decay,
+                decoupled: optimizer.decoupled,
             };
             let gradients = doubles(&gradients);
+            let before = expected.parameter.clone();
             adam::update(&twin(lr.into()), t, &mut expected, &gradients);
             adam::update(
                 &twin(-f64::from(lr)),
@@ -89,6 +94,7 @@ fn check(bench: &Bench, optimizer: Adam) {
                 let relative = 0.5 * relative_v + SQUARE_ROOT + 3.0 * DIVISION + 6.0 * EPS;
                 *error += size * (share * scale.m[index] + relative * expected.m[index].abs())
                     + EPS * expected.parameter[index].abs()
+                    + decay_error(&optimizer, lr) * before[index].abs()
                     + TINY;
             }
             let got = |label| doubles(&open.read_named::<f32>(label));
@@ -105,5 +111,14 @@ fn check(bench: &Bench, optimizer: Adam) {
                 |index| parameter_error[index],
             );
         }
+    }
+}
+
+/// Relative error of a parameter from which decoupled decay was taken: its coefficients and products, and the difference.
+fn decay_error(optimizer: &Adam, lr: f32) -> f64 {
+    if optimizer.decoupled {
+        EPS * (1.0 + 4.0 * f64::from(lr) * optimizer.weight_decay)
+    } else {
+        0.0
     }
 }

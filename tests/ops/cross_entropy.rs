@@ -1,6 +1,6 @@
 //! The classification loss: value, right answers and gradient, in the step's own place.
 
-use spinalnet::layers::{Sample, Source};
+use spinalnet::layers::{Part, Sample, Source};
 use spinalnet::loss::cross_entropy;
 use spinalnet::plan::{Mode, Parameters, Tape};
 
@@ -55,15 +55,12 @@ pub fn cross_entropy_matches_its_twin(bench: &Bench) {
 }
 
 fn check(bench: &Bench, (batch, classes, size): Case, mode: Mode) {
-    let source = Source {
-        sample: Sample::Image {
-            height: 1,
-            width: 1,
-            channels: 1,
-        },
-        count: STEPS * batch as u32,
-        batch_size: batch as u32,
+    let sample = Sample::Image {
+        height: 1,
+        width: 1,
+        channels: 1,
     };
+    let source = Source::whole(Part::Train, sample, STEPS * batch as u32, batch as u32);
     let mut tape = Tape::new("loss", &Parameters::default(), mode);
     let logits = tape.tensor("logits", [batch as u32, classes as u32]);
     let labels = tape.input("labels", [batch as u32]);

@@ -1,7 +1,7 @@
 //! Fetching a batch from the resident data set.
 
 use proptest::prelude::*;
-use spinalnet::layers::{Sample, Source};
+use spinalnet::layers::{Part, Sample, Source};
 use spinalnet::plan::{Mode, Parameters, Tape};
 
 use crate::common::tolerance::{EPS, assert_exact, assert_within};
@@ -16,8 +16,38 @@ fn batches() -> impl Strategy<Value = (u32, u32, bool)> {
     (1..20u32).prop_flat_map(|full| (Just(full), 0..full, any::<bool>()))
 }
 
-fn mode(train: bool) -> Mode {
-    if train { Mode::Train } else { Mode::Evaluate }
+/// The mode and the buffer of its step.
+fn mode(train: bool) -> (Mode, &'static str) {
+    if train {
+        (Mode::Train, "train.step")
+    } else {
+        (Mode::Evaluate, "test.step")
+    }
+}
+
+/// A pass over all training samples, or over all but three of them as held-out ones.
+fn pass(train: bool, full: u32, batch: u32) -> Source {
+    let count = (STEPS - 1) * full + batch;
+    let (part, resident) = if train {
+        (Part::Train, count)
+    } else {
+        (Part::Validation, count + 3)
+    };
+    let sample = Sample::Row {
+        features: 1,
+        targets: 1,
+    };
+    Source {
+        resident,
+        ..Source::whole(part, sample, count, full)
+    }
+}
+
+/// The order of a pass: each sample at most once.
+fn order(source: &Source, random: &mut Random) -> Vec<u32> {
+    let mut order = random.permutation(source.resident as usize);
+    order.truncate(source.count as usize);
+    order
 }
 
 /// An image of an odd number of bytes starts at any byte of a word, and so does its label.
@@ -41,15 +71,14 @@ pub fn images_match_their_twin(bench: &Bench) {
                     width,
                     channels,
                 },
-                count: (STEPS - 1) * full + batch,
-                batch_size: full,
+                ..pass(train, full, batch)
             };
-            let mut tape = Tape::new("gather", &Parameters::default(), mode(train));
+            let (mode, step) = mode(train);
+            let mut tape = Tape::new("gather", &Parameters::default(), mode);
             let fetched = source.record(&mut tape, batch);
-            let prefix = tape.mode().prefix();
 
             let mut random = Random(10);
-            let count = source.count as usize;
+            let count = source.resident as usize;
             let mut bytes = |count: usize| {
                 (0..count)
                     .map(|_| random.below(256) as u8)
@@ -59,7 +88,7 @@ pub fn images_match_their_twin(bench: &Bench) {
                 bytes(count * (height * width * channels) as usize),
                 bytes(count),
             );
-            let order = random.permutation(count);
+            let order = order(&source, &mut random);
             let twin = Gather {
                 batch: batch as usize,
                 pixels: (height * width) as usize,
@@ -77,10 +106,10 @@ pub fn images_match_their_twin(bench: &Bench) {
             let expected = gather::forward(&twin, &images, &order);
 
             for open in bench.open(&tape.finish()) {
-                open.write_named(&format!("{prefix}.images"), &images);
-                open.write_named(&format!("{prefix}.labels"), &labels);
-                open.write_named(&format!("{prefix}.order"), &order);
-                open.write_named(&format!("{prefix}.step"), &[0, STEPS - 1, 0, 0]);
+                open.write_named("train.images", &images);
+                open.write_named("train.labels", &labels);
+                open.write_named(&format!("{}.order", source.part.prefix()), &order);
+                open.write_named(step, &[0, STEPS - 1, 0, 0]);
                 open.write_named("normalisation", &normalisation);
                 open.run();
                 // Scale, shift, their product and their sum round.
@@ -114,17 +143,16 @@ pub fn rows_are_copied(bench: &Bench) {
             let batch = full - lacking;
             let source = Source {
                 sample: Sample::Row { features, targets },
-                count: (STEPS - 1) * full + batch,
-                batch_size: full,
+                ..pass(train, full, batch)
             };
-            let mut tape = Tape::new("gather", &Parameters::default(), mode(train));
+            let (mode, step) = mode(train);
+            let mut tape = Tape::new("gather", &Parameters::default(), mode);
             let fetched = source.record(&mut tape, batch);
-            let prefix = tape.mode().prefix();
 
             let mut random = Random(11);
-            let inputs = random.values(Draw::Uniform, (source.count * features) as usize);
-            let wanted = random.values(Draw::Uniform, (source.count * targets) as usize);
-            let order = random.permutation(source.count as usize);
+            let inputs = random.values(Draw::Uniform, (source.resident * features) as usize);
+            let wanted = random.values(Draw::Uniform, (source.resident * targets) as usize);
+            let order = order(&source, &mut random);
             let rows = &order[((STEPS - 1) * full) as usize..];
             let picked = |values: &[f32], columns: u32| -> Vec<f64> {
                 let columns = columns as usize;
@@ -133,10 +161,10 @@ pub fn rows_are_copied(bench: &Bench) {
                     .collect()
             };
             for open in bench.open(&tape.finish()) {
-                open.write_named(&format!("{prefix}.inputs"), &inputs);
-                open.write_named(&format!("{prefix}.targets"), &wanted);
-                open.write_named(&format!("{prefix}.order"), &order);
-                open.write_named(&format!("{prefix}.step"), &[0, STEPS - 1, 0, 0]);
+                open.write_named("train.inputs", &inputs);
+                open.write_named("train.targets", &wanted);
+                open.write_named(&format!("{}.order", source.part.prefix()), &order);
+                open.write_named(step, &[0, STEPS - 1, 0, 0]);
                 open.run();
                 assert_exact(
                     "x",

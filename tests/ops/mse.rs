@@ -1,6 +1,6 @@
 //! The regression loss: value and gradient, in the step's own place.
 
-use spinalnet::layers::{Sample, Source};
+use spinalnet::layers::{Part, Sample, Source};
 use spinalnet::loss::mse;
 use spinalnet::plan::{Mode, Parameters, Tape};
 
@@ -21,14 +21,11 @@ pub fn mse_matches_its_twin(bench: &Bench) {
 }
 
 fn check(bench: &Bench, batch: u32, targets: u32, mode: Mode) {
-    let source = Source {
-        sample: Sample::Row {
-            features: 1,
-            targets,
-        },
-        count: 2 * batch,
-        batch_size: batch,
+    let sample = Sample::Row {
+        features: 1,
+        targets,
     };
+    let source = Source::whole(Part::Train, sample, 2 * batch, batch);
     let mut tape = Tape::new("loss", &Parameters::default(), mode);
     let y = tape.tensor("y", [batch, targets]);
     let wanted = tape.input("targets", [batch, targets]);

@@ -10,15 +10,21 @@ use crate::reference::sgd;
 const STEPS: u32 = 5;
 
 /// Roundings that a gradient goes through in one step: the coefficient, its product and two sums on the way to the
-/// velocity, then the product and the sum of the parameter.
-const ROUNDINGS: f64 = 7.0;
+/// velocity, Nesterov's product and sum, then the product and the sum of the parameter.
+const ROUNDINGS: f64 = 9.0;
 
 pub fn sgd_matches_its_twin(bench: &Bench) {
-    for (momentum, weight_decay) in [(0.0, 0.0), (0.5, 0.0), (0.9, 0.01)] {
+    for (momentum, nesterov, weight_decay) in [
+        (0.0, false, 0.0),
+        (0.5, false, 0.0),
+        (0.9, false, 0.01),
+        (0.9, true, 0.01),
+    ] {
         check(
             bench,
             Sgd {
                 momentum,
+                nesterov,
                 weight_decay,
             },
         );
@@ -58,6 +64,7 @@ fn check(bench: &Bench, optimizer: Sgd) {
             let twin = |lr: f64| sgd::Sgd {
                 lr,
                 momentum: optimizer.momentum,
+                nesterov: optimizer.nesterov,
                 weight_decay: optimizer.weight_decay,
             };
             let gradients = doubles(&gradients);

@@ -1,4 +1,5 @@
-//! Twin of `shaders/adam.wgsl`: Adam (Kingma and Ba, arXiv 1412.6980) as `torch.optim.Adam`.
+//! Twin of `shaders/adam.wgsl`: Adam (Kingma and Ba, arXiv 1412.6980) as `torch.optim.Adam` and, decoupled,
+//! `torch.optim.AdamW`.
 
 /// Hyper-parameters.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +14,8 @@ pub struct Adam {
     pub eps: f64,
     /// L2 penalty: added to the gradient as `weight_decay * parameter`.
     pub weight_decay: f64,
+    /// Whether instead the parameter is multiplied by `1 - lr * weight_decay` before the step.
+    pub decoupled: bool,
 }
 
 /// Parameters with their two moments, which start at 0.
@@ -32,7 +35,12 @@ pub fn update(adam: &Adam, t: i32, state: &mut State, dparameter: &[f64]) {
     let correction1 = 1.0 - adam.beta1.powi(t);
     let correction2 = 1.0 - adam.beta2.powi(t);
     for i in 0..dparameter.len() {
-        let gradient = dparameter[i] + adam.weight_decay * state.parameter[i];
+        let mut gradient = dparameter[i];
+        if adam.decoupled {
+            state.parameter[i] *= 1.0 - adam.lr * adam.weight_decay;
+        } else {
+            gradient += adam.weight_decay * state.parameter[i];
+        }
         state.m[i] = adam.beta1 * state.m[i] + (1.0 - adam.beta1) * gradient;
         state.v[i] = adam.beta2 * state.v[i] + (1.0 - adam.beta2) * gradient * gradient;
         let mean = state.m[i] / correction1;

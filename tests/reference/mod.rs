@@ -15,6 +15,7 @@
 pub mod activation;
 pub mod adam;
 pub mod add;
+pub mod clip;
 pub mod concat;
 pub mod conv2d;
 pub mod cross_entropy;

@@ -1,8 +1,9 @@
 //! The data set that a configuration names, on the host.
 
-use crate::data::{self, regression};
-use crate::error::Result;
+use crate::data::{self, ImageSet, regression};
+use crate::error::{Error, Result};
 use crate::experiment::{DataKind, Experiment};
+use crate::recipe::Normalization;
 use crate::train::{Config, Dataset};
 
 /// Loads the data set that a configuration names.
@@ -12,6 +13,7 @@ pub fn load(config: &Config, experiment: &Experiment) -> Result<Dataset> {
             let mut set = data::load(&config.data)?;
             set.truncate_train(config.limit_train.unwrap_or(usize::MAX));
             set.test.truncate(config.limit_test.unwrap_or(usize::MAX));
+            normalize(&mut set, config.normalization)?;
             Ok(Dataset::Images(set))
         }
         DataKind::Regression => {
@@ -30,4 +32,25 @@ pub fn load(config: &Config, experiment: &Experiment) -> Result<Dataset> {
             })
         }
     }
+}
+
+/// Replaces the mean and deviation that the data set brings. One number counts for every channel.
+fn normalize(set: &mut ImageSet, normalization: Normalization) -> Result<()> {
+    let Some((mean, std)) = normalization.statistics() else {
+        return Ok(());
+    };
+    let channels = set.train.channels;
+    if mean.len() != 1 && mean.len() != channels {
+        return Err(Error::usage(
+            format!(
+                "--normalize: it is for {} channels, and {} has {channels}",
+                mean.len(),
+                set.name
+            ),
+            "use mnist, half, none or data-set",
+        ));
+    }
+    let of_channel = |values: &[f32]| values.iter().copied().cycle().take(channels).collect();
+    (set.mean, set.std) = (of_channel(mean), of_channel(std));
+    Ok(())
 }

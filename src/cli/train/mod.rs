@@ -3,6 +3,7 @@
 mod config;
 pub mod dataset;
 mod files;
+pub mod recipe_flags;
 mod recorder;
 mod summary;
 
@@ -14,9 +15,10 @@ use clap::builder::{RangedU64ValueParser, StringValueParser, TypedValueParser};
 use super::device::DeviceFlags;
 use super::output::note;
 use crate::error::{Error, Result};
-use crate::experiment::{self, OptimizerName};
+use crate::experiment;
 use crate::report::run_folder::RunFolder;
 use crate::train::{End, Trainer};
+use recipe_flags::RecipeFlags;
 use recorder::Recorder;
 
 /// Flags of `spinal train`.
@@ -41,43 +43,17 @@ pub struct Train {
     /// Keep the file order of the training samples
     #[arg(long, help_heading = "Data")]
     no_shuffle: bool,
-    /// Passes over the training data; 0 writes the initial weights and evaluates them
-    #[arg(long, value_name = "N", help_heading = "Recipe")]
-    epochs: Option<u32>,
-    /// Samples of a step
-    #[arg(long, value_name = "N", help_heading = "Recipe", value_parser = clap::value_parser!(u32).range(1..=8192))]
-    batch_size: Option<u32>,
-    /// The optimiser
-    #[arg(long, value_enum, help_heading = "Recipe")]
-    optimizer: Option<OptimizerName>,
-    /// The learning rate
-    #[arg(
-        long,
-        value_name = "RATE",
-        help_heading = "Recipe",
-        allow_negative_numbers = true
-    )]
-    lr: Option<f64>,
-    /// SGD's momentum
-    #[arg(
-        long,
-        value_name = "FRACTION",
-        help_heading = "Recipe",
-        allow_negative_numbers = true
-    )]
-    momentum: Option<f64>,
-    /// Determines initial weights, order and dropout masks
+    /// Determines initial weights, order, dropout masks and random learning rates
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Recipe", value_parser = seed_parser())]
     seed: u64,
-    /// Leave the nets' dropout out
-    #[arg(long, help_heading = "Recipe")]
-    no_dropout: bool,
     /// Start from these weights instead of random ones (with one net)
     #[arg(long, value_name = "FILE.safetensors", help_heading = "Recipe", value_parser = path_parser())]
     init: Option<PathBuf>,
     /// The run folder; a fresh one under runs/ if not given
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    recipe: RecipeFlags,
     #[command(flatten)]
     device: DeviceFlags,
 }
@@ -87,6 +63,9 @@ impl Train {
     pub fn run(&self) -> Result<()> {
         let experiment = experiment::find(&self.experiment)?;
         let config = self.config(experiment)?;
+        if let Some(path) = &self.out {
+            RunFolder::check(path)?;
+        }
         let dataset = dataset::load(&config, experiment)?;
         let device = self.device.open()?;
         let mut trainer = Trainer::new(&device, config.clone(), dataset)?;

@@ -1,20 +1,23 @@
-//! What a run leaves on disk while it goes on.
+//! What a run leaves on disk and shows while it goes on.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cli::output::note;
 use crate::error::Result;
 use crate::report::metrics::{EpochRecord, Metrics, StepRecord};
+use crate::report::progress::Progress;
 use crate::report::run_folder::RunFolder;
-use crate::train::Observer;
+use crate::train::{EpochStart, Observer};
 
-/// Writes the run to disk while it goes on.
+/// Writes the run to disk and shows it while it goes on.
 pub struct Recorder {
     metrics: Metrics,
     /// The epochs so far, of all nets.
     pub epochs: Vec<EpochRecord>,
     interrupted: Arc<AtomicBool>,
+    progress: Option<Progress>,
 }
 
 impl Recorder {
@@ -32,6 +35,7 @@ impl Recorder {
             metrics: Metrics::open(&folder.metrics())?,
             epochs: Vec::new(),
             interrupted,
+            progress: None,
         })
     }
 
@@ -42,16 +46,38 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
+    fn started(&mut self, epoch: &EpochStart) {
+        let progress = Progress::epoch(epoch.net, epoch.epoch, epoch.epochs, epoch.steps.into());
+        self.progress = Some(progress.batch_size(epoch.batch_size.into()));
+    }
+
+    fn advanced(&mut self, steps: u32) -> ControlFlow<()> {
+        if let Some(progress) = &self.progress {
+            progress.advance_to(steps.into());
+        }
+        if self.interrupted.load(Ordering::Relaxed) {
+            self.progress = None;
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+
     fn step(&mut self, record: &StepRecord) -> Result<()> {
         self.metrics.step(record)
     }
 
     fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
         self.epochs.push(record.clone());
-        self.metrics.epoch(record)
+        self.metrics.epoch(record)?;
+        if let Some(progress) = self.progress.take() {
+            progress.finish(record);
+        }
+        Ok(())
     }
 
-    fn interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+    fn stopped(&mut self, net: &str, epoch: usize) {
+        note(format!(
+            "{net}: stopped after epoch {epoch}, as it got no better"
+        ));
     }
 }

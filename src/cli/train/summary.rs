@@ -36,7 +36,10 @@ fn initial_record(trainer: &mut Trainer, index: usize, net: &str) -> Result<Epoc
     Ok(EpochRecord {
         net: net.to_owned(),
         epoch: 0,
+        lr: f64::NAN,
         train_loss: f64::NAN,
+        validation_loss: None,
+        validation_accuracy: None,
         test_loss: score.loss,
         test_accuracy: score.accuracy(),
         seconds: 0.0,
