@@ -37,6 +37,7 @@ pub struct Conversion {
     /// The net with the chain.
     pub after: Model,
     layer: String,
+    spinal: ModelOptions,
 }
 
 impl Conversion {
@@ -56,7 +57,13 @@ impl Conversion {
             before: models::build(model, traditional)?,
             after: models::build(model, spinal)?,
             layer: format!("fc{number}"),
+            spinal,
         })
+    }
+
+    /// What the new net changes about the model of its name.
+    pub fn options(&self) -> ModelOptions {
+        self.spinal
     }
 
     /// Inputs of the layer that no group sees: there are some where the groups are fewer than the slices.

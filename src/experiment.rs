@@ -1,7 +1,7 @@
 //! Experiments: a spinal net and its baseline, with the recipe that the paper trains them by.
 
 use crate::error::{Error, Result};
-use crate::recipe::{OptimizerName, Recipe};
+use crate::recipe::{Recipe, recipes};
 
 /// What an experiment is trained on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,45 +17,133 @@ pub enum DataKind {
 pub struct Experiment {
     /// Its name.
     pub name: &'static str,
-    /// The nets; `spinal` and `baseline` are the pair, the others are variants.
+    /// The family of its networks.
+    pub family: &'static str,
+    /// The nets.
     pub nets: &'static [&'static str],
+    /// The nets that `both` stands for; the first is compared with the second.
+    pub pair: &'static [&'static str],
+    /// The nets that are trained unless the user says otherwise: `both` or `all`.
+    pub default_net: &'static str,
     /// What they are trained on.
     pub data: DataKind,
+    /// The data set or function they are trained on unless the user names another.
+    pub default_data: &'static str,
     /// How they are trained.
     pub recipe: Recipe,
+    /// How they are trained on data sets for which the paper has another recipe.
+    pub recipes: &'static [(&'static str, Recipe)],
 }
 
-const MNIST_RECIPE: Recipe = Recipe {
-    epochs: 8,
-    momentum: 0.5,
-    ..Recipe::PLAIN
+/// An experiment on MNIST by the recipe of PyTorch's example; others are written as what they change about it.
+const MNIST: Experiment = Experiment {
+    name: "",
+    family: "",
+    nets: &["spinal", "baseline"],
+    pair: &["spinal", "baseline"],
+    default_net: "both",
+    data: DataKind::Images,
+    default_data: "mnist",
+    recipe: recipes::MNIST_CNN,
+    recipes: &[],
 };
+
+/// A pair of CIFAR networks of a family of their own name.
+const fn cifar(
+    name: &'static str,
+    recipe: Recipe,
+    recipes: &'static [(&'static str, Recipe)],
+) -> Experiment {
+    Experiment {
+        name,
+        family: name,
+        default_data: "cifar10",
+        recipe,
+        recipes,
+        ..MNIST
+    }
+}
 
 /// All experiments.
 pub const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "mnist-cnn",
+        family: "mnist-cnn",
         nets: &["spinal", "baseline", "spinal-w10"],
-        data: DataKind::Images,
-        recipe: MNIST_RECIPE,
+        ..MNIST
     },
+    Experiment {
+        name: "mnist-cnn-ablations",
+        family: "mnist-cnn",
+        nets: &[
+            "spinal",
+            "baseline",
+            "baseline-no-dropout",
+            "fc-equal",
+            "spinal-no-chain",
+            "spinal-full-input",
+        ],
+        default_net: "all",
+        ..MNIST
+    },
+    Experiment {
+        name: "arch2",
+        family: "arch2",
+        nets: &["spinal", "spinal-w50", "spinal-w300"],
+        pair: &["spinal"],
+        recipe: recipes::ARCH2,
+        recipes: recipes::ARCH2_OTHERS,
+        ..MNIST
+    },
+    Experiment {
+        name: "vgg5",
+        family: "vgg5",
+        recipe: recipes::VGG5,
+        recipes: &[("fashion-mnist", recipes::VGG5_FASHION)],
+        ..MNIST
+    },
+    cifar(
+        "cifar-cnn",
+        recipes::CIFAR10_CNN,
+        &[("cifar100", recipes::CIFAR100_CNN)],
+    ),
+    cifar("cifar-vgg11", recipes::CIFAR10_VGG, CIFAR100_VGG),
+    cifar("cifar-vgg13", recipes::CIFAR10_VGG, CIFAR100_VGG),
+    cifar("cifar-vgg16", recipes::CIFAR10_VGG, CIFAR100_VGG),
+    cifar("cifar-vgg19", recipes::CIFAR10_VGG, CIFAR100_VGG),
+    cifar("cifar-resnet18", recipes::CIFAR_RESNET, &[]),
+    cifar("cifar-resnet34", recipes::CIFAR_RESNET, &[]),
+    cifar("wrn-28-10", recipes::WIDE_RESNET, &[]),
+    cifar("wrn-16-8", recipes::WIDE_RESNET, &[]),
     Experiment {
         name: "mlp",
-        nets: &["spinal", "baseline"],
-        data: DataKind::Images,
-        recipe: MNIST_RECIPE,
+        family: "mlp",
+        ..MNIST
     },
     Experiment {
-        name: "regression",
-        nets: &["spinal", "baseline", "spinal-tied"],
-        data: DataKind::Regression,
-        recipe: Recipe {
-            epochs: 200,
-            optimizer: OptimizerName::Adam,
-            ..Recipe::PLAIN
-        },
+        name: "custom",
+        family: "custom",
+        ..MNIST
+    },
+    REGRESSION,
+    Experiment {
+        name: "regression-ablations",
+        default_net: "all",
+        ..REGRESSION
     },
 ];
+
+const CIFAR100_VGG: &[(&str, Recipe)] = &[("cifar100", recipes::CIFAR100_VGG)];
+
+const REGRESSION: Experiment = Experiment {
+    name: "regression",
+    family: "regression",
+    nets: &["spinal", "baseline", "spinal-tied"],
+    data: DataKind::Regression,
+    default_data: "sum",
+    recipe: recipes::REGRESSION,
+    ..MNIST
+};
 
 /// The experiment called `name`.
 pub fn find(name: &str) -> Result<&'static Experiment> {
@@ -74,31 +162,47 @@ pub fn find(name: &str) -> Result<&'static Experiment> {
     })
 }
 
+/// The first experiment that has the model called `name`, and the net that it is there.
+pub fn of_model(name: &str) -> Result<(&'static Experiment, &'static str)> {
+    let candidates = EXPERIMENTS.iter().flat_map(|experiment| {
+        let nets = experiment.nets.iter();
+        nets.map(move |&net| (experiment, net))
+    });
+    let mut found = candidates.filter(|(experiment, net)| experiment.model(net) == name);
+    found.next().ok_or_else(|| {
+        let names: Vec<String> = crate::models::names().collect();
+        Error::usage(
+            format!("--model {name}: there is no such network"),
+            format!("choose one of {}", names.join(", ")),
+        )
+    })
+}
+
 impl Experiment {
-    /// The nets that `--net` asks for: one by its name, or the pair by `both`.
+    /// The nets that `--net` asks for: one by its name, the pair by `both`, or all.
     pub fn select(&self, net: &str) -> Result<Vec<&'static str>> {
-        if net == "both" {
-            return Ok(vec!["spinal", "baseline"]);
+        match net {
+            "both" => return Ok(self.pair.to_vec()),
+            "all" => return Ok(self.nets.to_vec()),
+            _ => {}
         }
         let found = self.nets.iter().find(|name| **name == net);
         found.map(|name| vec![*name]).ok_or_else(|| {
             Error::usage(
                 format!("--net {net}: {} has no such net", self.name),
-                format!("choose both or one of {}", self.nets.join(", ")),
+                format!("choose both, all or one of {}", self.nets.join(", ")),
             )
         })
     }
 
-    /// The data set or function it is trained on unless the user names another.
-    pub fn default_data(&self) -> &'static str {
-        match self.data {
-            DataKind::Images => "mnist",
-            DataKind::Regression => "sum",
-        }
+    /// How its nets are trained on a data set.
+    pub fn recipe_on(&self, data: &str) -> &Recipe {
+        let other = self.recipes.iter().find(|(name, _)| *name == data);
+        other.map_or(&self.recipe, |(_, recipe)| recipe)
     }
-}
 
-/// The name of the model of a net: `EXPERIMENT-NET`.
-pub fn model_name(experiment: &str, net: &str) -> String {
-    format!("{experiment}-{net}")
+    /// The name of the model of a net: `FAMILY-NET`.
+    pub fn model(&self, net: &str) -> String {
+        format!("{}-{net}", self.family)
+    }
 }

@@ -25,11 +25,17 @@ pub struct Predictor<'a> {
     device: &'a Device,
     memory: Memory,
     executable: Executable,
+    normalisation: (Vec<f32>, Vec<f32>),
 }
 
 impl<'a> Predictor<'a> {
-    /// Loads the weights of `model`.
-    pub fn new(device: &'a Device, model: Model, weights: &Path) -> Result<Self> {
+    /// Loads the weights of `model`, whose pixels are normalised by mean and deviation of each channel, or as MNIST's.
+    pub fn new(
+        device: &'a Device,
+        model: Model,
+        weights: &Path,
+        normalisation: Option<(Vec<f32>, Vec<f32>)>,
+    ) -> Result<Self> {
         let values = load_weights(weights, &model.parameters)?;
         let plan = forward_plan(&model, 1, device.class());
         let memory = Memory::allocate(device, &plan.allocation())?;
@@ -39,14 +45,18 @@ impl<'a> Predictor<'a> {
             device,
             memory,
             executable,
+            normalisation: normalisation.unwrap_or((vec![MNIST_MEAN], vec![MNIST_STD])),
         })
     }
 
     /// All classes, the most likely first.
     pub fn predict(&self, picture: &Picture) -> Result<Vec<ClassProbability>> {
+        let (mean, std) = &self.normalisation;
+        let channels = mean.iter().zip(std).cycle();
         let x: Vec<f32> = picture
             .iter()
-            .map(|&byte| (f32::from(byte) / 255.0 - MNIST_MEAN) / MNIST_STD)
+            .zip(channels)
+            .map(|(&byte, (mean, std))| (f32::from(byte) / 255.0 - mean) / std)
             .collect();
         self.memory
             .write_data(self.device, "input", bytemuck::cast_slice(&x));

@@ -1,6 +1,5 @@
 //! `spinal convert`: a hidden layer as a spinal one.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -11,7 +10,7 @@ use super::output::{note, print, print_json};
 use crate::checkpoint;
 use crate::convert::{Conversion, Cost};
 use crate::error::Result;
-use crate::models::load_weights;
+use crate::models::{WeightsMetadata, load_weights};
 use crate::report::number::thousands;
 
 /// Flags of `spinal convert`.
@@ -45,8 +44,9 @@ impl Convert {
         let conversion = Conversion::new(&self.model, self.network.options())?;
         if let (Some(weights), Some(out)) = (&self.weights, &self.out) {
             let before = load_weights(weights, &conversion.before.parameters)?;
-            let metadata = BTreeMap::from([("model".to_owned(), self.model.clone())]);
-            checkpoint::save(out, &conversion.weights(&before), &metadata)?;
+            let mut metadata = WeightsMetadata::read(weights, &self.model)?;
+            metadata.network = conversion.options();
+            checkpoint::save(out, &conversion.weights(&before), &metadata.entries())?;
             note(format!("converted weights: {}", out.display()));
         }
         let report = Report {

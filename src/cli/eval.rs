@@ -6,12 +6,14 @@ use clap::Args;
 use serde::Serialize;
 
 use super::device::DeviceFlags;
+use super::model::ModelFlags;
 use super::output::{print, print_json};
+use super::train::data_flags::DataFlags;
 use super::train::dataset;
-use crate::error::{Error, Result};
-use crate::experiment::{EXPERIMENTS, Experiment, model_name};
-use crate::models;
-use crate::recipe::Validation;
+use crate::error::Result;
+use crate::experiment;
+use crate::models::WeightsMetadata;
+use crate::recipe::{Normalization, Validation};
 use crate::train::{Config, Trainer};
 
 /// Flags of `spinal eval`.
@@ -23,18 +25,19 @@ pub struct Eval {
     /// The network they belong to (see `spinal list`)
     #[arg(long, value_name = "NAME")]
     model: String,
-    /// A data set by name, a folder of IDX files, or a regression function
-    #[arg(long, value_name = "NAME|DIR")]
-    data: Option<String>,
-    /// Use only the first N test samples
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    limit_test: Option<u32>,
+    #[command(flatten)]
+    data: DataFlags,
+    /// How pixels are normalised, if not as the file of weights says
+    #[arg(long, value_name = "NAME", value_enum)]
+    normalize: Option<Normalization>,
     /// The seed of a regression function
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    network: ModelFlags,
     #[command(flatten)]
     device: DeviceFlags,
 }
@@ -52,18 +55,22 @@ struct Report {
 impl Eval {
     /// Evaluates and prints loss and accuracy.
     pub fn run(&self) -> Result<()> {
-        let (experiment, net) = experiment_of(&self.model)?;
-        let recipe = Config::of_recipe(experiment, &[net]);
+        let (experiment, net) = experiment::of_model(&self.model)?;
+        let metadata = WeightsMetadata::read(&self.weights, &self.model)?;
+        let recipe = Config::of_recipe(experiment, &[net], self.data.data.as_deref());
         let config = Config {
-            data: self.data.clone().unwrap_or(recipe.data),
-            limit_test: self.limit_test.map(|limit| limit as usize),
+            normalization: self.normalize.unwrap_or(recipe.normalization),
+            network: self.network.options_for(&metadata),
             validation: Validation::None,
             epochs: 0,
             seed: self.seed,
             init: Some(self.weights.clone()),
-            ..recipe
+            ..self.data.apply(recipe)
         };
-        let dataset = dataset::load(&config, experiment)?;
+        let mut dataset = dataset::load(&config, experiment)?;
+        if let (None, Some((mean, std))) = (self.normalize, metadata.normalisation) {
+            dataset.normalise_by(mean, std)?;
+        }
         let device = self.device.open()?;
         let score = Trainer::new(&device, config, dataset)?.evaluate(0)?;
         let report = Report {
@@ -88,24 +95,4 @@ impl Eval {
             )),
         }
     }
-}
-
-/// The experiment and the net of a model called `EXPERIMENT-NET`.
-pub fn experiment_of(model: &str) -> Result<(&'static Experiment, &'static str)> {
-    for experiment in EXPERIMENTS {
-        if let Some(&net) = experiment
-            .nets
-            .iter()
-            .find(|net| model_name(experiment.name, net) == model)
-        {
-            return Ok((experiment, net));
-        }
-    }
-    Err(Error::usage(
-        format!("--model {model}: there is no such network"),
-        format!(
-            "choose one of {}",
-            models::names().collect::<Vec<_>>().join(", ")
-        ),
-    ))
 }

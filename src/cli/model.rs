@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::layers::Activation;
-use crate::models::{HeadKind, HeadOptions, ModelOptions};
+use crate::models::{HeadKind, HeadOptions, ModelOptions, WeightsMetadata};
 
 /// What is changed about a network.
 #[derive(Args, Clone, Debug)]
@@ -42,6 +42,14 @@ pub struct ModelFlags {
 }
 
 impl ModelFlags {
+    /// The options for a file of weights: those of the flags, or if none is given those that the file tells.
+    pub fn options_for(&self, metadata: &WeightsMetadata) -> ModelOptions {
+        match self.options() {
+            options if options == ModelOptions::default() => metadata.network,
+            options => options,
+        }
+    }
+
     /// The options of the model, on the paper's kind of samples.
     pub fn options(&self) -> ModelOptions {
         ModelOptions {

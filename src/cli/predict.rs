@@ -8,8 +8,9 @@ use super::device::DeviceFlags;
 use super::model::ModelFlags;
 use super::output::print;
 use crate::error::{Error, Result};
+use crate::experiment;
 use crate::layers::Sample;
-use crate::models;
+use crate::models::{self, WeightsMetadata};
 use crate::predict::{Picture, Predictor};
 
 /// Flags of `spinal predict`.
@@ -36,7 +37,9 @@ const SHOWN: usize = 3;
 impl Predict {
     /// Prints the likely classes of each picture.
     pub fn run(&self) -> Result<()> {
-        let model = models::build(&self.model, self.network.options())?;
+        experiment::of_model(&self.model)?;
+        let metadata = WeightsMetadata::read(&self.weights, &self.model)?;
+        let model = models::build(&self.model, self.network.options_for(&metadata))?;
         let Sample::Image {
             height,
             width,
@@ -57,7 +60,7 @@ impl Predict {
             .map(load)
             .collect::<Result<Vec<Picture>>>()?;
         let device = self.device.open()?;
-        let predictor = Predictor::new(&device, model, &self.weights)?;
+        let predictor = Predictor::new(&device, model, &self.weights, metadata.normalisation)?;
         for (path, picture) in self.images.iter().zip(&pictures) {
             let classes = predictor.predict(picture)?;
             let shown: Vec<_> = classes

@@ -106,7 +106,6 @@ pub fn build(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
         parameters: backbone.parameters,
         sample: backbone.sample,
         outputs,
-        head: HeadKind::Spinal,
         layers: backbone.net,
     })
 }

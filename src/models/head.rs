@@ -329,16 +329,6 @@ fn check(spinal: &SpinalOptions) -> Result<()> {
 }
 
 impl Head {
-    /// Its kind.
-    pub fn kind(&self) -> HeadKind {
-        match self {
-            Self::FullyConnected(fc) if fc.hidden.is_empty() => HeadKind::Linear,
-            Self::FullyConnected(_) => HeadKind::Fc,
-            Self::Spinal(spinal) if spinal.tie == Tie::Shared => HeadKind::SpinalShared,
-            Self::Spinal(_) => HeadKind::Spinal,
-        }
-    }
-
     /// Appends it to a net that gives rows of `features`.
     pub fn push(
         &self,

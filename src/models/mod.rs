@@ -9,6 +9,7 @@ mod cifar_resnet;
 mod cifar_vgg;
 pub mod head;
 mod init;
+mod metadata;
 mod mlp;
 mod mnist_cnn;
 mod regression;
@@ -20,11 +21,13 @@ use serde::{Deserialize, Serialize};
 
 pub use head::{HeadKind, HeadOptions};
 pub use init::initial_values;
+pub use metadata::WeightsMetadata;
 pub use weights::{load_weights, named_weights};
 
 use crate::error::{Error, Result};
 use crate::layers::{Layer, Sample, Sequential};
-use crate::plan::{Parameters, Tape, Tensor};
+use crate::plan::{AdapterClass, Parameters, Tape, Tensor};
+use crate::steps::forward_plan;
 use backbone::Backbone;
 use head::Heads;
 use mlp::Size;
@@ -40,8 +43,6 @@ pub struct Model {
     pub sample: Sample,
     /// Columns of the output: classes, or numbers predicted.
     pub outputs: u32,
-    /// The kind of its head.
-    pub head: HeadKind,
     layers: Sequential,
 }
 
@@ -69,7 +70,6 @@ impl Model {
             parameters,
             sample,
             outputs,
-            head: head.kind(),
             layers,
         })
     }
@@ -77,6 +77,19 @@ impl Model {
     /// Records the network on a batch: logits `[N, classes]` or predictions `[N, targets]`.
     pub fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
         self.layers.forward(tape, x)
+    }
+
+    /// Whether there is a Spinal layer in it.
+    pub fn has_spinal(&self) -> bool {
+        let mut specs = self.parameters.specs().iter();
+        specs.any(|spec| spec.name.contains(".sub_layers."))
+    }
+
+    /// The bytes of its largest activation for one sample.
+    pub fn largest_activation(&self) -> u64 {
+        let plan = forward_plan(self, 1, AdapterClass::Gpu);
+        let activations = plan.scratch().map(|index| plan.buffers[index].bytes);
+        activations.max().unwrap_or(0)
     }
 
     /// The smallest batch it can be trained on: batch normalisation needs two samples.
@@ -246,6 +259,12 @@ pub fn build(name: &str, options: ModelOptions) -> Result<Model> {
         let net = name.strip_prefix(family.name);
         let net = net.and_then(|rest| rest.strip_prefix('-'));
         if let Some(net) = net.filter(|net| family.nets.contains(net)) {
+            if options.standard_blocks && !family.name.starts_with("cifar-resnet") {
+                return Err(Error::usage(
+                    format!("--standard-blocks: {name} has no residual blocks of two kinds"),
+                    "leave it out, or choose cifar-resnet18 or cifar-resnet34",
+                ));
+            }
             return (family.build)(name, net, &options);
         }
     }

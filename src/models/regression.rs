@@ -57,7 +57,6 @@ pub fn build(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
         parameters,
         sample,
         outputs: targets,
-        head: head.kind(),
         layers,
     })
 }

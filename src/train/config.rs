@@ -8,8 +8,7 @@ use serde::Serialize;
 use super::resident::Dataset;
 use super::schedule::Schedule;
 use crate::error::{Error, Result};
-use crate::experiment::{Experiment, model_name};
-use crate::layers::Sample;
+use crate::experiment::{self, Experiment};
 use crate::models::{self, Model, ModelOptions};
 use crate::optim::{Adam, Clipped, Optimizer, Sgd};
 use crate::recipe::{Normalization, OptimizerName, Validation};
@@ -29,6 +28,14 @@ pub struct Config {
     /// Test samples used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_test: Option<usize>,
+    /// Rows and columns that the pictures of a folder are scaled and cut to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<u32>,
+    /// Subtracted from the labels of IDX files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_offset: Option<u8>,
+    /// Whether rows and columns of every image change places.
+    pub transposed: bool,
     /// How pixels are normalised.
     pub normalization: Normalization,
     /// What the schedule and the best epoch are judged by.
@@ -66,15 +73,18 @@ pub struct Config {
     /// Initial weights, if not drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<PathBuf>,
+    /// What is changed about the networks.
+    pub network: ModelOptions,
     /// Nets with a schedule other than [`schedule`](Self::schedule).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub net_schedules: BTreeMap<String, Schedule>,
 }
 
 impl Config {
-    /// Some nets of an experiment by its recipe, with seed 1.
-    pub fn of_recipe(experiment: &Experiment, nets: &[&str]) -> Self {
-        let recipe = &experiment.recipe;
+    /// Some nets of an experiment by its recipe for a data set, or for its own if none is named, with seed 1.
+    pub fn of_recipe(experiment: &Experiment, nets: &[&str], data: Option<&str>) -> Self {
+        let data = data.unwrap_or(experiment.default_data);
+        let recipe = experiment.recipe_on(data);
         let parse = |schedule: &str| -> Schedule {
             let parsed = schedule.parse();
             parsed.unwrap_or_else(|error| panic!("{}: {error}", experiment.name))
@@ -83,9 +93,12 @@ impl Config {
         Self {
             experiment: experiment.name.to_owned(),
             nets: nets.iter().map(|&net| net.to_owned()).collect(),
-            data: experiment.default_data().to_owned(),
+            data: data.to_owned(),
             limit_train: None,
             limit_test: None,
+            image_size: None,
+            label_offset: None,
+            transposed: false,
             normalization: recipe.normalization,
             validation: recipe.validation,
             epochs: recipe.epochs,
@@ -103,6 +116,7 @@ impl Config {
             shuffle: true,
             dropout: true,
             init: None,
+            network: ModelOptions::default(),
             net_schedules: net_schedules
                 .filter(|(net, _)| nets.contains(net))
                 .map(|(net, schedule)| ((*net).to_owned(), parse(schedule)))
@@ -139,57 +153,44 @@ impl Config {
         }
     }
 
+    /// The changes to a network that is trained on `dataset`: it takes its samples and tells its classes apart, or the
+    /// greater number that is asked for.
+    pub(super) fn model_options(&self, dataset: &Dataset) -> ModelOptions {
+        ModelOptions {
+            no_dropout: !self.dropout,
+            sample: Some(dataset.sample()),
+            classes: self.network.classes.or(Some(dataset.outputs())),
+            ..self.network
+        }
+    }
+
     /// Builds the model of a net and checks that the data set fits it.
     pub(super) fn build_model(&self, net: &str, dataset: &Dataset) -> Result<Model> {
-        let options = ModelOptions {
-            no_dropout: !self.dropout,
-            ..ModelOptions::default()
-        };
-        let model = models::build(&model_name(&self.experiment, net), options)?;
-        check_fit(&model, dataset)?;
+        let experiment = experiment::find(&self.experiment)?;
+        let model = models::build(&experiment.model(net), self.model_options(dataset))?;
+        let classes = dataset.outputs();
+        if classes > model.outputs {
+            return Err(Error::usage(
+                format!(
+                    "--classes {}: {} has {classes}",
+                    model.outputs,
+                    dataset.name()
+                ),
+                "leave it out, or give at least as many",
+            ));
+        }
         Ok(model)
     }
-}
 
-/// Refuses a data set whose samples are not what the model takes.
-fn check_fit(model: &Model, dataset: &Dataset) -> Result<()> {
-    let sample = dataset.sample();
-    let classes = dataset.outputs();
-    if sample != model.sample {
-        return Err(Error::usage(
-            format!(
-                "{} takes {}, and {} has {}",
-                model.name,
-                describe(model.sample),
-                dataset.name(),
-                describe(sample)
-            ),
-            "choose another --data",
-        ));
-    }
-    if classes > model.outputs {
-        return Err(Error::usage(
-            format!(
-                "{} has {} outputs, and {} has {classes} classes",
-                model.name,
-                model.outputs,
-                dataset.name()
-            ),
-            "choose another --data",
-        ));
-    }
-    Ok(())
-}
-
-fn describe(sample: Sample) -> String {
-    match sample {
-        Sample::Image {
-            height,
-            width,
-            channels,
-        } => format!("images of {height}x{width}x{channels}"),
-        Sample::Row { features, targets } => {
-            format!("rows of {features} inputs and {targets} targets")
+    /// Refuses changes to networks that none of them has a use for.
+    pub(super) fn check_changes(&self, models: &[Model]) -> Result<()> {
+        let head = &self.network.head;
+        if head.changes_spinal() && !models.iter().any(Model::has_spinal) {
+            return Err(Error::usage(
+                "--spinal-...: none of the nets has a Spinal layer",
+                "choose --net spinal, or add --head spinal or --spinal-hidden",
+            ));
         }
+        Ok(())
     }
 }

@@ -26,6 +26,7 @@ use crate::data::shuffled_order;
 use crate::error::{Error, Result};
 use crate::gpu::{Device, Memory};
 use crate::layers::{Part, Sample, Source};
+use crate::models::{ModelOptions, WeightsMetadata};
 use crate::plan::Allocation;
 use crate::report::metrics::{EpochRecord, StepRecord};
 use net::RecordedNet;
@@ -57,6 +58,8 @@ pub struct Trainer<'a> {
     config: Config,
     split: Split,
     sources: Sources,
+    network: ModelOptions,
+    normalisation: Option<(Vec<f32>, Vec<f32>)>,
 }
 
 impl<'a> Trainer<'a> {
@@ -65,17 +68,23 @@ impl<'a> Trainer<'a> {
     /// With no epochs to train, only what evaluation needs is built.
     pub fn new(device: &'a Device, config: Config, dataset: Dataset) -> Result<Self> {
         let split = dataset.split(config.validation)?;
-        let sources = Sources::new(&config, &dataset, &split);
+        let models = config
+            .nets
+            .iter()
+            .map(|net| config.build_model(net, &dataset));
+        let models = models.collect::<Result<Vec<_>>>()?;
+        config.check_changes(&models)?;
+        let sources = Sources::new(&config, &dataset, &split, &models)?;
 
         let mut recorded = Vec::new();
         let mut allocation = Allocation::default();
-        for (index, name) in config.nets.iter().enumerate() {
-            let model = config.build_model(name, &dataset)?;
+        for (index, (name, model)) in config.nets.iter().zip(models).enumerate() {
             let net = RecordedNet::new(name, model, &config, &sources, device.class());
             allocation.add(index, net.plans());
             recorded.push(net);
         }
 
+        let (network, normalisation) = (config.model_options(&dataset), dataset.normalisation());
         let memory = Memory::allocate(device, &allocation)?;
         sources.write_orders(device, &memory, &split);
         dataset.upload(device, &memory, sources.train.is_some())?;
@@ -92,6 +101,8 @@ impl<'a> Trainer<'a> {
             config,
             split,
             sources,
+            network,
+            normalisation,
         })
     }
 
@@ -108,6 +119,15 @@ impl<'a> Trainer<'a> {
     /// The weights of net number `index`, in PyTorch's order.
     pub fn weights(&self, index: usize) -> Result<Vec<NamedTensor>> {
         self.nets[index].weights(self.device, &self.memory)
+    }
+
+    /// What a file of the weights of net number `index` says about them.
+    pub fn metadata(&self, index: usize) -> WeightsMetadata {
+        WeightsMetadata {
+            model: self.nets[index].model().name.clone(),
+            network: self.network,
+            normalisation: self.normalisation.clone(),
+        }
     }
 
     /// Trains every net for the configured epochs, all on the same batches.

@@ -2,7 +2,7 @@
 
 use super::split::Split;
 use crate::data::{ImageSet, Images, Table};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Device, Memory};
 use crate::layers::{Part, Sample, Source};
 use crate::recipe::Validation;
@@ -75,7 +75,42 @@ impl Dataset {
     /// # Errors
     /// `Error::Usage` if nothing is left to train on.
     pub fn split(&self, validation: Validation) -> Result<Split> {
-        Split::new(self.train_count(), 0, validation)
+        let own = match self {
+            Self::Images(set) => set.held_out,
+            Self::Tables { .. } => 0,
+        };
+        Split::new(self.train_count(), own, validation)
+    }
+
+    /// What is taken from the values of a pixel, of 1, and what they are divided by then; nothing for tables.
+    pub fn normalisation(&self) -> Option<(Vec<f32>, Vec<f32>)> {
+        match self {
+            Self::Images(set) => Some((set.mean.clone(), set.std.clone())),
+            Self::Tables { .. } => None,
+        }
+    }
+
+    /// Normalises pixels by these numbers, one for each channel, instead of the data set's own. Tables have no pixels.
+    ///
+    /// # Errors
+    /// `Error::Usage` if there are not as many numbers as channels.
+    pub fn normalise_by(&mut self, mean: Vec<f32>, std: Vec<f32>) -> Result<()> {
+        let Self::Images(set) = self else {
+            return Ok(());
+        };
+        let channels = set.train.channels;
+        if (mean.len(), std.len()) != (channels, channels) {
+            return Err(Error::usage(
+                format!(
+                    "the weights belong to images of {} channels, and {} has {channels}",
+                    mean.len(),
+                    set.name
+                ),
+                "choose another --data, or give --normalize",
+            ));
+        }
+        (set.mean, set.std) = (mean, std);
+        Ok(())
     }
 
     /// How plans see a pass over `count` of the samples.

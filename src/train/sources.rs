@@ -3,11 +3,16 @@
 use super::config::Config;
 use super::resident::Dataset;
 use super::split::Split;
+use crate::error::{Error, Result};
 use crate::gpu::{Device, Memory};
 use crate::layers::{Part, Source};
+use crate::models::Model;
 
-/// Samples of an evaluation step.
+/// Samples of an evaluation step, at most.
 const EVALUATION_BATCH: u32 = 1000;
+
+/// Bytes of an activation in an evaluation step, at most: half of what every adapter binds.
+const EVALUATION_BYTES: u64 = 64 << 20;
 
 /// What nets are trained on and scored on.
 pub(super) struct Sources {
@@ -19,16 +24,45 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    pub fn new(config: &Config, dataset: &Dataset, split: &Split) -> Self {
+    /// Refuses steps that are too small for one of the models.
+    pub fn new(
+        config: &Config,
+        dataset: &Dataset,
+        split: &Split,
+        models: &[Model],
+    ) -> Result<Self> {
+        let evaluation_batch = evaluation_batch(models);
         let trains = config.epochs > 0;
         let source = |part, count, batch_size| dataset.source(part, count, batch_size);
         let (train, validation) = (split.train.len(), split.validation.len());
-        Self {
+        let sources = Self {
             train: trains.then(|| source(Part::Train, train, config.batch_size)),
             validation: (trains && validation > 0)
-                .then(|| source(Part::Validation, validation, EVALUATION_BATCH)),
-            test: source(Part::Test, dataset.test_count(), EVALUATION_BATCH),
+                .then(|| source(Part::Validation, validation, evaluation_batch)),
+            test: source(Part::Test, dataset.test_count(), evaluation_batch),
+        };
+        sources.check_batches(models)?;
+        Ok(sources)
+    }
+
+    fn check_batches(&self, models: &[Model]) -> Result<()> {
+        let Some(train) = self.train else {
+            return Ok(());
+        };
+        let smallest = train.ragged_batch().unwrap_or(train.batch_size);
+        for model in models {
+            let needed = model.smallest_batch();
+            if smallest < needed {
+                return Err(Error::usage(
+                    format!(
+                        "the last step of an epoch would have {smallest} of {} samples, and {} normalises batches: it needs {needed}",
+                        train.count, model.name
+                    ),
+                    "choose another --batch-size or --limit-train",
+                ));
+            }
         }
+        Ok(())
     }
 
     /// Writes the orders that never change: those of the evaluations.
@@ -43,4 +77,15 @@ impl Sources {
         let all: Vec<u32> = (0..self.test.count).collect();
         write(self.test, &all);
     }
+}
+
+/// Samples of an evaluation step: as many as keep every activation small enough.
+fn evaluation_batch(models: &[Model]) -> u32 {
+    let largest = models
+        .iter()
+        .map(Model::largest_activation)
+        .max()
+        .unwrap_or(0);
+    let fitting = EVALUATION_BYTES / largest.max(1);
+    fitting.clamp(1, EVALUATION_BATCH.into()) as u32
 }

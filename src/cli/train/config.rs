@@ -8,22 +8,29 @@ use crate::train::Config;
 impl Train {
     /// The recipe of the experiment with the flags on top.
     pub(super) fn config(&self, experiment: &Experiment) -> Result<Config> {
-        let nets = experiment.select(&self.net)?;
-        if self.init.is_some() && nets.len() > 1 {
-            return Err(Error::usage(
-                "--init: the weights belong to one net, and two are to be trained",
-                format!("add --net, one of {}", experiment.nets.join(", ")),
-            ));
+        let net = self.net.as_deref().unwrap_or(experiment.default_net);
+        let nets = experiment.select(net)?;
+        let network = self.network.options();
+        let one_net = [
+            (self.init.is_some(), "--init: the weights belong to one net"),
+            (network.head.head.is_some(), "--head: it is for one net"),
+        ];
+        for (given, what) in one_net {
+            if given && nets.len() > 1 {
+                return Err(Error::usage(
+                    format!("{what}, and {} are to be trained", nets.len()),
+                    format!("add --net, one of {}", experiment.nets.join(", ")),
+                ));
+            }
         }
-        let recipe = self.recipe.config(experiment, &nets)?;
+        let data = self.data.data.as_deref();
+        let recipe = self.recipe.config(experiment, &nets, data)?;
         Ok(Config {
-            data: self.data.clone().unwrap_or(recipe.data),
-            limit_train: self.limit_train.map(|limit| limit as usize),
-            limit_test: self.limit_test.map(|limit| limit as usize),
             seed: self.seed,
             shuffle: !self.no_shuffle,
             init: self.init.clone(),
-            ..recipe
+            network,
+            ..self.data.apply(recipe)
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The data set that a configuration names, on the host.
 
-use crate::data::{self, ImageSet, regression};
+use crate::data::{self, ImageSet, LoadOptions, regression};
 use crate::error::{Error, Result};
 use crate::experiment::{DataKind, Experiment};
 use crate::recipe::Normalization;
@@ -10,7 +10,13 @@ use crate::train::{Config, Dataset};
 pub fn load(config: &Config, experiment: &Experiment) -> Result<Dataset> {
     match experiment.data {
         DataKind::Images => {
-            let mut set = data::load(&config.data)?;
+            let options = LoadOptions {
+                image_size: config.image_size,
+                label_offset: config.label_offset,
+                transposed: config.transposed,
+                ..LoadOptions::default()
+            };
+            let mut set = data::load_with(&config.data, &options)?;
             set.truncate_train(config.limit_train.unwrap_or(usize::MAX));
             set.test.truncate(config.limit_test.unwrap_or(usize::MAX));
             normalize(&mut set, config.normalization)?;

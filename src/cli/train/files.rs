@@ -1,10 +1,7 @@
 //! The files of a run folder that are written at once: the configuration and the weights.
 
-use std::collections::BTreeMap;
-
 use crate::checkpoint;
 use crate::error::Result;
-use crate::experiment::model_name;
 use crate::gpu::Device;
 use crate::report::atomic_file;
 use crate::report::run_folder::RunFolder;
@@ -47,10 +44,8 @@ pub fn write_config(folder: &RunFolder, config: &Config, device: &Device) -> Res
 /// Writes the weights of every net.
 pub fn write_weights(folder: &RunFolder, trainer: &Trainer, config: &Config) -> Result<()> {
     for (index, net) in config.nets.iter().enumerate() {
-        let metadata = BTreeMap::from([
-            ("model".to_owned(), model_name(&config.experiment, net)),
-            ("seed".to_owned(), config.seed.to_string()),
-        ]);
+        let mut metadata = trainer.metadata(index).entries();
+        metadata.insert("seed".to_owned(), config.seed.to_string());
         checkpoint::save(&folder.weights(net), &trainer.weights(index)?, &metadata)?;
     }
     Ok(())

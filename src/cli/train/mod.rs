@@ -1,6 +1,7 @@
 //! `spinal train`: the main job.
 
 mod config;
+pub mod data_flags;
 pub mod dataset;
 mod files;
 pub mod recipe_flags;
@@ -13,33 +14,26 @@ use clap::Args;
 use clap::builder::{RangedU64ValueParser, StringValueParser, TypedValueParser};
 
 use super::device::DeviceFlags;
+use super::model::ModelFlags;
 use super::output::note;
 use crate::error::{Error, Result};
 use crate::experiment;
 use crate::report::run_folder::RunFolder;
 use crate::train::{End, Trainer};
+use data_flags::DataFlags;
 use recipe_flags::RecipeFlags;
 use recorder::Recorder;
 
 /// Flags of `spinal train`.
 #[derive(Args, Debug)]
 pub struct Train {
-    /// mnist-cnn, mlp or regression
+    /// What is trained: mnist-cnn, mnist-cnn-ablations, arch2, vgg5, cifar-cnn, cifar-vgg11 (13, 16, 19), cifar-resnet18 (34),
+    /// wrn-28-10, wrn-16-8, mlp, custom, regression, regression-ablations
     #[arg(default_value = "mnist-cnn")]
     experiment: String,
-    /// spinal, baseline, both, or a variant (see `spinal list`)
-    #[arg(long, default_value = "both")]
-    net: String,
-    /// A data set by name (mnist, fashion-mnist), a folder of IDX files, or for regression a function: sum, sin-sum,
-    /// product, sin-product
-    #[arg(long, value_name = "NAME|DIR", help_heading = "Data")]
-    data: Option<String>,
-    /// Use only the first N training samples
-    #[arg(long, value_name = "N", help_heading = "Data", value_parser = clap::value_parser!(u32).range(1..))]
-    limit_train: Option<u32>,
-    /// Use only the first N test samples
-    #[arg(long, value_name = "N", help_heading = "Data", value_parser = clap::value_parser!(u32).range(1..))]
-    limit_test: Option<u32>,
+    /// spinal, baseline, both, all, or a variant (see `spinal list`)
+    #[arg(long)]
+    net: Option<String>,
     /// Keep the file order of the training samples
     #[arg(long, help_heading = "Data")]
     no_shuffle: bool,
@@ -53,7 +47,11 @@ pub struct Train {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    data: DataFlags,
+    #[command(flatten)]
     recipe: RecipeFlags,
+    #[command(flatten)]
+    network: ModelFlags,
     #[command(flatten)]
     device: DeviceFlags,
 }

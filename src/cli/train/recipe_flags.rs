@@ -59,12 +59,17 @@ pub struct RecipeFlags {
 }
 
 impl RecipeFlags {
-    /// The recipe of an experiment with the flags on top, for some of its nets.
+    /// The recipe of an experiment for a data set with the flags on top, for some of its nets.
     ///
     /// # Errors
     /// `Error::Usage` if a flag is out of range or contradicts another or the recipe.
-    pub fn config(&self, experiment: &Experiment, nets: &[&str]) -> Result<Config> {
-        let mut config = Config::of_recipe(experiment, nets);
+    pub fn config(
+        &self,
+        experiment: &Experiment,
+        nets: &[&str],
+        data: Option<&str>,
+    ) -> Result<Config> {
+        let mut config = Config::of_recipe(experiment, nets, data);
         config.batch_size = self.batch_size.unwrap_or(config.batch_size);
         config.dropout = !self.no_dropout;
         self.set_optimizer(&mut config)?;

@@ -1,5 +1,7 @@
 //! Recipes: how the nets of an experiment are trained unless the user says otherwise.
 
+pub mod recipes;
+
 use serde::Serialize;
 
 /// The optimisers by name.

@@ -1,0 +1,45 @@
+//! The flags that choose a data set and how it is read.
+
+use clap::Args;
+
+use crate::train::Config;
+
+/// Which data, and how much of it.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Data")]
+pub struct DataFlags {
+    /// A data set by name (see `spinal data --help`), a folder of data, or for regression a function: sum, sin-sum, product,
+    /// sin-product
+    #[arg(long, value_name = "NAME|DIR")]
+    pub data: Option<String>,
+    /// Use only the first N training samples
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit_train: Option<u32>,
+    /// Use only the first N test samples
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit_test: Option<u32>,
+    /// Scale and cut the pictures of a folder to N rows and columns
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    image_size: Option<u32>,
+    /// Subtract N from the labels of IDX files
+    #[arg(long, value_name = "N")]
+    label_offset: Option<u8>,
+    /// Let rows and columns of every image change places (EMNIST lies on its side)
+    #[arg(long)]
+    transposed: bool,
+}
+
+impl DataFlags {
+    /// The configuration with these choices.
+    pub fn apply(&self, config: Config) -> Config {
+        Config {
+            data: self.data.clone().unwrap_or(config.data),
+            limit_train: self.limit_train.map(|limit| limit as usize),
+            limit_test: self.limit_test.map(|limit| limit as usize),
+            image_size: self.image_size,
+            label_offset: self.label_offset,
+            transposed: self.transposed,
+            ..config
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What a file of weights says about the network it belongs to.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::ModelOptions;
+use crate::checkpoint;
+use crate::error::{Error, Result};
+
+/// The network of a file of weights, and what its inputs were like.
+#[derive(Clone, PartialEq, Debug)]
+pub struct WeightsMetadata {
+    /// The model's name.
+    pub model: String,
+    /// What was changed about it.
+    pub network: ModelOptions,
+    /// Mean and standard deviation of each channel that pixels were normalised by, of 1; nothing for rows of numbers.
+    pub normalisation: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+impl WeightsMetadata {
+    /// The entries of a file.
+    pub fn entries(&self) -> BTreeMap<String, String> {
+        let mut entries = BTreeMap::from([
+            ("model".to_owned(), self.model.clone()),
+            ("network".to_owned(), json(&self.network)),
+        ]);
+        if let Some(normalisation) = &self.normalisation {
+            entries.insert("normalisation".to_owned(), json(normalisation));
+        }
+        entries
+    }
+
+    /// Reads the entries of a file of weights of `model`; what it does not say is as the paper has it.
+    ///
+    /// # Errors
+    /// `Error::File` if the file cannot be read, is of another model, or has an entry that is broken.
+    pub fn read(path: &Path, model: &str) -> Result<Self> {
+        let entries = checkpoint::metadata(path)?;
+        match entries.get("model") {
+            Some(other) if other != model => Err(Error::file(
+                path,
+                format!("these are the weights of {other}, not of {model}"),
+                format!("give --model {other}, or other weights"),
+            )),
+            _ => Ok(Self {
+                model: model.to_owned(),
+                network: entry(path, &entries, "network")?.unwrap_or_default(),
+                normalisation: entry(path, &entries, "normalisation")?,
+            }),
+        }
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("numbers and names are valid JSON")
+}
+
+fn entry<T: DeserializeOwned>(
+    path: &Path,
+    entries: &BTreeMap<String, String>,
+    name: &str,
+) -> Result<Option<T>> {
+    let parse = |json: &String| {
+        serde_json::from_str(json).map_err(|error| {
+            Error::file(
+                path,
+                format!("its metadata entry {name} cannot be understood: {error}"),
+                "use a weights file as the program wrote it",
+            )
+        })
+    };
+    entries.get(name).map(parse).transpose()
+}
