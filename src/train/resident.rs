@@ -75,7 +75,11 @@ impl Dataset {
     /// # Errors
     /// `Error::Usage` if nothing is left to train on.
     pub fn split(&self, validation: Validation) -> Result<Split> {
-        Split::new(self.train_count(), 0, validation)
+        let own = match self {
+            Self::Images(set) => set.held_out,
+            Self::Tables { .. } => 0,
+        };
+        Split::new(self.train_count(), own, validation)
     }
 
     /// How plans see a pass over `count` of the samples.
