@@ -14,15 +14,16 @@ use spinalnet::data::{ImageSet, Images, MNIST_MEAN, MNIST_STD, embedded, shuffle
 use spinalnet::error::Result;
 use spinalnet::experiment;
 use spinalnet::gpu::{AdapterChoice, Backend, Checks, Device};
-use spinalnet::recipe::OptimizerName;
+use spinalnet::recipe::{OptimizerName, Validation};
 use spinalnet::report::metrics::{EpochRecord, StepRecord};
-use spinalnet::train::{Config, Dataset, End, Observer, Trainer};
+use spinalnet::train::{Config, Dataset, End, Observer, Schedule, Trainer};
 
 /// What a training reports, in memory.
 #[derive(Default)]
 struct Log {
     steps: Vec<StepRecord>,
     epochs: Vec<EpochRecord>,
+    stopped: Vec<(String, usize)>,
 }
 
 impl Observer for Log {
@@ -34,6 +35,10 @@ impl Observer for Log {
     fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
         self.epochs.push(record.clone());
         Ok(())
+    }
+
+    fn stopped(&mut self, net: &str, epoch: usize) {
+        self.stopped.push((net.to_owned(), epoch));
     }
 }
 
@@ -74,6 +79,14 @@ fn config(experiment: &str) -> Config {
         optimizer: OptimizerName::Sgd,
         momentum: 0.5,
         ..Config::of_recipe(experiment, &["spinal", "baseline"])
+    }
+}
+
+/// One epoch of one net.
+fn one_net(experiment: &str) -> Config {
+    Config {
+        nets: nets(&["spinal"]),
+        ..config(experiment)
     }
 }
 
@@ -397,6 +410,220 @@ fn saved_weights_go_on_where_they_stopped() {
     assert_eq!(score.loss, before.test_loss);
     assert_eq!(score.accuracy(), before.test_accuracy);
     assert_eq!(score.total, 10);
+}
+
+/// These images to train on, the last `held_out` of them held out, and some others to test on.
+fn set_with_held_out(indices: impl IntoIterator<Item = usize>, held_out: usize) -> Dataset {
+    let Dataset::Images(set) = digit_set(digits(indices), digits(500..520)) else {
+        unreachable!("digits are images")
+    };
+    Dataset::Images(ImageSet { held_out, ..set })
+}
+
+/// Other images in the places that are held out change nothing but the validation scores; and these are the test scores of a
+/// net that is tested on them.
+#[test]
+fn held_out_samples_are_scored_but_never_trained_on() {
+    let config = Config {
+        validation: Validation::HeldOut,
+        epochs: 2,
+        ..config("mlp")
+    };
+    let is_tenth = |index: &usize| index.is_multiple_of(10);
+    let tenth = |index: usize| if is_tenth(&index) { 300 + index } else { index };
+    let last = |index: usize| if index >= 60 { 300 + index } else { index };
+    let cases = [
+        (
+            0,
+            (0..75).map(tenth).collect::<Vec<_>>(),
+            (0..75).filter(is_tenth).collect::<Vec<_>>(),
+        ),
+        (15, (0..75).map(last).collect(), (60..75).collect()),
+    ];
+    for (held_out, others, places) in cases {
+        let first = run(config.clone(), set_with_held_out(0..75, held_out));
+        let second = run(config.clone(), set_with_held_out(others.clone(), held_out));
+        assert!(first.weights == second.weights, "{held_out}");
+        let trained = (0..75).filter(|index| !places.contains(index));
+        let tested = places.iter().map(|&place| others[place]);
+        let without = Config {
+            validation: Validation::None,
+            ..config.clone()
+        };
+        let without = run(without, digit_set(digits(trained), digits(tested)));
+        assert!(without.weights == second.weights, "{held_out}");
+        for (validated, tested) in second.log.epochs.iter().zip(&without.log.epochs) {
+            assert_near(validated.validation_loss.unwrap(), tested.test_loss, "loss");
+            assert_eq!(validated.validation_accuracy, tested.test_accuracy);
+            assert_eq!(validated.train_loss, tested.train_loss);
+            assert_eq!(tested.validation_loss, None);
+        }
+        let losses = |run: &Run| {
+            run.log
+                .epochs
+                .iter()
+                .map(|epoch| epoch.validation_loss)
+                .collect::<Vec<_>>()
+        };
+        assert_ne!(losses(&first), losses(&second), "{held_out}");
+    }
+}
+
+#[test]
+fn rows_of_a_table_are_held_out_too() {
+    let config = Config {
+        validation: Validation::HeldOut,
+        ..one_net("regression")
+    };
+    let log = run(config, table(Target::Sum)).log;
+    assert_eq!(log.steps.len(), 900_usize.div_ceil(64));
+    let epoch = log.last("spinal");
+    assert!(epoch.validation_loss.is_some() && epoch.validation_accuracy.is_none());
+}
+
+/// The first epochs learn; the one after them unlearns.
+fn learn_and_unlearn(schedule: &str) -> Config {
+    let schedule: Schedule = schedule.parse().unwrap();
+    Config {
+        epochs: schedule.epochs().unwrap(),
+        schedule,
+        ..one_net("mlp")
+    }
+}
+
+#[test]
+fn the_training_ends_with_the_weights_of_the_best_epoch() {
+    let last_is_bad = learn_and_unlearn("phases:0.1x2,5x1:keep");
+    let reloading = Config {
+        reload_best: true,
+        ..last_is_bad.clone()
+    };
+    let reloaded = run(reloading, first_digits(100));
+    let best = EpochRecord::best(&reloaded.log.epochs).unwrap().epoch;
+    assert!(best < 3);
+    let until_best = Config {
+        epochs: best,
+        ..last_is_bad.clone()
+    };
+    let until_best = run(until_best, first_digits(100));
+    assert!(reloaded.weights == until_best.weights);
+    let last = run(last_is_bad, first_digits(100));
+    assert!(reloaded.weights != last.weights);
+}
+
+/// Without a learning rate, the last epoch shows the weights that it starts from.
+#[test]
+fn a_phase_starts_with_the_weights_of_the_best_epoch() {
+    let config = learn_and_unlearn("phases:0.1x1,5x1,0x1:fresh");
+    let losses = |reload_best: bool| {
+        let config = Config {
+            reload_best,
+            ..config.clone()
+        };
+        let log = run(config, first_digits(100)).log;
+        let losses = log.epochs.iter().map(|epoch| epoch.test_loss);
+        losses.collect::<Vec<_>>()
+    };
+    let (reloaded, kept) = (losses(true), losses(false));
+    assert_eq!(reloaded[..2], kept[..2]);
+    assert_eq!(reloaded[2], reloaded[0]);
+    assert_eq!(kept[2], kept[1]);
+}
+
+/// An optimiser that starts afresh is that of a training which starts from the weights so far.
+#[test]
+fn a_fresh_optimiser_has_no_momentum_and_no_moments() {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("spinal.safetensors");
+    for optimizer in [
+        OptimizerName::Sgd,
+        OptimizerName::Adam,
+        OptimizerName::AdamW,
+    ] {
+        let phase = Config {
+            optimizer,
+            shuffle: false,
+            weight_decay: 0.01,
+            clip_norm: Some(0.5),
+            ..one_net("mlp")
+        };
+        let both_phases = |state: &str| {
+            let config = Config {
+                epochs: 2,
+                schedule: format!("phases:0.01x1,0.01x1:{state}").parse().unwrap(),
+                ..phase.clone()
+            };
+            run(config, first_digits(100)).weights
+        };
+        let first = run(phase.clone(), first_digits(100));
+        checkpoint::save(&path, &first.weights[0], &BTreeMap::new()).unwrap();
+        let second = Config {
+            init: Some(path.clone()),
+            ..phase.clone()
+        };
+        let second = run(second, first_digits(100));
+        assert!(both_phases("fresh") == second.weights, "{optimizer:?}");
+        assert!(both_phases("keep") != second.weights, "{optimizer:?}");
+    }
+}
+
+/// Without a learning rate, no epoch is better than the first.
+#[test]
+fn a_net_that_gets_no_better_is_stopped() {
+    let config = Config {
+        epochs: 10,
+        lr: 0.0,
+        patience: Some(2),
+        ..config("mlp")
+    };
+    let log = run(config, first_digits(20)).log;
+    let epochs = log
+        .epochs
+        .iter()
+        .map(|epoch| (epoch.net.as_str(), epoch.epoch));
+    let expected = (1..=3).flat_map(|epoch| [("spinal", epoch), ("baseline", epoch)]);
+    assert!(epochs.eq(expected));
+    assert_eq!(
+        log.stopped,
+        [("spinal".to_owned(), 3), ("baseline".to_owned(), 3)]
+    );
+}
+
+#[test]
+fn a_pair_draws_the_same_random_rates() {
+    let config = Config {
+        epochs: 4,
+        schedule: "random-after:2:0.02:3:fresh".parse().unwrap(),
+        ..config("mlp")
+    };
+    let log = run(config, first_digits(20)).log;
+    let rates = |net: &str| -> Vec<f64> {
+        let epochs = log.epochs.iter().filter(|epoch| epoch.net == net);
+        epochs.map(|epoch| epoch.lr).collect()
+    };
+    let spinal = rates("spinal");
+    assert_eq!(spinal, rates("baseline"));
+    assert_eq!(spinal[..2], [0.01; 2]);
+    assert!(spinal[2] != spinal[3]);
+    assert!(spinal[2..].iter().all(|rate| (0.0..0.02).contains(rate)));
+    for step in &log.steps {
+        assert_eq!(step.lr, spinal[step.epoch - 1] as f32);
+    }
+}
+
+#[test]
+fn nets_may_have_schedules_of_their_own() {
+    let config = Config {
+        epochs: 3,
+        net_schedules: BTreeMap::from([(
+            "baseline".to_owned(),
+            "divide:2:after=1-".parse().unwrap(),
+        )]),
+        ..config("mlp")
+    };
+    let log = run(config, first_digits(20)).log;
+    let rates: Vec<_> = log.epochs.iter().map(|epoch| epoch.lr).collect();
+    assert_eq!(rates, [0.01, 0.01, 0.01, 0.005, 0.01, 0.0025]);
 }
 
 /// Another device on the same adapter, where no other test allocates.

@@ -88,7 +88,39 @@ pub fn render(nets: &[NetSummary]) -> String {
             );
         }
     }
+    add_best_epochs(&mut table, nets);
     table.aligned()
+}
+
+/// The section about the best epoch of each net, which says what it was chosen by.
+fn add_best_epochs(table: &mut Table, nets: &[NetSummary]) {
+    let best = |net: &NetSummary| EpochRecord::best(&net.epochs).cloned();
+    let bests: Vec<EpochRecord> = nets.iter().filter_map(best).collect();
+    if bests.is_empty() {
+        return;
+    }
+    let validated = bests.iter().any(|best| best.validation_loss.is_some());
+    let set = if validated { "validation" } else { "test" };
+    let has_accuracy = bests.iter().any(|best| best.test_accuracy.is_some());
+    let measure = if has_accuracy { "accuracy" } else { "loss" };
+    table.heading(&format!("best by {set} {measure}"));
+    let number = |net: &NetSummary| Some(best(net)?.epoch as f64);
+    table.row("  epoch", number, count, |_, _| String::new());
+    let loss_difference = |spinal, baseline| number::loss_difference(spinal - baseline);
+    if validated && has_accuracy {
+        let accuracy = |net: &NetSummary| best(net)?.validation_accuracy;
+        table.row("  validation accuracy", accuracy, number::percent, points);
+    }
+    if validated {
+        let loss = |net: &NetSummary| best(net)?.validation_loss;
+        table.row("  validation loss", loss, number::loss, loss_difference);
+    }
+    if has_accuracy {
+        let accuracy = |net: &NetSummary| best(net)?.test_accuracy;
+        table.row("  test accuracy", accuracy, number::percent, points);
+    }
+    let loss = |net: &NetSummary| Some(best(net)?.test_loss);
+    table.row("  test loss", loss, number::loss, loss_difference);
 }
 
 /// Every epoch that some net has a record of, ascending.
@@ -259,8 +291,31 @@ mod tests {
             "  epoch 1                   0.1803    0.2005            -0.0202",
             "  epoch 2                   0.1145    0.1208            -0.0063",
             "  epoch 3                        -    0.0998                  -",
+            "",
+            "best by test accuracy",
+            "  epoch                          2         3",
+            "  test accuracy            96.48 %   97.00 %       -0.52 points",
+            "  test loss                 0.1145    0.0998            +0.0147",
         ];
         assert_eq!(lines(&[spinal(), baseline()]), expected);
+    }
+
+    #[test]
+    fn the_best_epoch_is_that_of_the_validation() {
+        let mut net = spinal();
+        for (record, accuracy) in net.epochs.iter_mut().zip([0.97, 0.96]) {
+            record.validation_accuracy = Some(accuracy);
+            record.validation_loss = Some(0.1);
+        }
+        let expected = [
+            "best by validation accuracy",
+            "  epoch                            1",
+            "  validation accuracy        97.00 %",
+            "  validation loss             0.1000",
+            "  test accuracy              94.35 %",
+            "  test loss                   0.1803",
+        ];
+        assert!(lines(&[net]).ends_with(&expected.map(str::to_owned)));
     }
 
     #[test]
@@ -277,6 +332,10 @@ mod tests {
             "test loss",
             "  epoch 1                    0.2500",
             "  epoch 2                  2.500e-5",
+            "",
+            "best by test loss",
+            "  epoch                           2",
+            "  test loss                2.500e-5",
         ];
         assert_eq!(lines(&[net]), expected);
     }

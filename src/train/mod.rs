@@ -2,6 +2,7 @@
 
 mod best;
 mod config;
+mod divergence;
 mod net;
 mod observer;
 mod pass;
@@ -23,7 +24,7 @@ pub use score::Score;
 
 use crate::checkpoint::NamedTensor;
 use crate::data::shuffled_order;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::{Device, Memory};
 use crate::layers::{Part, Sample, Source};
 use crate::models::{ModelOptions, WeightsMetadata};
@@ -36,10 +37,6 @@ use split::Split;
 
 /// The largest learning rate that may be asked for.
 pub const MAX_LR: f64 = 1e6;
-
-/// A mean loss from which on a training counts as diverged. Nothing that is worth learning starts there: a squared error of
-/// 1e30 is off by 1e15, and the squares of such gradients no longer fit an f32.
-const DIVERGED_LOSS: f64 = 1e30;
 
 /// How a training ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -213,7 +210,7 @@ impl<'a> Trainer<'a> {
             images_per_second: f64::from(source.count) / seconds,
         };
         observer.epoch(&record)?;
-        refuse_divergence(&record)?;
+        divergence::refuse(&record)?;
         self.prepare_next(index, &record, observer)?;
         Ok(End::Completed)
     }
@@ -320,27 +317,4 @@ impl<'a> Trainer<'a> {
             bytemuck::cast_slice(&state),
         );
     }
-}
-
-fn refuse_divergence(record: &EpochRecord) -> Result<()> {
-    let losses = [
-        Some(record.train_loss),
-        record.validation_loss,
-        Some(record.test_loss),
-    ];
-    // A loss that is not a number is not below the bound either.
-    if losses
-        .into_iter()
-        .flatten()
-        .all(|loss| loss < DIVERGED_LOSS)
-    {
-        return Ok(());
-    }
-    Err(Error::training(
-        format!(
-            "{}: the training diverged in epoch {}, its loss is not a number or beyond all bounds",
-            record.net, record.epoch
-        ),
-        format!("use a smaller --lr than {}", record.lr),
-    ))
 }
