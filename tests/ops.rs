@@ -9,6 +9,8 @@ mod ops {
     pub mod activation;
     pub mod adam;
     pub mod add;
+    pub mod avg_pool2d;
+    pub mod batch_norm;
     pub mod clip;
     pub mod concat;
     pub mod conv2d;
@@ -59,6 +61,9 @@ tests! {
     activation::a_long_extent_is_folded,
     adam::adam_matches_its_twin,
     add::add_matches_its_twin,
+    avg_pool2d::avg_pool2d_matches_its_twin,
+    batch_norm::batch_norm_matches_its_twin,
+    batch_norm::batch_norm_evaluates_with_running_statistics,
     clip::clipping_matches_its_twin,
     concat::concat_matches_its_twin,
     concat::slices_wrap_and_share_a_tensor,
