@@ -840,12 +840,13 @@ fn chain(in_features: usize, splits: usize, width: usize, depth: usize) -> Chain
         width,
         depth,
         activation: Activation::Relu,
+        chained: true,
         parameter_of: (0..depth).collect(),
     }
 }
 
 /// Sizes: the halves, a drifting wrap, a wrap inside a slice, one input feature, one neuron, one sub-layer, fewer
-/// sub-layers than splits, and the two ways of tying.
+/// sub-layers than splits, the two ways of tying, and sub-layers that do not see one another.
 fn chains() -> Vec<Chain> {
     vec![
         chain(4, 2, 3, 4),
@@ -862,6 +863,10 @@ fn chains() -> Vec<Chain> {
         Chain {
             parameter_of: vec![0, 1, 1, 1],
             ..chain(9, 4, 2, 4)
+        },
+        Chain {
+            chained: false,
+            ..chain(7, 3, 2, 5)
         },
     ]
 }

@@ -1,5 +1,7 @@
 //! Batch normalisation: every dispatch from what the device has for the one before, so that errors do not add up.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use spinalnet::layers::{BatchNorm, Layer};
 use spinalnet::plan::{Mode, Parameters, Shape, Tape, Values};
@@ -7,6 +9,7 @@ use spinalnet::plan::{Mode, Parameters, Shape, Tape, Values};
 use super::activation::{ACTIVATIONS, error};
 use crate::common::tolerance::{DIVISION, EPS, SQUARE_ROOT, TINY, assert_within, sum};
 use crate::common::{Bench, Draw, Input, Outcome, Random, Setup, doubles, for_all};
+use crate::reference::activation::Activation;
 use crate::reference::batch_norm::{self, Normalisation, Statistics};
 
 /// One normalisation of values drawn around `center`, no further from it than `spread`.
@@ -179,7 +182,7 @@ impl<'a> Found<'a> {
     }
 
     /// Asserts mean and rstd of the batch.
-    fn assert_moments(&self, exact: &Statistics) {
+    pub fn assert_moments(&self, exact: &Statistics) {
         assert_within("mean", &self.norm.mean, &exact.mean, |channel| {
             self.moments_error(channel)[0]
         });
@@ -198,7 +201,7 @@ impl<'a> Found<'a> {
     pub fn assert_y(&self, got: &[f64], weight: &[f64], bias: &[f64], rstd_error: f64) {
         let activation = self.shape.activation;
         let linear = batch_norm::BatchNorm {
-            activation: crate::reference::activation::Activation::Identity,
+            activation: Activation::Identity,
             ..self.shape
         };
         let z = batch_norm::forward(&linear, self.x, &self.norm, weight, bias);
@@ -274,11 +277,17 @@ pub struct Backward<'a> {
     pub dbias: &'a [f64],
 }
 
-/// Asserts the running statistics after `times` batches alike.
-fn assert_running(found: &Found, outcome: &Outcome, exact: &Statistics, times: u32) {
-    let statistics = |of: &std::collections::BTreeMap<String, Vec<f64>>| Statistics {
-        mean: of["norm.running_mean"].clone(),
-        var: of["norm.running_var"].clone(),
+/// Asserts the running statistics of the layer called `name` after `times` batches alike.
+pub fn assert_running(
+    found: &Found,
+    outcome: &Outcome,
+    name: &str,
+    exact: &Statistics,
+    times: u32,
+) {
+    let statistics = |of: &BTreeMap<String, Vec<f64>>| Statistics {
+        mean: of[&format!("{name}.running_mean")].clone(),
+        var: of[&format!("{name}.running_var")].clone(),
     };
     let before = statistics(&outcome.parameters);
     let rows = found.shape.rows;
@@ -319,7 +328,8 @@ pub fn batch_norm_matches_its_twin(bench: &Bench) {
             let found = Found::new(case.twin(), &outcome.x[0], batch, partial);
             let exact = batch_norm::statistics(&found.shape, found.x);
             found.assert_moments(&exact);
-            assert_running(&found, &outcome, &exact, 1 + u32::from(case.twice));
+            let times = 1 + u32::from(case.twice);
+            assert_running(&found, &outcome, "norm", &exact, times);
             let weight = &outcome.parameters["norm.weight"];
             found.assert_y(&outcome.y, weight, &outcome.parameters["norm.bias"], 0.0);
             found.assert_gradients(&Backward {
