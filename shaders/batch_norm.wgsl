@@ -25,8 +25,14 @@ const STRIP: u32 = 16u;  // rows of one channel that an elementwise invocation t
 @group(0) @binding(0) var<storage, read> x: array<f32>;                     // [ROWS, CHANNELS]
 @group(0) @binding(1) var<storage, read_write> partial: array<f32>;         // [CHUNKS, 2, CHANNELS]
 
-// Mean and sum of squared differences from it, over one chunk of rows of one channel. Values are shifted by the first
-// one, so that a variance that is small beside the mean does not cancel.
+// First row and end of a chunk.
+fn rows_of(chunk: u32) -> vec2<u32> {
+    return vec2<u32>(chunk * CHUNK_ROWS, min((chunk + 1u) * CHUNK_ROWS, ROWS));
+}
+
+// Mean and sum of squared differences from it, over one chunk of rows of one channel. Values are taken relative to the
+// first one, which differs from the mean by no more than sqrt(rows of the chunk) standard deviations: a variance that is
+// small beside the mean does not cancel.
 @compute @workgroup_size(64)
 fn moments(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -39,19 +45,18 @@ fn moments(
     }
     let channel = index % CHANNELS;
     let chunk = index / CHANNELS;
-    let first = min(chunk * CHUNK_ROWS, ROWS);
-    let end = min(first + CHUNK_ROWS, ROWS);
-    let shift = x[min(first, ROWS - 1u) * CHANNELS + channel];
+    let rows = rows_of(chunk);
+    let shift = x[rows.x * CHANNELS + channel];
     var sum = 0.0;
     var squares = 0.0;
-    for (var row = first; row < end; row++) {
+    for (var row = rows.x; row < rows.y; row++) {
         let difference = x[row * CHANNELS + channel] - shift;
         sum += difference;
         squares += difference * difference;
     }
-    let count = f32(max(end - first, 1u));
-    partial[2u * chunk * CHANNELS + channel] = shift + sum / count;
-    partial[(2u * chunk + 1u) * CHANNELS + channel] = max(squares - sum * sum / count, 0.0);
+    let offset = sum / f32(rows.y - rows.x);
+    partial[2u * chunk * CHANNELS + channel] = shift + offset;
+    partial[(2u * chunk + 1u) * CHANNELS + channel] = max(squares - sum * offset, 0.0);
 }
 
 @group(0) @binding(0) var<storage, read> partials: array<f32>;              // the partial of moments, or of backward_sums
@@ -59,7 +64,7 @@ fn moments(
 @group(0) @binding(3) var<storage, read_write> running_mean: array<f32>;    // [CHANNELS]
 @group(0) @binding(4) var<storage, read_write> running_var: array<f32>;     // [CHANNELS]
 
-// Adds up the chunks of a channel: the mean of means, and how far each lies from it (Chan, Golub & LeVeque 1979).
+// The mean of the chunks' means, and how far each of them lies from it. Again relative to the first one.
 @compute @workgroup_size(64)
 fn finish_moments(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -70,25 +75,24 @@ fn finish_moments(
     if channel >= CHANNELS {
         return;
     }
-    var count = 0.0;
-    var mean = 0.0;
+    let shift = partials[channel];
+    var sum = 0.0;
+    for (var chunk = 0u; chunk < CHUNKS; chunk++) {
+        let rows = rows_of(chunk);
+        sum += f32(rows.y - rows.x) * (partials[2u * chunk * CHANNELS + channel] - shift);
+    }
+    let offset = sum / f32(ROWS);
     var squares = 0.0;
     for (var chunk = 0u; chunk < CHUNKS; chunk++) {
-        let first = min(chunk * CHUNK_ROWS, ROWS);
-        let chunk_count = f32(min(first + CHUNK_ROWS, ROWS) - first);
-        if chunk_count > 0.0 {
-            let difference = partials[2u * chunk * CHANNELS + channel] - mean;
-            let total = count + chunk_count;
-            mean += difference * (chunk_count / total);
-            squares += partials[(2u * chunk + 1u) * CHANNELS + channel]
-                + difference * difference * (count * chunk_count / total);
-            count = total;
-        }
+        let rows = rows_of(chunk);
+        let difference = (partials[2u * chunk * CHANNELS + channel] - shift) - offset;
+        squares += partials[(2u * chunk + 1u) * CHANNELS + channel]
+            + f32(rows.y - rows.x) * difference * difference;
     }
-    batch[channel] = mean;
+    batch[channel] = shift + offset;
     batch[CHANNELS + channel] = 1.0 / sqrt(squares / f32(ROWS) + EPS);
     let unbiased = squares / f32(ROWS - 1u);
-    running_mean[channel] = (1.0 - MOMENTUM) * running_mean[channel] + MOMENTUM * mean;
+    running_mean[channel] = (1.0 - MOMENTUM) * running_mean[channel] + MOMENTUM * (shift + offset);
     running_var[channel] = (1.0 - MOMENTUM) * running_var[channel] + MOMENTUM * unbiased;
 }
 
@@ -148,12 +152,12 @@ fn backward_sums(
     }
     let channel = index % CHANNELS;
     let chunk = index / CHANNELS;
-    let first = min(chunk * CHUNK_ROWS, ROWS);
+    let rows = rows_of(chunk);
     let center = batch_moments[channel];
     let rstd = batch_moments[CHANNELS + channel];
     var sum = 0.0;
     var products = 0.0;
-    for (var row = first; row < min(first + CHUNK_ROWS, ROWS); row++) {
+    for (var row = rows.x; row < rows.y; row++) {
         let place = row * CHANNELS + channel;
         let dz = activation_slope(ACTIVATION, output[place]) * dy[place];
         sum += dz;

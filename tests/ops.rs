@@ -4,11 +4,13 @@
 mod common;
 mod reference;
 
-/// One file for each shader.
+/// One file for each shader, and one for the chain that is composed of several.
 mod ops {
     pub mod activation;
     pub mod adam;
     pub mod add;
+    pub mod avg_pool2d;
+    pub mod batch_norm;
     pub mod clip;
     pub mod concat;
     pub mod conv2d;
@@ -22,6 +24,7 @@ mod ops {
     pub mod mse;
     pub mod sgd;
     pub mod spinal;
+    pub mod spinal_chain;
 }
 
 use std::collections::BTreeSet;
@@ -59,6 +62,9 @@ tests! {
     activation::a_long_extent_is_folded,
     adam::adam_matches_its_twin,
     add::add_matches_its_twin,
+    avg_pool2d::avg_pool2d_matches_its_twin,
+    batch_norm::batch_norm_matches_its_twin,
+    batch_norm::batch_norm_evaluates_with_running_statistics,
     clip::clipping_matches_its_twin,
     concat::concat_matches_its_twin,
     concat::slices_wrap_and_share_a_tensor,
@@ -80,7 +86,11 @@ tests! {
     sgd::sgd_matches_its_twin,
     spinal::the_fused_chain_matches_the_twin,
     spinal::both_paths_match_the_twin,
+    spinal::independent_sub_layers_match_the_twin,
+    spinal::a_chain_alone_matches_the_twin,
     spinal::dropout_in_the_chain_matches_the_twin,
+    spinal_chain::composed_chains_match_the_twins_of_their_layers,
+    spinal_chain::four_splits_of_a_map_are_its_cells,
 }
 
 /// `SHADER.ENTRY` of every compute entry point below `shaders/`.

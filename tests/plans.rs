@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use proptest::prelude::*;
+use spinalnet::layers::spinal::Path;
 use spinalnet::layers::{
-    Activation, Add, Conv2d, Conv2dOptions, Flatten, Layer, Linear, MaxPool2d, Part, Source,
-    Spinal, SpinalOptions,
+    Activation, Add, AvgPool2d, BatchNorm, Conv2d, Conv2dOptions, Flatten, Layer, Linear,
+    MaxPool2d, Part, Source, Spinal, SpinalOptions,
 };
 use spinalnet::models::{self, Model, ModelOptions};
 use spinalnet::optim::{Adam, Sgd};
@@ -75,6 +76,80 @@ fn snapshot_regression_spinal() {
         &Adam::default(),
         AdapterClass::Gpu
     ));
+}
+
+/// Parameters and multiplications for one sample of a Spinal layer with `outputs` outputs.
+fn spinal_cost(options: SpinalOptions, outputs: u32) -> (u64, u64) {
+    let mut parameters = Parameters::default();
+    let layer = Spinal::new(&mut parameters, "spinal", options, outputs);
+    let mut tape = Tape::new("plan", &parameters, Mode::Evaluate);
+    let x = tape.tensor("x", [1, options.in_features]);
+    layer.forward(&mut tape, x);
+    (parameters.count(), tape.finish().cost().multiplications)
+}
+
+/// The heads of the paper's VGG, CIFAR, ResNet (four splits) and transfer networks, as its tables and scripts have them.
+#[test]
+fn heads_have_the_parameters_of_the_paper() {
+    // I, n, w, L, C, and whether it is normalised.
+    let heads = [
+        ([256, 2, 128, 4, 10], true, 121_354),
+        ([256, 2, 128, 4, 62], true, 148_030),
+        ([4096, 2, 128, 4, 10], false, 1_103_370),
+        ([4096, 2, 256, 4, 100], false, 2_397_284),
+        ([512, 2, 512, 4, 10], false, 1_333_258),
+        ([1024, 4, 256, 4, 10], false, 470_026),
+        ([2048, 2, 20, 4, 10], false, 84_010),
+        ([2048, 2, 512, 4, 100], true, 3_094_628),
+        ([25_088, 2, 1024, 4, 225], true, 55_460_065),
+    ];
+    for ([in_features, splits, width, depth, outputs], batch_norm, expected) in heads {
+        let options = SpinalOptions {
+            splits,
+            batch_norm,
+            ..SpinalOptions::halves(in_features, width, depth)
+        };
+        assert_eq!(spinal_cost(options, outputs).0, expected, "{options:?}");
+    }
+}
+
+/// Every size by the paper's formulas: a sub-layer has S inputs, and w more from the second on if it is chained.
+#[test]
+fn spinal_layers_cost_what_the_formulas_say() {
+    let mut all = Vec::new();
+    for [in_features, splits] in [[1, 1], [5, 2], [9, 4], [320, 2], [784, 3]] {
+        for [width, depth] in [[1, 1], [8, 6], [65, 2], [3, 40]] {
+            for [batch_norm, chained] in
+                [[false, true], [true, true], [false, false], [true, false]]
+            {
+                all.push(SpinalOptions {
+                    splits,
+                    batch_norm,
+                    chained,
+                    ..SpinalOptions::halves(in_features, width, depth)
+                });
+            }
+        }
+    }
+    for (options, outputs) in all.into_iter().zip([1, 10, 7].into_iter().cycle()) {
+        let SpinalOptions {
+            width,
+            depth,
+            batch_norm,
+            chained,
+            ..
+        } = options;
+        let [w, l, c] = [width, depth, outputs].map(u64::from);
+        let s = u64::from(options.split_size());
+        let links = if chained { (l - 1) * w * w } else { 0 };
+        let weights = l * s * w + links + l * w * c;
+        let scales = if batch_norm { 2 * l * w } else { 0 };
+        assert_eq!(
+            spinal_cost(options, outputs),
+            (weights + l * w + c + scales, weights),
+            "{options:?} with {outputs} outputs"
+        );
+    }
 }
 
 /// The way back multiplies twice what the way there does, but for the gradient of the data, which nobody needs.
@@ -296,6 +371,20 @@ fn layers_refuse_shapes_that_do_not_fit() {
         }),
         refused_input([2, 1, 8, 1], |_| Box::new(MaxPool2d::square(2))),
         refused_input([2, 8], |_| Box::new(Flatten)),
+        refused_input([2, 8], |_| Box::new(AvgPool2d::global())),
+        refused_input([2, 4, 4, 3], |_| Box::new(AvgPool2d { out: [2, 0] })),
+        refused_input([4, 3], |parameters| {
+            Box::new(BatchNorm::new(parameters, "norm", 5, Activation::Relu))
+        }),
+        refused_input([2, 4, 4, 3], |parameters| {
+            Box::new(BatchNorm::new(parameters, "norm", 4, Activation::Relu))
+        }),
+        refused_input([1, 3], |parameters| {
+            Box::new(BatchNorm::new(parameters, "norm", 3, Activation::Relu))
+        }),
+        refused_input([1, 1, 1, 3], |parameters| {
+            Box::new(BatchNorm::new(parameters, "norm", 3, Activation::Relu))
+        }),
         refused_input([2, 9], |parameters| {
             Box::new(Spinal::new(
                 parameters,
@@ -311,6 +400,12 @@ fn layers_refuse_shapes_that_do_not_fit() {
         ["kernel_size: [3, 3]", "[2, 2, 8, 1]"],
         ["MaxPool2d", "1 x 8"],
         ["[2, 8]", "not a batch of images"],
+        ["[2, 8]", "not a batch of images"],
+        ["out: [2, 0]", "no windows"],
+        ["channels: 5", "[4, 3]"],
+        ["channels: 4", "[2, 4, 4, 3]"],
+        ["no variance", "[1, 3]"],
+        ["no variance", "[1, 1, 1, 3]"],
         ["in_features: 8", "[2, 9]"],
     ];
     for (message, parts) in messages.iter().zip(parts) {
@@ -319,6 +414,26 @@ fn layers_refuse_shapes_that_do_not_fit() {
             "{message:?} does not contain {parts:?}"
         );
     }
+}
+
+/// One row has no variance, but the running statistics have.
+#[test]
+fn one_row_can_be_evaluated() {
+    let mut parameters = Parameters::default();
+    let layer = BatchNorm::new(&mut parameters, "norm", 3, Activation::Relu);
+    let mut tape = Tape::new("plan", &parameters, Mode::Evaluate);
+    let x = tape.tensor("x", [1, 3]);
+    layer.forward(&mut tape, x);
+    let plan = tape.finish();
+    let entries: Vec<_> = plan
+        .dispatches
+        .iter()
+        .map(|dispatch| dispatch.entry)
+        .collect();
+    assert_eq!(entries, ["evaluate"]);
+    // Two vectors each, at multiples of 64 elements.
+    let elements = |label| plan.tensor(label).expect("it is there").elements();
+    assert_eq!(["parameters", "statistics"].map(elements), [128, 128]);
 }
 
 #[test]
@@ -335,6 +450,23 @@ fn impossible_layers_and_tensors_are_refused() {
         })
         .contains("splits: 17")
     );
+    for options in [
+        SpinalOptions {
+            batch_norm: true,
+            ..halves
+        },
+        SpinalOptions {
+            chained: false,
+            ..halves
+        },
+        SpinalOptions {
+            dropout: 0.5,
+            ..halves
+        },
+    ] {
+        let layer = Spinal::new(&mut Parameters::default(), "spinal", options, 1);
+        assert!(refusal(|| layer.with_path(Path::Fused)).contains("cannot be fused"));
+    }
 
     let mut tape = Tape::new("plan", &Parameters::default(), Mode::Train);
     let (a, b) = (tape.tensor("a", [2, 3]), tape.tensor("b", [3, 2]));

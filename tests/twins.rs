@@ -6,6 +6,8 @@ mod reference;
 use reference::activation::{self, Activation};
 use reference::adam::{self, Adam};
 use reference::add;
+use reference::avg_pool2d::{self, AvgPool2d};
+use reference::batch_norm::{self, BatchNorm, Statistics};
 use reference::clip;
 use reference::concat::{self, Concat};
 use reference::conv2d::{self, Conv2d};
@@ -276,6 +278,181 @@ fn max_pool2d_ties_go_to_the_first_maximum() {
     ];
     assert_eq!(max_pool2d::forward(&shape, &x), [2.0, 3.0, 5.0, 5.0]);
     assert_eq!(max_pool2d::backward(&shape, &x, &[1.0, 2.0, 3.0, 4.0]), dx);
+}
+
+const AVERAGES: [AvgPool2d; 5] = [
+    AvgPool2d {
+        batch: 1,
+        height: 1,
+        width: 1,
+        channels: 1,
+        out: [1, 1],
+    },
+    // All of the image.
+    AvgPool2d {
+        batch: 2,
+        height: 7,
+        width: 5,
+        channels: 3,
+        out: [1, 1],
+    },
+    // Windows side by side.
+    AvgPool2d {
+        batch: 1,
+        height: 4,
+        width: 6,
+        channels: 2,
+        out: [2, 3],
+    },
+    // Windows overlap.
+    AvgPool2d {
+        batch: 2,
+        height: 5,
+        width: 7,
+        channels: 2,
+        out: [3, 4],
+    },
+    // More windows than pixels.
+    AvgPool2d {
+        batch: 1,
+        height: 2,
+        width: 3,
+        channels: 1,
+        out: [5, 3],
+    },
+];
+
+#[test]
+fn avg_pool2d_gradient() {
+    for shape in AVERAGES {
+        let mut random = Random(11);
+        let x = random.uniforms(shape.x_len());
+        let dy = random.uniforms(shape.y_len());
+        let dx = avg_pool2d::backward(&shape, &dy);
+        assert_gradient(&format!("dx of {shape:?}"), &x, &dy, &dx, |x| {
+            avg_pool2d::forward(&shape, x)
+        });
+    }
+}
+
+/// Windows of 2 rows that overlap, and of 2, 3 and 2 columns; `torch.nn.functional.adaptive_avg_pool2d` on the same arrays.
+#[test]
+fn avg_pool2d_equals_pytorch() {
+    let shape = AvgPool2d {
+        batch: 1,
+        height: 3,
+        width: 5,
+        channels: 1,
+        out: [2, 3],
+    };
+    let x: Vec<_> = (0..15).map(|i| f64::from(7 * i % 11)).collect();
+    let y = avg_pool2d::forward(&shape, &x);
+    let expected = [4.5, 35.0 / 6.0, 6.25, 3.75, 25.0 / 6.0, 5.5];
+    assert_close("y", &y, &expected);
+    let dy: Vec<_> = (1..=6).map(|i| f64::from(12 * i)).collect();
+    #[rustfmt::skip]
+    let dx = [
+         3.0,  7.0,  4.0, 13.0,  9.0,
+        15.0, 29.0, 14.0, 41.0, 27.0,
+        12.0, 22.0, 10.0, 28.0, 18.0,
+    ];
+    assert_close("dx", &avg_pool2d::backward(&shape, &dy), &dx);
+}
+
+#[test]
+fn batch_norm_gradients() {
+    for (rows, channels) in [(2, 1), (3, 5), (17, 3)] {
+        for activation in Activation::ALL {
+            let shape = BatchNorm {
+                rows,
+                channels,
+                activation,
+            };
+            let mut random = Random(12);
+            let x: Vec<_> = random
+                .uniforms(rows * channels)
+                .iter()
+                .map(|x| 4.0 * x)
+                .collect();
+            let (weight, bias) = (random.uniforms(channels), random.uniforms(channels));
+            let dy = random.uniforms(x.len());
+            let forward = |x: &[f64], weight: &[f64], bias: &[f64]| {
+                let norm = batch_norm::statistics(&shape, x).normalisation();
+                batch_norm::forward(&shape, x, &norm, weight, bias)
+            };
+            let norm = batch_norm::statistics(&shape, &x).normalisation();
+            let y = forward(&x, &weight, &bias);
+            let gradients = batch_norm::backward(&shape, &x, &norm, &weight, &y, &dy);
+            let name = |of: &str| format!("{of} of {shape:?}");
+            assert_gradient(&name("dx"), &x, &dy, &gradients.dx, |x| {
+                forward(x, &weight, &bias)
+            });
+            assert_gradient(&name("dweight"), &weight, &dy, &gradients.dweight, |w| {
+                forward(&x, w, &bias)
+            });
+            assert_gradient(&name("dbias"), &bias, &dy, &gradients.dbias, |bias| {
+                forward(&x, &weight, bias)
+            });
+        }
+    }
+}
+
+/// `torch.nn.BatchNorm1d(2)` with ReLU behind it, in float64 on the same arrays: a step of training, and an evaluation
+/// with the statistics from before it.
+#[test]
+fn batch_norm_equals_pytorch() {
+    let shape = BatchNorm {
+        rows: 4,
+        channels: 2,
+        activation: Activation::Relu,
+    };
+    let x = [1.0, -2.0, 2.0, 0.5, 4.0, 1.0, -3.0, 3.0];
+    let (weight, bias) = ([2.0, -0.5], [0.25, 1.0]);
+    let running = Statistics {
+        mean: vec![0.5, -1.0],
+        var: vec![2.0, 0.25],
+    };
+    let batch = batch_norm::statistics(&shape, &x);
+    let norm = batch.normalisation();
+    let y = batch_norm::forward(&shape, &x, &norm, &weight, &bias);
+    #[rustfmt::skip]
+    let expected = [
+        0.25, 1.736_954_364_960_23, 1.034_463_937_119_170_4, 1.035_093_064_998_106_3,
+        2.603_391_811_357_511_6, 0.894_720_805_005_681_4, 0.0, 0.333_231_765_035_982_56,
+    ];
+    assert_close("y", &y, &expected);
+
+    let dy = [1.0, -1.0, 0.5, 2.0, -2.0, 0.25, 3.0, 1.0];
+    let gradients = batch_norm::backward(&shape, &x, &norm, &weight, &y, &dy);
+    #[rustfmt::skip]
+    let dx = [
+        0.882_521_929_259_066_8, 0.157_314_626_657_318_02, 0.656_233_999_791_553_7, -0.416_967_803_945_792_97,
+        -0.973_037_764_822_228_4, 0.127_925_331_897_981_05, -0.565_718_164_228_392_2, 0.131_727_845_390_493_87,
+    ];
+    assert_close("dx", &gradients.dx, &dx);
+    let dweight = [-2.157_275_827_077_719, 2.719_712_537_353_229];
+    assert_close("dweight", &gradients.dweight, &dweight);
+    assert_close("dbias", &gradients.dbias, &[-0.5, 2.25]);
+
+    let after = running.after(&batch, shape.rows);
+    assert_close("running mean", &after.mean, &[0.55, -0.8375]);
+    assert_close(
+        "running var",
+        &after.var,
+        &[8.0 / 3.0, 0.647_916_666_666_666_7],
+    );
+
+    let shape = BatchNorm {
+        activation: Activation::Identity,
+        ..shape
+    };
+    let y = batch_norm::forward(&shape, &x, &running.normalisation(), &weight, &bias);
+    #[rustfmt::skip]
+    let expected = [
+        0.957_105_013_426_223_7, 1.999_980_000_599_98, 2.371_315_040_278_671, -0.499_970_000_899_969_9,
+        5.199_735_093_983_565, -0.999_960_001_199_959_9, -4.699_735_093_983_565, -2.999_920_002_399_919_7,
+    ];
+    assert_close("evaluation", &y, &expected);
 }
 
 #[test]
@@ -663,12 +840,13 @@ fn chain(in_features: usize, splits: usize, width: usize, depth: usize) -> Chain
         width,
         depth,
         activation: Activation::Relu,
+        chained: true,
         parameter_of: (0..depth).collect(),
     }
 }
 
 /// Sizes: the halves, a drifting wrap, a wrap inside a slice, one input feature, one neuron, one sub-layer, fewer
-/// sub-layers than splits, and the two ways of tying.
+/// sub-layers than splits, the two ways of tying, and sub-layers that do not see one another.
 fn chains() -> Vec<Chain> {
     vec![
         chain(4, 2, 3, 4),
@@ -685,6 +863,10 @@ fn chains() -> Vec<Chain> {
         Chain {
             parameter_of: vec![0, 1, 1, 1],
             ..chain(9, 4, 2, 4)
+        },
+        Chain {
+            chained: false,
+            ..chain(7, 3, 2, 5)
         },
     ]
 }

@@ -11,7 +11,7 @@ const EPS: f64 = 1e-5;
 /// The share of a new batch in the running statistics: PyTorch's default.
 const MOMENTUM: f64 = 0.1;
 
-/// Rows that one invocation adds up, about; and the most chunks that a second dispatch adds up.
+/// Rows that one invocation adds up, more only if there would be more chunks than a second dispatch adds up.
 const CHUNK_ROWS: u32 = 128;
 const MAX_CHUNKS: u32 = 256;
 
@@ -222,7 +222,7 @@ impl Layer for BatchNorm {
     }
 }
 
-/// Parts that the sums over rows are cut into.
+/// Parts that the sums over rows are cut into, none of them empty.
 fn chunks(rows: u32) -> u32 {
-    rows.div_ceil(CHUNK_ROWS).min(MAX_CHUNKS)
+    rows.div_ceil(CHUNK_ROWS.max(rows.div_ceil(MAX_CHUNKS)))
 }

@@ -2,7 +2,7 @@
 
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use spinalnet::plan::{Init, ParameterSpec};
+use spinalnet::plan::{Init, ParameterSpec, Role};
 
 /// Which values a test computes with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,13 +41,16 @@ impl Random {
     }
 
     /// Values for a parameter; uniform ones are as large as its initialisation makes them, so that chains of layers neither
-    /// grow nor vanish.
+    /// grow nor vanish. Running statistics are positive, as a variance is.
     pub fn parameter(&mut self, draw: Draw, spec: &ParameterSpec) -> Vec<f32> {
         let mut values = self.values(draw, spec.elements());
         if let (Draw::Uniform, Init::UniformFanIn(fan_in)) = (draw, spec.init) {
             values
                 .iter_mut()
                 .for_each(|value| *value /= (fan_in as f32).sqrt());
+        }
+        if spec.role == Role::Statistic {
+            values.iter_mut().for_each(|value| *value = value.abs());
         }
         values
     }

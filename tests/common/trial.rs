@@ -6,7 +6,9 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use spinalnet::layers::Add;
-use spinalnet::plan::{AdapterClass, Mode, Parameters, Plan, Shape, Tape, Tensor};
+use spinalnet::plan::{
+    AdapterClass, Mode, ParameterSpec, Parameters, Plan, Role, Shape, Tape, Tensor, Values,
+};
 
 use super::{Draw, MODES, OpenPlan, Random, device, doubles, tolerance};
 
@@ -78,8 +80,10 @@ impl Setup {
 
 /// Everything that went into a trial and came out.
 pub struct Outcome {
-    /// Values of the parameters by name, in PyTorch's order.
+    /// Values of the parameters by name, in PyTorch's order; and what running statistics were before.
     pub parameters: BTreeMap<String, Vec<f64>>,
+    /// Running statistics by name, as they are after.
+    pub statistics: BTreeMap<String, Vec<f64>>,
     /// The inputs.
     pub x: Vec<Vec<f64>>,
     /// The upstream gradient.
@@ -239,16 +243,18 @@ fn record(setup: &Setup, layer: impl Fn(&mut Tape, &[Tensor]) -> Tensor) -> Reco
 }
 
 fn run(setup: &Setup, recording: &Recording, open: &OpenPlan) -> Outcome {
-    let specs = setup.parameters.specs();
     let mut random = Random(2);
-    let mut flat = vec![0.0; setup.parameters.device_elements() as usize];
+    let mut values = Values::zeros(&setup.parameters);
     let mut parameters = BTreeMap::new();
-    for spec in specs {
-        let values = random.parameter(setup.draw, spec);
-        spec.pack(&values, &mut flat);
-        parameters.insert(spec.name.clone(), doubles(&values));
+    for spec in setup.parameters.specs() {
+        let drawn = random.parameter(setup.draw, spec);
+        values.set(spec, &drawn);
+        parameters.insert(spec.name.clone(), doubles(&drawn));
     }
-    open.write_named("parameters", &flat);
+    open.write_named("parameters", &values.parameters);
+    if !values.statistics.is_empty() {
+        open.write_named("statistics", &values.statistics);
+    }
     for (input, &x) in setup.inputs.iter().zip(&recording.inputs) {
         open.write(x, &input.values);
     }
@@ -268,24 +274,31 @@ fn run(setup: &Setup, recording: &Recording, open: &OpenPlan) -> Outcome {
             .map(|&value| share * f64::from(value))
             .collect()
     };
-    let flat_gradients = if specs.is_empty() {
-        Vec::new()
-    } else {
-        open.read_named::<f32>("gradients")
+    let of_role = |role| {
+        let specs = setup.parameters.specs().iter();
+        specs.filter(move |spec: &&ParameterSpec| spec.role == role)
     };
-    assert_padding_untouched(&setup.parameters, &flat_gradients);
-    let gradients = specs.iter().map(|spec| {
-        let values = spec.unpack(&flat_gradients);
-        (
-            spec.name.clone(),
-            values
-                .iter()
-                .map(|&value| share * f64::from(value))
-                .collect(),
-        )
-    });
+    let mut gradients = BTreeMap::new();
+    if of_role(Role::Learnable).next().is_some() {
+        let flat: Vec<f32> = open.read_named("gradients");
+        assert_padding_untouched(of_role(Role::Learnable), &flat, OpenPlan::is_poison);
+        for spec in of_role(Role::Learnable) {
+            let whole = spec.unpack(&flat);
+            let halved = whole.iter().map(|&value| share * f64::from(value));
+            gradients.insert(spec.name.clone(), halved.collect());
+        }
+    }
+    let mut statistics = BTreeMap::new();
+    if of_role(Role::Statistic).next().is_some() {
+        let flat: Vec<f32> = open.read_named("statistics");
+        assert_padding_untouched(of_role(Role::Statistic), &flat, |value| value == 0.0);
+        for spec in of_role(Role::Statistic) {
+            statistics.insert(spec.name.clone(), doubles(&spec.unpack(&flat)));
+        }
+    }
     Outcome {
         parameters,
+        statistics,
         x: setup
             .inputs
             .iter()
@@ -298,7 +311,7 @@ fn run(setup: &Setup, recording: &Recording, open: &OpenPlan) -> Outcome {
             .iter()
             .map(|dx| dx.map_or(Vec::new(), &read))
             .collect(),
-        gradients: gradients.collect(),
+        gradients,
         buffers: open
             .labels()
             .map(|label| (label.to_owned(), doubles(&open.read_named::<f32>(label))))
@@ -308,20 +321,23 @@ fn run(setup: &Setup, recording: &Recording, open: &OpenPlan) -> Outcome {
     }
 }
 
-/// Between the parameters' places in the flat buffer nothing may be written: that is where a kernel that runs past the
-/// end of its binding would land.
-fn assert_padding_untouched(parameters: &Parameters, gradients: &[f32]) {
+/// Between the places of parameters in their flat buffer nothing may be written: that is where a kernel that runs past
+/// the end of its binding would land.
+fn assert_padding_untouched<'a>(
+    specs: impl Iterator<Item = &'a ParameterSpec> + Clone,
+    flat: &[f32],
+    untouched: impl Fn(f32) -> bool,
+) {
     let owned = |index: usize| {
-        parameters.specs().iter().any(|spec| {
+        specs.clone().any(|spec| {
             let start = spec.offset as usize;
             (start..start + spec.device_elements as usize).contains(&index)
         })
     };
-    for (index, &value) in gradients.iter().enumerate() {
-        let untouched = owned(index) || OpenPlan::is_poison(value);
+    for (index, &value) in flat.iter().enumerate() {
         assert!(
-            untouched,
-            "gradients[{index}], which no parameter owns, was written"
+            owned(index) || untouched(value),
+            "element {index}, which no parameter owns, was written"
         );
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use spinalnet::layers::spinal::{Path, Tie};
-use spinalnet::layers::{Layer, Spinal, SpinalOptions};
+use spinalnet::layers::{Layer, Spinal, SpinalChain, SpinalOptions};
 use spinalnet::plan::{AdapterClass, Parameters};
 
 use super::activation::{ACTIVATIONS, error};
@@ -15,26 +15,37 @@ use crate::reference::dropout::{self, Dropout};
 use crate::reference::linear::{self, Linear};
 use crate::reference::spinal::{self, Chain};
 
+/// A Spinal layer, or its chain alone.
 #[derive(Clone, Debug)]
-struct Case {
-    batch: u32,
-    in_features: u32,
-    splits: u32,
-    width: u32,
-    depth: u32,
-    out_features: u32,
+pub struct Case {
+    pub batch: u32,
+    pub in_features: u32,
+    pub splits: u32,
+    pub width: u32,
+    pub depth: u32,
+    pub out_features: u32,
     /// Index into [`ACTIVATIONS`].
-    activation: usize,
-    tie: Tie,
-    twice: bool,
+    pub activation: usize,
+    pub tie: Tie,
+    /// Probability of dropout.
+    pub dropout: f64,
+    pub batch_norm: bool,
+    pub chained: bool,
+    pub twice: bool,
     /// x is data, and gets no gradient.
-    constant: bool,
+    pub constant: bool,
     /// The adapter whose kernels are taken.
-    class: AdapterClass,
+    pub class: AdapterClass,
 }
 
 /// A case from `[batch, I, n, w, L, C]`, the activation's index, the tie, twice and constant.
-const fn case(sizes: [u32; 6], activation: usize, tie: Tie, twice: bool, constant: bool) -> Case {
+pub const fn case(
+    sizes: [u32; 6],
+    activation: usize,
+    tie: Tie,
+    twice: bool,
+    constant: bool,
+) -> Case {
     let [batch, in_features, splits, width, depth, out_features] = sizes;
     Case {
         batch,
@@ -45,6 +56,9 @@ const fn case(sizes: [u32; 6], activation: usize, tie: Tie, twice: bool, constan
         out_features,
         activation,
         tie,
+        dropout: 0.0,
+        batch_norm: false,
+        chained: true,
         twice,
         constant,
         class: AdapterClass::Gpu,
@@ -52,7 +66,7 @@ const fn case(sizes: [u32; 6], activation: usize, tie: Tie, twice: bool, constan
 }
 
 /// The same case by the kernels for CPU adapters.
-const fn on_cpu(case: Case) -> Case {
+pub const fn on_cpu(case: Case) -> Case {
     Case {
         class: AdapterClass::Cpu,
         ..case
@@ -95,6 +109,27 @@ const BOTH: [Case; 3] = [
     case([4, 7, 2, 3, 7, 3], 3, Tie::ThirdAndFourth, true, false),
 ];
 
+/// Sub-layers that do not see one another.
+const INDEPENDENT: [Case; 3] = [
+    independent(case([3, 9, 4, 5, 6, 2], 1, Tie::Untied, false, false)),
+    independent(case(
+        [2, 7, 2, 3, 7, 3],
+        4,
+        Tie::ThirdAndFourth,
+        true,
+        false,
+    )),
+    independent(case([5, 8, 1, 4, 3, 1], 2, Tie::Shared, false, true)),
+];
+
+/// The same case with V = 0.
+pub const fn independent(case: Case) -> Case {
+    Case {
+        chained: false,
+        ..case
+    }
+}
+
 fn cases() -> impl Strategy<Value = Case> {
     let ties = prop_oneof![
         Just(Tie::Untied),
@@ -112,16 +147,19 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 impl Case {
-    fn options(&self) -> SpinalOptions {
+    pub fn options(&self) -> SpinalOptions {
         SpinalOptions {
             splits: self.splits,
             activation: ACTIVATIONS[self.activation].0,
             tie: self.tie,
+            dropout: self.dropout,
+            batch_norm: self.batch_norm,
+            chained: self.chained,
             ..SpinalOptions::halves(self.in_features, self.width, self.depth)
         }
     }
 
-    fn chain(&self, activation: Activation) -> Chain {
+    pub fn chain(&self, activation: Activation) -> Chain {
         let parameter_of = |l: usize| match self.tie {
             Tie::Untied => l,
             Tie::ThirdAndFourth if l < 4 => l,
@@ -135,12 +173,13 @@ impl Case {
             width: self.width as usize,
             depth: self.depth as usize,
             activation,
+            chained: self.chained,
             parameter_of: (0..self.depth as usize).map(parameter_of).collect(),
         }
     }
 
-    fn sub_layer(&self, l: usize) -> Linear {
-        let previous = if l > 0 { self.width } else { 0 };
+    pub fn sub_layer(&self, l: usize) -> Linear {
+        let previous = if l > 0 && self.chained { self.width } else { 0 };
         Linear {
             batch: self.batch as usize,
             in_features: (self.options().split_size() + previous) as usize,
@@ -149,14 +188,14 @@ impl Case {
     }
 
     /// `[s_l, h_(l-1)]` of sub-layer l, from `x` `[N, I]` and `h_(l-1)` `[N, w]`.
-    fn sub_layer_input(&self, l: usize, x: &[f64], previous: Option<&Vec<f64>>) -> Vec<f64> {
+    pub fn sub_layer_input(&self, l: usize, x: &[f64], previous: Option<&Vec<f64>>) -> Vec<f64> {
         let (in_features, width) = (self.in_features as usize, self.width as usize);
         let split = self.options().split_size() as usize;
         let mut input = Vec::new();
         for n in 0..self.batch as usize {
             let row = &x[n * in_features..][..in_features];
             input.extend((0..split).map(|j| row[(l * split + j) % in_features]));
-            if let Some(previous) = previous {
+            if let Some(previous) = previous.filter(|_| self.chained) {
                 input.extend(&previous[n * width..][..width]);
             }
         }
@@ -185,6 +224,7 @@ struct Passes {
 }
 
 /// What goes into a spinal layer.
+#[derive(Clone)]
 struct Given {
     x: Vec<f64>,
     dy: Vec<f64>,
@@ -229,12 +269,33 @@ impl Given {
         named.cloned().collect()
     }
 
+    /// The same as [`passes`](Self::passes) of a chain without output layer.
+    fn chain_passes(&self, chain: &Chain, h: Option<&[f64]>) -> Passes {
+        let (weights, biases) = (self.distinct("weight"), self.distinct("bias"));
+        let exact = spinal::forward(chain, &self.x, &weights, &biases);
+        let back = spinal::backward(chain, &self.x, &weights, h.unwrap_or(&exact), &self.dy);
+        let mut gradients = BTreeMap::new();
+        for (l, (dweight, dbias)) in back.dweights.into_iter().zip(back.dbiases).enumerate() {
+            gradients.insert(format!("spinal.sub_layers.{l}.weight"), dweight);
+            gradients.insert(format!("spinal.sub_layers.{l}.bias"), dbias);
+        }
+        Passes {
+            y: exact,
+            dx: back.dx,
+            gradients,
+        }
+    }
+
     /// Forward of the twin; backward through the hidden layers `h` of the device, whose rounding may decide on which side
     /// of a kink a unit lies.
     fn passes(&self, chain: &Chain, output: &Linear, h: Option<&[f64]>) -> Passes {
-        let (weights, biases) = (self.distinct("weight"), self.distinct("bias"));
-        let exact = spinal::forward(chain, &self.x, &weights, &biases);
         let weight = &self.parameters["spinal.output.weight"];
+        let exact = spinal::forward(
+            chain,
+            &self.x,
+            &self.distinct("weight"),
+            &self.distinct("bias"),
+        );
         let y = linear::forward(
             output,
             &exact,
@@ -243,25 +304,17 @@ impl Given {
         );
 
         let h = h.unwrap_or(&exact);
-        let dh = linear::backward_input(output, weight, &self.dy);
         let (dweight, dbias) = linear::backward_weight(output, h, &self.dy);
-        let chain_gradients = spinal::backward(chain, &self.x, &weights, h, &dh);
-        let mut gradients = BTreeMap::new();
-        let both = chain_gradients
-            .dweights
-            .into_iter()
-            .zip(chain_gradients.dbiases);
-        for (l, (dweight, dbias)) in both.enumerate() {
-            gradients.insert(format!("spinal.sub_layers.{l}.weight"), dweight);
-            gradients.insert(format!("spinal.sub_layers.{l}.bias"), dbias);
-        }
+        let of_chain = Self {
+            dy: linear::backward_input(output, weight, &self.dy),
+            ..self.clone()
+        };
+        let Passes {
+            dx, mut gradients, ..
+        } = of_chain.chain_passes(chain, Some(h));
         gradients.insert("spinal.output.weight".to_owned(), dweight);
         gradients.insert("spinal.output.bias".to_owned(), dbias);
-        Passes {
-            y,
-            dx: chain_gradients.dx,
-            gradients,
-        }
+        Passes { y, dx, gradients }
     }
 }
 
@@ -317,10 +370,9 @@ fn trial(bench: &Bench, case: &Case, path: Path) -> Vec<Outcome> {
     bench.trial(&setup, |tape, x| layer.forward(tape, x[0]))
 }
 
-/// Every sub-layer from what the device has for the one before, and the output from all of them: errors do not add up
-/// along the chain, so that this is as tight as for a single Linear.
-fn assert_layer_by_layer(path: &str, outcome: &Outcome, case: &Case, h: &[f64]) {
-    let given = Given::of(outcome);
+/// Every sub-layer from what the device has for the one before: errors do not add up along the chain, so that this is as
+/// tight as for a single Linear.
+fn assert_hidden(path: &str, given: &Given, case: &Case, h: &[f64]) {
     let (weights, biases) = (given.distinct("weight"), given.distinct("bias"));
     let (depth, width) = (case.depth as usize, case.width as usize);
     let function = ACTIVATIONS[case.activation].1;
@@ -351,6 +403,11 @@ fn assert_layer_by_layer(path: &str, outcome: &Outcome, case: &Case, h: &[f64]) 
         );
         previous = Some(found);
     }
+}
+
+/// The output from the sub-layers that the device has.
+fn assert_output(path: &str, outcome: &Outcome, case: &Case, h: &[f64]) {
+    let given = Given::of(outcome);
     let (shape, weight) = (case.output(), &given.parameters["spinal.output.weight"]);
     let bias = &given.parameters["spinal.output.bias"];
     let expected = linear::forward(&shape, h, weight, bias);
@@ -370,8 +427,9 @@ fn assert_layer_by_layer(path: &str, outcome: &Outcome, case: &Case, h: &[f64]) 
 }
 
 fn assert_twin(path: &str, outcome: &Outcome, case: &Case, h: &[f64]) {
-    assert_layer_by_layer(path, outcome, case, h);
     let (given, output) = (Given::of(outcome), case.output());
+    assert_hidden(path, &given, case, h);
+    assert_output(path, outcome, case, h);
     let expected = given.passes(
         &case.chain(ACTIVATIONS[case.activation].1),
         &output,
@@ -422,6 +480,46 @@ pub fn both_paths_match_the_twin(bench: &Bench) {
             }
         }
     });
+}
+
+pub fn independent_sub_layers_match_the_twin(bench: &Bench) {
+    for_all(&INDEPENDENT, 1, cases().prop_map(independent), |case| {
+        for outcome in trial(bench, case, Path::Composed) {
+            assert_twin("composed", &outcome, case, case.hidden(&outcome, "y"));
+        }
+    });
+}
+
+/// The chain without an output layer, by the kernels of both classes of adapters: shallow, deep and in between.
+pub fn a_chain_alone_matches_the_twin(bench: &Bench) {
+    let listed = [
+        case([3, 6, 1, 5, 1, 0], 1, Tie::Untied, false, false),
+        case([2, 7, 2, 3, 40, 0], 4, Tie::Untied, false, false),
+        case([4, 9, 4, 5, 6, 0], 2, Tie::Shared, true, false),
+    ];
+    for case in listed
+        .iter()
+        .flat_map(|case| [case.clone(), on_cpu(case.clone())])
+    {
+        let mut parameters = Parameters::default();
+        let chain = SpinalChain::new(&mut parameters, "spinal", case.options());
+        let input = Input::drawn([case.batch, case.in_features], Draw::Uniform);
+        let setup = Setup {
+            parameters,
+            twice: case.twice,
+            class: case.class,
+            ..Setup::without_parameters(input, Draw::Uniform)
+        };
+        for outcome in bench.trial(&setup, |tape, x| chain.forward(tape, x[0])) {
+            let given = Given::of(&outcome);
+            assert_hidden("alone", &given, &case, &outcome.y);
+            let h = Some(outcome.y.as_slice());
+            let expected = given.chain_passes(&case.chain(ACTIVATIONS[case.activation].1), h);
+            let scale = given.scale();
+            let scale = scale.chain_passes(&case.chain(Activation::Identity), None);
+            assert_passes("alone", &outcome, &expected, terms(&case), &scale);
+        }
+    }
 }
 
 /// Dropout before every Linear, with whole numbers and p = 1/2: everything is exact.

@@ -15,6 +15,8 @@
 pub mod activation;
 pub mod adam;
 pub mod add;
+pub mod avg_pool2d;
+pub mod batch_norm;
 pub mod clip;
 pub mod concat;
 pub mod conv2d;

@@ -7,7 +7,8 @@
 //! h_l      = phi(W_l [s_l, h_(l-1)] + b_l)           W_l is [w, S + w], slice first
 //! output   = [h_0, ..., h_(L-1)]                     [N, L*w]
 //! ```
-//! The head's last Linear, which reads the output, is a layer of its own and not part of the chain.
+//! The head's last Linear, which reads the output, is a layer of its own and not part of the chain. Without chaining all
+//! sub-layers are like the first: they see their slice alone.
 
 use super::activation::Activation;
 
@@ -26,6 +27,8 @@ pub struct Chain {
     pub depth: usize,
     /// The function phi.
     pub activation: Activation,
+    /// Whether a sub-layer sees the one before.
+    pub chained: bool,
     /// For each sub-layer, the number of the weight and bias it uses. Untied: `0, 1, 2, ...`. Tied sub-layers repeat a
     /// number; sub-layer 0 can share with no other, because it has no previous hidden layer.
     pub parameter_of: Vec<usize>,
@@ -50,7 +53,12 @@ impl Chain {
 
     /// Inputs of sub-layer `l`: its slice, and the previous hidden layer if there is one.
     pub fn fan_in(&self, l: usize) -> usize {
-        self.split_size() + if l == 0 { 0 } else { self.width }
+        self.split_size() + if self.sees_previous(l) { self.width } else { 0 }
+    }
+
+    /// Whether sub-layer `l` sees the one before.
+    fn sees_previous(&self, l: usize) -> bool {
+        self.chained && l > 0
     }
 
     /// Where feature `j` of the slice of sub-layer `l` lies in a row of `x`.
@@ -64,7 +72,7 @@ impl Chain {
         for j in 0..self.split_size() {
             input.push(x[self.slice_index(l, j)]);
         }
-        if l > 0 {
+        if self.sees_previous(l) {
             for k in 0..self.width {
                 input.push(hidden[(l - 1) * self.width + k]);
             }
@@ -132,7 +140,7 @@ pub fn backward(
             for j in 0..chain.split_size() {
                 dx[chain.slice_index(l, j)] += dinput[j];
             }
-            if l > 0 {
+            if chain.sees_previous(l) {
                 for k in 0..chain.width {
                     dhidden[(l - 1) * chain.width + k] += dinput[chain.split_size() + k];
                 }

@@ -1,0 +1,394 @@
+//! Batch normalisation: every dispatch from what the device has for the one before, so that errors do not add up.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use spinalnet::layers::{BatchNorm, Layer};
+use spinalnet::plan::{Mode, Parameters, Shape, Tape, Values};
+
+use super::activation::{ACTIVATIONS, error};
+use crate::common::tolerance::{DIVISION, EPS, SQUARE_ROOT, TINY, assert_within, sum};
+use crate::common::{Bench, Draw, Input, Outcome, Random, Setup, doubles, for_all};
+use crate::reference::activation::Activation;
+use crate::reference::batch_norm::{self, Normalisation, Statistics};
+
+/// One normalisation of values drawn around `center`, no further from it than `spread`.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    /// Images, height, width; of one pixel: samples `[N, C]`.
+    images: [u32; 3],
+    channels: u32,
+    /// Index into [`ACTIVATIONS`].
+    activation: usize,
+    center: f32,
+    spread: f32,
+    twice: bool,
+    /// x is data, and gets no gradient.
+    constant: bool,
+}
+
+const fn case(images: [u32; 3], channels: u32, activation: usize) -> Case {
+    Case {
+        images,
+        channels,
+        activation,
+        center: 0.0,
+        spread: 1.0,
+        twice: false,
+        constant: false,
+    }
+}
+
+/// The same case with the layer recorded twice, which updates the running statistics twice.
+const fn twice(case: Case) -> Case {
+    Case {
+        twice: true,
+        ..case
+    }
+}
+
+/// The same case of other values.
+const fn around(case: Case, center: f32, spread: f32) -> Case {
+    Case {
+        center,
+        spread,
+        ..case
+    }
+}
+
+/// Rows at and beyond a strip of 16, a chunk of 128, and 256 chunks; every activation; x without a gradient; a variance
+/// that is small beside the mean, in one chunk and in many; no variance at all.
+const LISTED: [Case; 14] = [
+    case([2, 1, 1], 1, 0),
+    twice(case([3, 1, 1], 65, 1)),
+    case([17, 1, 1], 3, 2),
+    twice(case([127, 1, 1], 1, 3)),
+    case([129, 1, 1], 64, 4),
+    twice(case([4, 8, 8], 3, 1)),
+    case([1, 5, 7], 65, 2),
+    case([3, 105, 105], 1, 1),
+    Case {
+        constant: true,
+        ..twice(case([5, 1, 1], 8, 1))
+    },
+    around(case([100, 1, 1], 3, 0), 1000.0, 0.1),
+    around(case([5, 28, 28], 2, 1), 1000.0, 0.1),
+    around(case([3, 105, 105], 1, 0), -1000.0, 0.1),
+    around(case([7, 1, 1], 3, 1), 0.1, 0.0),
+    around(case([2, 14, 14], 3, 4), 1000.0, 0.0),
+];
+
+fn cases() -> impl Strategy<Value = Case> {
+    let images = prop_oneof![
+        (2..300u32).prop_map(|samples| [samples, 1, 1]),
+        [1..4u32, 2..12, 1..12],
+    ];
+    let channels = prop_oneof![Just(1), Just(3), Just(64), Just(65), 1..40u32];
+    let values = (-20.0..20.0f32, 0.5..4.0f32);
+    let rest = (0..ACTIVATIONS.len(), any::<[bool; 2]>());
+    (images, channels, values, rest).prop_map(
+        |(images, channels, (center, spread), (activation, [twice, constant]))| Case {
+            twice,
+            constant,
+            ..around(case(images, channels, activation), center, spread)
+        },
+    )
+}
+
+impl Case {
+    fn shape(&self) -> Shape {
+        match self.images {
+            [samples, 1, 1] => Shape::from([samples, self.channels]),
+            [batch, height, width] => Shape::from([batch, height, width, self.channels]),
+        }
+    }
+
+    fn values(&self) -> Vec<f32> {
+        let drawn = Random(1).values(Draw::Uniform, self.shape().elements() as usize);
+        let place = |value| self.center + self.spread * value;
+        drawn.into_iter().map(place).collect()
+    }
+
+    fn twin(&self) -> batch_norm::BatchNorm {
+        batch_norm::BatchNorm {
+            rows: self.images.iter().product::<u32>() as usize,
+            channels: self.channels as usize,
+            activation: ACTIVATIONS[self.activation].1,
+        }
+    }
+
+    fn layer(&self, parameters: &mut Parameters) -> BatchNorm {
+        let activation = ACTIVATIONS[self.activation].0;
+        BatchNorm::new(parameters, "norm", self.channels, activation)
+    }
+}
+
+/// What the device made of a batch, and how its sums were cut.
+pub struct Found<'a> {
+    /// The sizes.
+    pub shape: batch_norm::BatchNorm,
+    /// The input, of which every error is a share.
+    pub x: &'a [f64],
+    /// Mean and rstd as the device has them.
+    pub norm: Normalisation,
+    /// Rows of a chunk, and chunks.
+    chunks: [usize; 2],
+}
+
+impl<'a> Found<'a> {
+    /// From the buffers `batch` and `partial` of the layer.
+    pub fn new(shape: batch_norm::BatchNorm, x: &'a [f64], batch: &[f64], partial: &[f64]) -> Self {
+        let chunks = partial.len() / (2 * shape.channels);
+        let (mean, rstd) = batch[..2 * shape.channels].split_at(shape.channels);
+        Self {
+            shape,
+            x,
+            norm: Normalisation {
+                mean: mean.to_vec(),
+                rstd: rstd.to_vec(),
+            },
+            chunks: [shape.rows.div_ceil(chunks), chunks],
+        }
+    }
+
+    fn column(&self, channel: usize) -> impl Iterator<Item = f64> {
+        self.x
+            .iter()
+            .skip(channel)
+            .step_by(self.shape.channels)
+            .copied()
+    }
+
+    /// Largest magnitude of a channel, and the difference of its extremes.
+    fn size_and_range(&self, channel: usize) -> (f64, f64) {
+        let size = self.column(channel).map(f64::abs).fold(0.0, f64::max);
+        let least = self.column(channel).fold(f64::INFINITY, f64::min);
+        let most = self.column(channel).fold(f64::NEG_INFINITY, f64::max);
+        (size, most - least)
+    }
+
+    /// How far mean and variance of the device may be from those of the twin.
+    ///
+    /// All differences are at most the range R. In a chunk of m rows they are rounded, summed, divided and added to the
+    /// first value: (m + 4) EPS R + EPS M for a mean, where M is the largest magnitude; K chunks again: K + 5, and a last
+    /// EPS M. A sum of m squares less the square of a sum errs by (3 m + 12) EPS m R^2, the sum of K of them by K + 4 times
+    /// EPS; and a mean that is off by d changes the squares of the differences from it by 2 R d + d^2.
+    fn moments_error(&self, channel: usize) -> [f64; 2] {
+        let [rows, chunks] = self.chunks.map(|count| count as f64);
+        let (size, range) = self.size_and_range(channel);
+        let mean = EPS * ((rows + chunks + 9.0) * range + 2.0 * size) + TINY;
+        let squares = (3.0 * rows + chunks + 16.0) * (EPS * range * range + TINY);
+        [mean, squares + mean * (2.0 * range + mean)]
+    }
+
+    /// Asserts mean and rstd of the batch.
+    pub fn assert_moments(&self, exact: &Statistics) {
+        assert_within("mean", &self.norm.mean, &exact.mean, |channel| {
+            self.moments_error(channel)[0]
+        });
+        let expected = exact.normalisation().rstd;
+        assert_within("rstd", &self.norm.rstd, &expected, |channel| {
+            let [_, error] = self.moments_error(channel);
+            let rstd = |var: f64| 1.0 / (var.max(0.0) + batch_norm::EPS).sqrt();
+            let var = exact.var[channel];
+            let furthest = (rstd(var - error) - rstd(var)).max(rstd(var) - rstd(var + error));
+            // The variance is divided, the rounded EPS added.
+            furthest + expected[channel] * (2.0 * DIVISION + SQUARE_ROOT + 2.0 * EPS)
+        });
+    }
+
+    /// Asserts the output, from the device's mean and rstd.
+    pub fn assert_y(&self, got: &[f64], weight: &[f64], bias: &[f64], rstd_error: f64) {
+        let activation = self.shape.activation;
+        let linear = batch_norm::BatchNorm {
+            activation: Activation::Identity,
+            ..self.shape
+        };
+        let z = batch_norm::forward(&linear, self.x, &self.norm, weight, bias);
+        let y = batch_norm::forward(&self.shape, self.x, &self.norm, weight, bias);
+        assert_within("y", got, &y, |index| {
+            let channel = index % self.shape.channels;
+            let product = (self.xhat(index) * weight[channel]).abs();
+            // Scale, difference and product are rounded, then the sum. No activation is steeper than 1.
+            sum(3, product + bias[channel].abs())
+                + rstd_error * product
+                + error(activation, z[index])
+        });
+    }
+
+    fn xhat(&self, index: usize) -> f64 {
+        let channel = index % self.shape.channels;
+        (self.x[index] - self.norm.mean[channel]) * self.norm.rstd[channel]
+    }
+
+    /// Asserts the gradients, from the device's mean, rstd and y. `dx` may be empty.
+    pub fn assert_gradients(&self, backward: &Backward) {
+        let Backward {
+            weight,
+            y,
+            dy,
+            dx,
+            dweight,
+            dbias,
+        } = *backward;
+        let expected = batch_norm::backward(&self.shape, self.x, &self.norm, weight, y, dy);
+        let channels = self.shape.channels;
+        // The slope takes 4 roundings, xhat 2, and every value takes part in the additions of its chunk and of the chunks.
+        let terms = self.chunks[0] + self.chunks[1] + 8;
+        let sums_of = |value: &dyn Fn(usize) -> f64| -> Vec<f64> {
+            let column = |channel| (channel..dy.len()).step_by(channels);
+            (0..channels)
+                .map(|channel| column(channel).map(value).sum())
+                .collect()
+        };
+        let bias_scale = sums_of(&|index| dy[index].abs());
+        let weight_scale = sums_of(&|index| (dy[index] * self.xhat(index)).abs());
+        assert_within("dbias", dbias, &expected.dbias, |c| {
+            sum(terms, bias_scale[c])
+        });
+        assert_within("dweight", dweight, &expected.dweight, |c| {
+            sum(terms, weight_scale[c])
+        });
+        if dx.is_empty() {
+            return;
+        }
+        let rows = self.shape.rows as f64;
+        assert_within("dx", dx, &expected.dx, |index| {
+            let c = index % channels;
+            let xhat = self.xhat(index).abs();
+            let factor = (weight[c] * self.norm.rstd[c]).abs();
+            let means = (bias_scale[c] + xhat * weight_scale[c]) / rows;
+            let means_error =
+                (sum(terms, bias_scale[c]) + xhat * sum(terms, weight_scale[c])) / rows;
+            // dz, the divisions, xhat, two products, two differences, the factor, and the sum with an earlier gradient.
+            factor * (means_error + sum(16, dy[index].abs() + means)) + TINY
+        });
+    }
+}
+
+/// What goes into the gradients of a layer, and what the device made of it.
+#[derive(Clone, Copy)]
+pub struct Backward<'a> {
+    pub weight: &'a [f64],
+    pub y: &'a [f64],
+    pub dy: &'a [f64],
+    pub dx: &'a [f64],
+    pub dweight: &'a [f64],
+    pub dbias: &'a [f64],
+}
+
+/// Asserts the running statistics of the layer called `name` after `times` batches alike.
+pub fn assert_running(
+    found: &Found,
+    outcome: &Outcome,
+    name: &str,
+    exact: &Statistics,
+    times: u32,
+) {
+    let statistics = |of: &BTreeMap<String, Vec<f64>>| Statistics {
+        mean: of[&format!("{name}.running_mean")].clone(),
+        var: of[&format!("{name}.running_var")].clone(),
+    };
+    let before = statistics(&outcome.parameters);
+    let rows = found.shape.rows;
+    let expected = (0..times).fold(before.clone(), |running, _| running.after(exact, rows));
+    let after = statistics(&outcome.statistics);
+    // Old and new share are products that are added, of a rounded MOMENTUM; the new value has its own error, and the
+    // variance has been divided by one row less.
+    let share = 1.0 - (1.0 - batch_norm::MOMENTUM).powi(times as i32);
+    let error = |old: f64, new: f64, new_error: f64| {
+        f64::from(times) * sum(3, old.abs().max(new.abs())) + share * new_error
+    };
+    assert_within("running mean", &after.mean, &expected.mean, |c| {
+        error(before.mean[c], exact.mean[c], found.moments_error(c)[0])
+    });
+    let unbiased = rows as f64 / (rows as f64 - 1.0);
+    assert_within("running var", &after.var, &expected.var, |c| {
+        let var = unbiased * exact.var[c];
+        let new_error = unbiased * found.moments_error(c)[1] + DIVISION * var;
+        error(before.var[c], var, new_error)
+    });
+}
+
+pub fn batch_norm_matches_its_twin(bench: &Bench) {
+    for_all(&LISTED, 5, cases(), |case| {
+        let mut parameters = Parameters::default();
+        let layer = case.layer(&mut parameters);
+        let input = Input {
+            constant: case.constant,
+            ..Input::new(case.shape(), case.values())
+        };
+        let setup = Setup {
+            parameters,
+            twice: case.twice,
+            ..Setup::without_parameters(input, Draw::Uniform)
+        };
+        for outcome in bench.trial(&setup, |tape, x| layer.forward(tape, x[0])) {
+            let (batch, partial) = (&outcome.buffers["batch"], &outcome.buffers["partial"]);
+            let found = Found::new(case.twin(), &outcome.x[0], batch, partial);
+            let exact = batch_norm::statistics(&found.shape, found.x);
+            found.assert_moments(&exact);
+            let times = 1 + u32::from(case.twice);
+            assert_running(&found, &outcome, "norm", &exact, times);
+            let weight = &outcome.parameters["norm.weight"];
+            found.assert_y(&outcome.y, weight, &outcome.parameters["norm.bias"], 0.0);
+            found.assert_gradients(&Backward {
+                weight,
+                y: &outcome.y,
+                dy: &outcome.dy,
+                dx: &outcome.dx[0],
+                dweight: &outcome.gradients["norm.weight"],
+                dbias: &outcome.gradients["norm.bias"],
+            });
+        }
+    });
+}
+
+/// A batch may be of one row then, and the statistics stay as they are.
+pub fn batch_norm_evaluates_with_running_statistics(bench: &Bench) {
+    let listed = [
+        case([1, 1, 1], 1, 1),
+        case([17, 1, 1], 65, 3),
+        case([2, 3, 5], 64, 2),
+        around(case([129, 1, 1], 3, 4), 1000.0, 0.1),
+    ];
+    for_all(&listed, 3, cases(), |case| {
+        let mut parameters = Parameters::default();
+        let layer = case.layer(&mut parameters);
+        let mut random = Random(2);
+        let mut values = Values::zeros(&parameters);
+        let drawn: Vec<Vec<f64>> = parameters
+            .specs()
+            .iter()
+            .map(|spec| {
+                let drawn = random.parameter(Draw::Uniform, spec);
+                values.set(spec, &drawn);
+                doubles(&drawn)
+            })
+            .collect();
+        let [weight, bias, mean, var] = <[Vec<f64>; 4]>::try_from(drawn).expect("four of them");
+        let mut tape = Tape::new("evaluation", &parameters, Mode::Evaluate);
+        let x = tape.tensor("x", case.shape());
+        let y = layer.forward(&mut tape, x);
+        for open in bench.open(&tape.finish()) {
+            open.write_named("parameters", &values.parameters);
+            open.write_named("statistics", &values.statistics);
+            open.write(x, &case.values());
+            open.run();
+            let running = Statistics {
+                mean: mean.clone(),
+                var: var.clone(),
+            };
+            let found = Found {
+                shape: case.twin(),
+                x: &doubles(&case.values()),
+                norm: running.normalisation(),
+                chunks: [0, 0],
+            };
+            // EPS is rounded, and the sum.
+            let rstd_error = SQUARE_ROOT + DIVISION + 2.0 * EPS;
+            found.assert_y(&doubles(&open.read(y)), &weight, &bias, rstd_error);
+            assert!(open.read_named::<f32>("statistics") == values.statistics);
+        }
+    });
+}
