@@ -69,6 +69,7 @@ tests! {
     concat::concat_matches_its_twin,
     concat::slices_wrap_and_share_a_tensor,
     conv2d::conv2d_matches_its_twin,
+    conv2d::conv2d_on_cpu_adapters_matches_its_twin,
     conv2d::conv2d_of_integers_is_exact,
     conv_block::conv_blocks_match_their_twins,
     cross_entropy::cross_entropy_matches_its_twin,

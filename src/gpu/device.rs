@@ -11,6 +11,10 @@ use crate::plan::{AdapterClass, Dispatch, Shader};
 /// How long a submission may take before the driver is given up.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
+/// Features that are used where the adapter has them.
+const OPTIONAL_FEATURES: wgpu::Features =
+    wgpu::Features::SUBGROUP.union(wgpu::Features::SHADER_INT64);
+
 /// Which run-time checks naga adds to the shaders.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Checks {
@@ -41,7 +45,7 @@ impl Device {
         let report = adapter::report(&adapter, true);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("spinalnet"),
-            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            required_features: adapter.features() & OPTIONAL_FEATURES,
             required_limits: adapter.limits(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
@@ -85,10 +89,11 @@ impl Device {
         &self.adapter
     }
 
-    /// The class of the adapter, by which kernels are chosen. Those for the CPU need subgroups of at least 8.
+    /// The class of the adapter, by which kernels are chosen. Those for the CPU need 64-bit integers and subgroups of at
+    /// least 8.
     pub fn class(&self) -> AdapterClass {
-        let subgroups = self.device.features().contains(wgpu::Features::SUBGROUP);
-        if self.adapter.device_type == "CPU" && subgroups && self.adapter.subgroup_size[0] >= 8 {
+        let features = self.device.features().contains(OPTIONAL_FEATURES);
+        if self.adapter.device_type == "CPU" && features && self.adapter.subgroup_size[0] >= 8 {
             AdapterClass::Cpu
         } else {
             AdapterClass::Gpu

@@ -190,11 +190,11 @@ impl Bench {
     }
 }
 
-/// Whether the adapter runs the kernels of a class: those for CPU adapters need subgroups of at least 8.
+/// Whether the adapter runs the kernels of a class: those for CPU adapters need 64-bit integers and subgroups of at least 8.
 fn runs(class: AdapterClass) -> bool {
     let adapter = device(MODES[0]).adapter();
-    let subgroups = adapter.features.contains(&"subgroups") && adapter.subgroup_size[0] >= 8;
-    class == AdapterClass::Gpu || subgroups
+    let has = |feature| adapter.features.contains(&feature);
+    class == AdapterClass::Gpu || has("subgroups") && has("int64") && adapter.subgroup_size[0] >= 8
 }
 
 fn run_twice(setup: &Setup, recording: &Recording, open: &OpenPlan) -> Outcome {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use spinalnet::layers::{Conv2d, Conv2dOptions, Layer};
-use spinalnet::plan::Parameters;
+use spinalnet::plan::{AdapterClass, Parameters};
 
 use crate::common::{Bench, Draw, Input, Outcome, Setup, for_all, magnitudes};
 use crate::reference::conv2d;
@@ -53,6 +53,18 @@ const LISTED: [Case; 9] = [
     case([1, 4, 4, 2, 2], [2, 2], [1, 1], [3, 2], true),
 ];
 
+/// The same for CPU adapters: tiles are 16 pixels, or 16 channels of x in the weight gradient, by 32 channels; strides have
+/// pixels of every rest, and images too small for some of them.
+const LISTED_FOR_CPU: [Case; 7] = [
+    case([1, 1, 1, 4, 4], [1, 1], [1, 1], [0, 0], true),
+    case([1, 4, 4, 16, 32], [3, 3], [1, 1], [1, 1], true),
+    case([2, 3, 7, 20, 36], [3, 3], [1, 1], [1, 1], false),
+    case([3, 9, 5, 4, 8], [3, 2], [2, 3], [1, 0], true),
+    case([1, 1, 13, 12, 28], [1, 1], [2, 2], [0, 0], false),
+    case([2, 2, 3, 36, 4], [4, 5], [1, 1], [1, 1], true),
+    case([1, 6, 6, 8, 4], [1, 2], [3, 4], [0, 0], true),
+];
+
 fn cases() -> impl Strategy<Value = Case> {
     let axis = (1..20usize, 1..5usize, 1..4usize, 0..3usize);
     let sizes = (1..4usize, 1..7usize, 1..10usize);
@@ -79,7 +91,15 @@ fn cases() -> impl Strategy<Value = Case> {
     )
 }
 
-fn trial(bench: &Bench, case: &Case, draw: Draw) {
+/// Cases whose channels come in fours.
+fn cases_for_cpu() -> impl Strategy<Value = Case> {
+    (cases(), 1..10usize, 1..10usize).prop_map(|(mut case, in_quads, out_quads)| {
+        (case.twin.in_channels, case.twin.out_channels) = (4 * in_quads, 4 * out_quads);
+        case
+    })
+}
+
+fn trial(bench: &Bench, case: &Case, draw: Draw, class: AdapterClass) {
     let twin = &case.twin;
     let pair = |[vertical, horizontal]: [usize; 2]| [vertical as u32, horizontal as u32];
     let options = Conv2dOptions {
@@ -96,6 +116,7 @@ fn trial(bench: &Bench, case: &Case, draw: Draw) {
     let setup = Setup {
         parameters,
         twice: case.twice,
+        class,
         ..Setup::without_parameters(Input::drawn(shape, draw), draw)
     };
     for outcome in bench.trial(&setup, |tape, x| conv.forward(tape, x[0])) {
@@ -185,12 +206,21 @@ fn assert_padded_channels_are_zero(outcome: &Outcome, parameters: &Parameters) {
 
 pub fn conv2d_matches_its_twin(bench: &Bench) {
     for_all(&LISTED, 4, cases(), |case| {
-        trial(bench, case, Draw::Uniform)
+        trial(bench, case, Draw::Uniform, AdapterClass::Gpu)
+    });
+}
+
+pub fn conv2d_on_cpu_adapters_matches_its_twin(bench: &Bench) {
+    for_all(&LISTED_FOR_CPU, 3, cases_for_cpu(), |case| {
+        trial(bench, case, Draw::Uniform, AdapterClass::Cpu)
     });
 }
 
 pub fn conv2d_of_integers_is_exact(bench: &Bench) {
     for_all(&LISTED[1..4], 1, cases(), |case| {
-        trial(bench, case, Draw::Integers)
+        trial(bench, case, Draw::Integers, AdapterClass::Gpu)
+    });
+    for_all(&LISTED_FOR_CPU[2..4], 1, cases_for_cpu(), |case| {
+        trial(bench, case, Draw::Integers, AdapterClass::Cpu)
     });
 }

@@ -1,13 +1,11 @@
 //! Two-dimensional convolution.
 
+mod algorithm;
+
 use super::Layer;
 use super::reduce::reduce_rows;
-use crate::plan::{Init, Kernel, Layout, Parameter, Parameters, Shader, Tape, Tensor};
-
-static DIRECT: Shader = crate::shader!("conv2d/direct");
-
-/// Partial sums of the weight gradient: enough to occupy a device, few enough to add up cheaply.
-const MAX_CHUNKS: u32 = 64;
+use crate::plan::{Init, Kernel, Layout, Parameter, Parameters, Tape, Tensor};
+use algorithm::Algorithm;
 
 /// Sizes of a convolution, spelled as PyTorch spells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,89 +130,105 @@ impl Conv2d {
 
 impl Layer for Conv2d {
     fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
-        let conv = *self;
-        let y_shape = conv.out_shape(x);
+        let y_shape = self.out_shape(x);
+        let algorithm = Algorithm::choose(tape.class(), &self.options, x.image_sizes(), y_shape);
         let y = tape.tensor("y", y_shape);
-        let weight = tape.parameter(conv.weight);
-        let mut bindings = vec![("x", x), ("weight", weight), ("y", y)];
-        if let Some(bias) = conv.bias {
-            bindings.push(("bias", tape.parameter(bias)));
-        }
-        tape.dispatch(Kernel {
-            shader: &DIRECT,
-            entry: if conv.bias.is_some() {
-                "forward_bias"
-            } else {
-                "forward"
-            },
-            constants: &conv.constants(x, y_shape),
-            bindings: &bindings,
-            extent: strips(y_shape),
-            multiplications: conv.multiplications(y_shape),
-        });
+        let pass = Pass {
+            conv: *self,
+            algorithm,
+            x,
+            y,
+        };
+        pass.forward(tape);
         tape.on_backward(y, move |tape| {
-            conv.backward_weight(tape, x, y);
-            conv.backward_input(tape, x, y);
+            pass.backward_weight(tape);
+            pass.backward_input(tape);
         });
         y
     }
 }
 
-impl Conv2d {
-    fn backward_weight(&self, tape: &mut Tape, x: Tensor, y: Tensor) {
-        let dy = tape.gradient(y);
-        let [batch, out_height, _, out_channels] = y.image_sizes();
-        let [height, width] = self.options.kernel_size;
-        let rows = height * width * self.options.in_channels + 1;
-        let columns = out_channels.next_multiple_of(4);
-        let chunks = (batch * out_height).min(MAX_CHUNKS);
+/// One use of the layer: both tensors, and the kernels that fit them.
+#[derive(Clone, Copy)]
+struct Pass {
+    conv: Conv2d,
+    algorithm: Algorithm,
+    x: Tensor,
+    y: Tensor,
+}
+
+impl Pass {
+    fn constants(&self) -> Vec<(&'static str, f64)> {
+        self.conv.constants(self.x, self.y.image_sizes())
+    }
+
+    fn multiplications(&self) -> u64 {
+        self.conv.multiplications(self.y.image_sizes())
+    }
+
+    fn forward(&self, tape: &mut Tape) {
+        let weight = tape.parameter(self.conv.weight);
+        let mut bindings = vec![("x", self.x), ("weight", weight), ("y", self.y)];
+        if let Some(bias) = self.conv.bias {
+            bindings.push(("bias", tape.parameter(bias)));
+        }
+        tape.dispatch(Kernel {
+            shader: self.algorithm.shader(),
+            entry: if self.conv.bias.is_some() {
+                "forward_bias"
+            } else {
+                "forward"
+            },
+            constants: &self.constants(),
+            bindings: &bindings,
+            extent: self.algorithm.forward_extent(self.y.image_sizes()),
+            multiplications: self.multiplications(),
+        });
+    }
+
+    fn backward_weight(&self, tape: &mut Tape) {
+        let dy = tape.gradient(self.y);
+        let options = &self.conv.options;
+        let (x_shape, y_shape) = (self.x.image_sizes(), self.y.image_sizes());
+        let chunks = self.algorithm.chunks(options, x_shape, y_shape);
+        let (rows, columns) = algorithm::partial_sizes(options);
         let partial = tape.tensor("partial", [chunks, rows * columns]);
-        let mut constants = self.constants(x, y.image_sizes());
+        let mut constants = self.constants();
         constants.push(("CHUNKS", chunks.into()));
         tape.dispatch(Kernel {
-            shader: &DIRECT,
+            shader: self.algorithm.shader(),
             entry: "backward_weight",
             constants: &constants,
-            bindings: &[("input", x), ("dy", dy), ("partial", partial)],
-            extent: [rows, columns / 4, chunks],
-            multiplications: self.multiplications(y.image_sizes()),
+            bindings: &[("input", self.x), ("dy", dy), ("partial", partial)],
+            extent: self.algorithm.backward_weight_extent(options, chunks),
+            multiplications: self.multiplications(),
         });
-        let dweight = tape.gradient_of_parameter(self.weight);
+        let dweight = tape.gradient_of_parameter(self.conv.weight);
         reduce_rows(tape, partial, 0, dweight);
-        if let Some(bias) = self.bias {
+        if let Some(bias) = self.conv.bias {
             let dbias = tape.gradient_of_parameter(bias);
             reduce_rows(tape, partial, (rows - 1) * columns, dbias);
         }
     }
 
-    fn backward_input(&self, tape: &mut Tape, x: Tensor, y: Tensor) {
-        let dy = tape.gradient(y);
-        let Some(dx) = tape.gradient_of(x) else {
+    fn backward_input(&self, tape: &mut Tape) {
+        let dy = tape.gradient(self.y);
+        let Some(dx) = tape.gradient_of(self.x) else {
             return;
         };
-        let mut constants = self.constants(x, y.image_sizes());
+        let mut constants = self.constants();
         constants.push(dx.constant());
+        let weights = tape.parameter(self.conv.weight);
+        let stride = self.conv.options.stride;
         tape.dispatch(Kernel {
-            shader: &DIRECT,
+            shader: self.algorithm.shader(),
             entry: "backward_input",
             constants: &constants,
-            bindings: &[
-                ("weights", tape.parameter(self.weight)),
-                ("dy", dy),
-                ("dx", dx.tensor),
-            ],
-            extent: strips(x.image_sizes()),
-            multiplications: self.multiplications(y.image_sizes()),
+            bindings: &[("weights", weights), ("dy", dy), ("dx", dx.tensor)],
+            extent: self
+                .algorithm
+                .backward_input_extent(self.x.image_sizes(), stride),
+            multiplications: self.multiplications(),
         });
     }
-}
-
-/// The extent of a kernel whose invocations take a strip of neighbouring pixels and four channels.
-fn strips([batch, height, width, channels]: [u32; 4]) -> [u32; 3] {
-    let strip = DIRECT.constant("PIXELS");
-    [
-        batch * height * width.div_ceil(strip),
-        channels.div_ceil(4),
-        1,
-    ]
 }

@@ -1,0 +1,263 @@
+// y[n, oy, ox, co] = bias[co] + sum_{ky, kx, ci} x[n, oy*S + ky - P, ox*S + kx - P, ci] * weight[ky, kx, ci, co]
+//                                                                     forward (without bias), forward_bias
+// dx = the transposed sum over dy                                     backward_input
+// dweight[ky, kx, ci, co] = sum_{n, oy, ox} x[..] * dy[n, oy, ox, co],   dbias[co] = sum dy
+//                                                                     backward_weight, in CHUNKS partial sums
+//
+// Convolution as a matrix product whose left factor, the windows of x, is never written down. For adapters that run shaders
+// on the CPU, where a load costs as much as some 50 multiplications, whether it brings 4 bytes or 8: so channels are loaded
+// in pairs, the eight invocations of a workgroup load the left factor together and pass it round by broadcasts, and each
+// keeps 16 rows by 4 columns of the product in registers. Channels come in fours. Rows and columns past the end repeat the
+// last one and are not stored.
+
+override BATCH: u32;
+override HEIGHT: u32;
+override WIDTH: u32;
+override IN_CHANNELS: u32;      // a multiple of 4
+override OUT_HEIGHT: u32;
+override OUT_WIDTH: u32;
+override OUT_CHANNELS: u32;     // a multiple of 4
+override KERNEL_H: u32;
+override KERNEL_W: u32;
+override STRIDE_H: u32;
+override STRIDE_W: u32;
+override PADDING_H: u32;
+override PADDING_W: u32;
+override CHUNKS: u32;
+override ACCUMULATE: bool;
+
+override IN_PAIRS = IN_CHANNELS / 2u;
+override IN_QUADS = IN_CHANNELS / 4u;
+override OUT_PAIRS = OUT_CHANNELS / 2u;
+override OUT_QUADS = OUT_CHANNELS / 4u;
+
+const LANES: u32 = 8u;
+const ROWS: u32 = 16u;          // of the product that a workgroup makes
+const COLUMNS: u32 = 32u;
+const UNROLL: u32 = 4u;         // pixels that one iteration of the weight gradient adds
+
+@group(0) @binding(0) var<storage, read> x: array<u64>;                 // [BATCH, HEIGHT, WIDTH, IN_PAIRS]
+@group(0) @binding(1) var<storage, read> weight: array<vec2<u64>>;      // [KERNEL_H, KERNEL_W, IN_CHANNELS, OUT_QUADS]
+@group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;        // [OUT_QUADS]
+@group(0) @binding(3) var<storage, read_write> y: array<u64>;           // [BATCH, OUT_HEIGHT, OUT_WIDTH, OUT_PAIRS]
+
+alias Sums = array<vec4<f32>, ROWS>;
+
+fn unpack_pair(bits: u64) -> vec2<f32> {
+    return vec2<f32>(bitcast<f32>(u32(bits)), bitcast<f32>(u32(bits >> 32u)));
+}
+
+fn pack_pair(pair: vec2<f32>) -> u64 {
+    return u64(bitcast<u32>(pair.x)) | (u64(bitcast<u32>(pair.y)) << 32u);
+}
+
+fn unpack_quad(bits: vec2<u64>) -> vec4<f32> {
+    return vec4<f32>(unpack_pair(bits.x), unpack_pair(bits.y));
+}
+
+// sums[first + step * i] += (a of invocation i) * b
+fn add_products(sums: ptr<function, Sums>, first: u32, step: u32, a: f32, b: vec4<f32>) {
+    (*sums)[first] += subgroupBroadcast(a, 0u) * b;
+    (*sums)[first + step] += subgroupBroadcast(a, 1u) * b;
+    (*sums)[first + 2u * step] += subgroupBroadcast(a, 2u) * b;
+    (*sums)[first + 3u * step] += subgroupBroadcast(a, 3u) * b;
+    (*sums)[first + 4u * step] += subgroupBroadcast(a, 4u) * b;
+    (*sums)[first + 5u * step] += subgroupBroadcast(a, 5u) * b;
+    (*sums)[first + 6u * step] += subgroupBroadcast(a, 6u) * b;
+    (*sums)[first + 7u * step] += subgroupBroadcast(a, 7u) * b;
+}
+
+// The two rows of an invocation in the workgroup's 16, none past `end - 1`.
+fn rows_of(first: u32, lane: u32, end: u32) -> vec2<u32> {
+    return min(vec2<u32>(first + lane) + vec2<u32>(0u, LANES), vec2<u32>(end - 1u));
+}
+
+fn load_x(place: u32, inside: bool) -> vec2<f32> {
+    return unpack_pair(select(0lu, x[place], inside));  // 0 in the padding
+}
+
+// Rows are the pixels of y, columns its channels.
+fn convolve(id: vec3<u32>, lane: u32, start: vec4<f32>) {
+    let pixels = BATCH * OUT_HEIGHT * OUT_WIDTH;
+    let first = ROWS * id.x;
+    let quad = LANES * id.y + lane;
+    let loaded_quad = min(quad, OUT_QUADS - 1u);
+    let pixel = rows_of(first, lane, pixels);
+    let ox = pixel % OUT_WIDTH;
+    let oy = pixel / OUT_WIDTH % OUT_HEIGHT;
+    let image = pixel / (OUT_WIDTH * OUT_HEIGHT);
+    var sums: Sums;
+    for (var r = 0u; r < ROWS; r++) {
+        sums[r] = start;
+    }
+    for (var ky = 0u; ky < KERNEL_H; ky++) {
+        let iy = oy * STRIDE_H + ky - PADDING_H;  // a row above the image wraps to a huge one
+        for (var kx = 0u; kx < KERNEL_W; kx++) {
+            let ix = ox * STRIDE_W + kx - PADDING_W;
+            let inside = (iy < vec2<u32>(HEIGHT)) & (ix < vec2<u32>(WIDTH));
+            let place = select(vec2<u32>(), (image * HEIGHT + iy) * WIDTH + ix, inside) * IN_PAIRS;
+            var row = (ky * KERNEL_W + kx) * IN_CHANNELS * OUT_QUADS + loaded_quad;
+            for (var pair = 0u; pair < IN_PAIRS; pair += 2u) {
+                let a = load_x(place.x + pair, inside.x);
+                let b = load_x(place.y + pair, inside.y);
+                let c = load_x(place.x + pair + 1u, inside.x);
+                let d = load_x(place.y + pair + 1u, inside.y);
+                let w0 = unpack_quad(weight[row]);
+                let w1 = unpack_quad(weight[row + OUT_QUADS]);
+                let w2 = unpack_quad(weight[row + 2u * OUT_QUADS]);
+                let w3 = unpack_quad(weight[row + 3u * OUT_QUADS]);
+                add_products(&sums, 0u, 1u, a.x, w0);
+                add_products(&sums, 8u, 1u, b.x, w0);
+                add_products(&sums, 0u, 1u, a.y, w1);
+                add_products(&sums, 8u, 1u, b.y, w1);
+                add_products(&sums, 0u, 1u, c.x, w2);
+                add_products(&sums, 8u, 1u, d.x, w2);
+                add_products(&sums, 0u, 1u, c.y, w3);
+                add_products(&sums, 8u, 1u, d.y, w3);
+                row += 4u * OUT_QUADS;
+            }
+        }
+    }
+    for (var r = 0u; r < ROWS; r++) {
+        if first + r < pixels && quad < OUT_QUADS {
+            let place = (first + r) * OUT_PAIRS + 2u * quad;
+            y[place] = pack_pair(sums[r].xy);
+            y[place + 1u] = pack_pair(sums[r].zw);
+        }
+    }
+}
+
+@compute @workgroup_size(LANES)
+fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    convolve(id, lane, vec4<f32>());
+}
+
+@compute @workgroup_size(LANES)
+fn forward_bias(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    convolve(id, lane, bias[min(LANES * id.y + lane, OUT_QUADS - 1u)]);
+}
+
+@group(0) @binding(0) var<storage, read> dy: array<u64>;                // like y
+@group(0) @binding(1) var<storage, read> weights: array<u64>;           // [KERNEL_H, KERNEL_W, IN_CHANNELS, OUT_PAIRS]
+@group(0) @binding(2) var<storage, read_write> dx: array<u64>;          // like x
+
+fn load_dy(place: u32, inside: bool) -> vec2<f32> {
+    return unpack_pair(select(0lu, dy[place], inside));
+}
+
+// Rows are the pixels of x, columns its channels. The pixels of a workgroup leave the same rest `id.z` when divided by the
+// stride, so that the taps that reach one of them reach all.
+@compute @workgroup_size(LANES)
+fn backward_input(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let rest = vec2<u32>(id.z % STRIDE_W, id.z / STRIDE_W);
+    let size = (vec2<u32>(WIDTH, HEIGHT) + vec2<u32>(STRIDE_W, STRIDE_H) - 1u - rest) / vec2<u32>(STRIDE_W, STRIDE_H);
+    let pixels = BATCH * size.x * size.y;
+    let first = ROWS * id.x;
+    if first >= pixels {
+        return;
+    }
+    let quad = LANES * id.y + lane;
+    let pixel = rows_of(first, lane, pixels);
+    let ix = pixel % size.x * STRIDE_W + rest.x;
+    let iy = pixel / size.x % size.y * STRIDE_H + rest.y;
+    let image = pixel / (size.x * size.y);
+    var sums: Sums;
+    for (var ky = (rest.y + PADDING_H) % STRIDE_H; ky < KERNEL_H; ky += STRIDE_H) {
+        let oy = (iy + PADDING_H - ky) / STRIDE_H;  // a row above the image wraps to a huge one
+        for (var kx = (rest.x + PADDING_W) % STRIDE_W; kx < KERNEL_W; kx += STRIDE_W) {
+            let ox = (ix + PADDING_W - kx) / STRIDE_W;
+            let inside = (oy < vec2<u32>(OUT_HEIGHT)) & (ox < vec2<u32>(OUT_WIDTH));
+            let place = select(vec2<u32>(), (image * OUT_HEIGHT + oy) * OUT_WIDTH + ox, inside) * OUT_PAIRS;
+            let row = ((ky * KERNEL_W + kx) * IN_CHANNELS + 4u * min(quad, IN_QUADS - 1u)) * OUT_PAIRS;
+            for (var pair = 0u; pair < OUT_PAIRS; pair++) {
+                let a = load_dy(place.x + pair, inside.x);
+                let b = load_dy(place.y + pair, inside.y);
+                let w0 = unpack_pair(weights[row + pair]);
+                let w1 = unpack_pair(weights[row + OUT_PAIRS + pair]);
+                let w2 = unpack_pair(weights[row + 2u * OUT_PAIRS + pair]);
+                let w3 = unpack_pair(weights[row + 3u * OUT_PAIRS + pair]);
+                let first_of_pair = vec4<f32>(w0.x, w1.x, w2.x, w3.x);
+                let second_of_pair = vec4<f32>(w0.y, w1.y, w2.y, w3.y);
+                add_products(&sums, 0u, 1u, a.x, first_of_pair);
+                add_products(&sums, 8u, 1u, b.x, first_of_pair);
+                add_products(&sums, 0u, 1u, a.y, second_of_pair);
+                add_products(&sums, 8u, 1u, b.y, second_of_pair);
+            }
+        }
+    }
+    for (var r = 0u; r < ROWS; r++) {
+        let pixel = first + r;
+        if pixel < pixels && quad < IN_QUADS {
+            let column = pixel % size.x * STRIDE_W + rest.x;
+            let row = pixel / size.x % size.y * STRIDE_H + rest.y;
+            let place = (pixel / (size.x * size.y) * HEIGHT + row) * WIDTH + column;
+            store_dx(place * IN_PAIRS + 2u * quad, sums[r]);
+        }
+    }
+}
+
+fn store_dx(place: u32, sum: vec4<f32>) {
+    var total = sum;
+    if ACCUMULATE {
+        total += vec4<f32>(unpack_pair(dx[place]), unpack_pair(dx[place + 1u]));
+    }
+    dx[place] = pack_pair(total.xy);
+    dx[place + 1u] = pack_pair(total.zw);
+}
+
+@group(0) @binding(1) var<storage, read> input: array<u64>;             // the x of forward
+@group(0) @binding(2) var<storage, read_write> partial: array<u64>;     // [CHUNKS, rows of weight and bias, OUT_PAIRS]
+
+override IN_BLOCKS = (IN_CHANNELS + ROWS - 1u) / ROWS;
+override TAPS = KERNEL_H * KERNEL_W;
+override LINES = (BATCH * OUT_HEIGHT + CHUNKS - 1u) / CHUNKS;  // of y, in a chunk
+
+// sums += the product at column `ox` of the line of y that starts at `line`. The row of x that meets it starts at `start`.
+fn add_pixel(sums: ptr<function, Sums>, line: u32, start: u32, ox: u32, kx: u32, is_bias: bool) {
+    let ix = ox * STRIDE_W + kx - PADDING_W;
+    let inside = ox < OUT_WIDTH && (ix < WIDTH || is_bias);
+    let value = unpack_pair(select(0lu, input[start + select(0u, ix, inside && !is_bias) * IN_PAIRS], inside));
+    let a = select(value, vec2<f32>(f32(inside)), is_bias);
+    let place = line + min(ox, OUT_WIDTH - 1u) * OUT_PAIRS;
+    let b = vec4<f32>(unpack_pair(dy[place]), unpack_pair(dy[place + 1u]));
+    add_products(sums, 0u, 2u, a.x, b);
+    add_products(sums, 1u, 2u, a.y, b);
+}
+
+// Rows are 16 input channels of one tap, columns output channels. Workgroups after the last tap's stand for the bias, whose
+// input is 1. The sum runs over the lines of y of one chunk.
+@compute @workgroup_size(LANES)
+fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let tap = id.x / IN_BLOCKS;
+    let first = id.x % IN_BLOCKS * ROWS;
+    let is_bias = tap == TAPS;
+    let quad = LANES * id.y + lane;
+    let pair = min(first / 2u + lane, IN_PAIRS - 1u);
+    let kx = tap % KERNEL_W;
+    var sums: Sums;
+    let end = min((id.z + 1u) * LINES, BATCH * OUT_HEIGHT);
+    for (var line = id.z * LINES; line < end; line++) {
+        let image = line / OUT_HEIGHT;
+        let iy = line % OUT_HEIGHT * STRIDE_H + tap / KERNEL_W - PADDING_H;
+        if iy >= HEIGHT && !is_bias {
+            continue;
+        }
+        let start = (image * HEIGHT + select(iy, 0u, is_bias)) * WIDTH * IN_PAIRS + pair;
+        let line_start = line * OUT_WIDTH * OUT_PAIRS + 2u * min(quad, OUT_QUADS - 1u);
+        for (var ox = 0u; ox < OUT_WIDTH; ox += UNROLL) {
+            add_pixel(&sums, line_start, start, ox, kx, is_bias);
+            add_pixel(&sums, line_start, start, ox + 1u, kx, is_bias);
+            add_pixel(&sums, line_start, start, ox + 2u, kx, is_bias);
+            add_pixel(&sums, line_start, start, ox + 3u, kx, is_bias);
+        }
+    }
+    let rows = TAPS * IN_CHANNELS + 1u;
+    for (var r = 0u; r < ROWS; r++) {
+        let wanted = select(first + r < IN_CHANNELS, first + r == 0u, is_bias);
+        if wanted && quad < OUT_QUADS {
+            let place = (id.z * rows + tap * IN_CHANNELS + first + r) * OUT_PAIRS + 2u * quad;
+            partial[place] = pack_pair(sums[r].xy);
+            partial[place + 1u] = pack_pair(sums[r].zw);
+        }
+    }
+}
