@@ -117,6 +117,26 @@ fn check_counts(entry: &Entry, folder: &Path, set: &ImageSet) -> Result<()> {
     Ok(())
 }
 
+/// The names of the classes of a data set, where its folders tell them.
+///
+/// # Errors
+/// A folder of pictures that cannot be read.
+pub fn class_names(name_or_dir: &str) -> Result<Option<Vec<String>>> {
+    let folder = Path::new(name_or_dir);
+    let is_name = name_or_dir == "mnist" || catalog::find(name_or_dir).is_some();
+    if is_name || !is_image_folder(folder) {
+        return Ok(None);
+    }
+    image_folder::class_names(folder).map(Some)
+}
+
+/// Whether a folder is of pictures, having files of no other format.
+fn is_image_folder(folder: &Path) -> bool {
+    !idx_folder::is_idx_folder(folder)
+        && !COLOUR_FORMATS.iter().any(|(is_it, _)| is_it(folder))
+        && image_folder::has_folders(folder)
+}
+
 /// A reader of a colour data set whose format leaves no choice.
 type Reader = fn(&Path) -> Result<Splits>;
 

@@ -7,8 +7,10 @@ mod cache;
 pub mod catalog;
 mod cifar;
 mod cifar_sheets;
+pub mod contact_sheet;
 mod digit;
 pub mod embedded;
+pub mod fetch;
 mod idx;
 mod idx_folder;
 mod image_folder;
@@ -19,11 +21,12 @@ pub mod picture;
 mod records;
 pub mod regression;
 pub mod sheet;
+pub mod statistics;
 mod stl10;
 mod svhn;
 
 pub use cache::Cache;
-pub use load::{LoadOptions, load, load_with};
+pub use load::{LoadOptions, class_names, load, load_with};
 pub use order::shuffled_order;
 
 /// The mean of MNIST's pixels, of 1.

@@ -1,11 +1,12 @@
 //! `spinal data`: data sets as files.
 
-use std::path::PathBuf;
+mod fetch;
+mod info;
+mod load_flags;
+mod pack;
 
 use clap::{Args, Subcommand};
 
-use super::output::print;
-use crate::data::sheet;
 use crate::error::Result;
 
 /// Subcommands of `spinal data`.
@@ -17,25 +18,21 @@ pub struct Data {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Download a data set
+    Fetch(fetch::Fetch),
+    /// Describe a data set: counts, classes, mean and deviation, sample images
+    Info(info::Info),
     /// Pack a folder of IDX files into PNG sheets, as assets/mnist was made
-    Pack {
-        /// The folder with the four IDX files, gzipped or raw
-        idx_dir: PathBuf,
-        /// Where the sheets go
-        out: PathBuf,
-    },
+    Pack(pack::Pack),
 }
 
 impl Data {
     /// Runs the subcommand.
     pub fn run(&self) -> Result<()> {
         match &self.command {
-            Command::Pack { idx_dir, out } => {
-                for path in sheet::pack_folder(idx_dir, out)? {
-                    print(path.display())?;
-                }
-                Ok(())
-            }
+            Command::Fetch(command) => command.run(),
+            Command::Info(command) => command.run(),
+            Command::Pack(command) => command.run(),
         }
     }
 }
