@@ -9,6 +9,7 @@ mod ops {
     pub mod activation;
     pub mod adam;
     pub mod add;
+    pub mod augment;
     pub mod clip;
     pub mod concat;
     pub mod conv2d;
@@ -59,6 +60,9 @@ tests! {
     activation::a_long_extent_is_folded,
     adam::adam_matches_its_twin,
     add::add_matches_its_twin,
+    augment::draws_match_their_twins,
+    augment::augmented_images_match_their_twin,
+    augment::augmented_images_are_torchvision_s,
     clip::clipping_matches_its_twin,
     concat::concat_matches_its_twin,
     concat::slices_wrap_and_share_a_tensor,

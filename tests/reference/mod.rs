@@ -15,6 +15,7 @@
 pub mod activation;
 pub mod adam;
 pub mod add;
+pub mod augment;
 pub mod clip;
 pub mod concat;
 pub mod conv2d;
@@ -27,3 +28,4 @@ pub mod mse;
 pub mod random;
 pub mod sgd;
 pub mod spinal;
+pub mod torchvision;
