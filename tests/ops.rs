@@ -9,6 +9,7 @@ mod ops {
     pub mod activation;
     pub mod adam;
     pub mod add;
+    pub mod augment;
     pub mod avg_pool2d;
     pub mod batch_norm;
     pub mod clip;
@@ -65,6 +66,9 @@ tests! {
     avg_pool2d::avg_pool2d_matches_its_twin,
     batch_norm::batch_norm_matches_its_twin,
     batch_norm::batch_norm_evaluates_with_running_statistics,
+    augment::draws_match_their_twins,
+    augment::augmented_images_match_their_twin,
+    augment::augmented_images_are_torchvision_s,
     clip::clipping_matches_its_twin,
     concat::concat_matches_its_twin,
     concat::slices_wrap_and_share_a_tensor,
