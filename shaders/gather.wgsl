@@ -49,6 +49,20 @@ fn images_forward(
     }
 }
 
+// The labels alone, for images that are augmented on their way.
+@compute @workgroup_size(64)
+fn labels_forward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let row = flat_index(workgroup_id, workgroups, local_index, 64u);
+    if row < BATCH {
+        let source = order[step[0].in_epoch * FULL_BATCH + row];
+        batch_labels[row] = labels[source / 4u] >> (8u * (source % 4u)) & 0xffu;
+    }
+}
+
 @group(0) @binding(2) var<storage, read> inputs: array<f32>;              // [count, SIZE]
 @group(0) @binding(3) var<storage, read> targets: array<f32>;             // [count, TARGETS]
 @group(0) @binding(6) var<storage, read_write> batch_targets: array<f32>; // [BATCH, TARGETS]

@@ -9,6 +9,7 @@ mod ops {
     pub mod activation;
     pub mod adam;
     pub mod add;
+    pub mod augment;
     pub mod avg_pool2d;
     pub mod batch_norm;
     pub mod clip;
@@ -62,6 +63,9 @@ tests! {
     activation::a_long_extent_is_folded,
     adam::adam_matches_its_twin,
     add::add_matches_its_twin,
+    augment::draws_match_their_twins,
+    augment::augmented_images_match_their_twin,
+    augment::augmented_images_are_torchvision_s,
     avg_pool2d::avg_pool2d_matches_its_twin,
     batch_norm::batch_norm_matches_its_twin,
     batch_norm::batch_norm_evaluates_with_running_statistics,

@@ -3,6 +3,7 @@
 //! To add a data set: a reader here, an entry in `catalog.rs` and a line in `load.rs`.
 //! Pixels stay bytes, channels last, until the GPU gathers and normalises a batch.
 
+pub mod augment;
 mod cache;
 pub mod catalog;
 mod cifar;

@@ -1,6 +1,8 @@
 //! Where a batch comes from: a data set that lies on the device, read in the order of this epoch.
 
-use crate::plan::{Kernel, Shader, Tape, Tensor};
+use super::augment::Augmented;
+use crate::data::augment::Transforms;
+use crate::plan::{Kernel, Mode, Shader, Tape, Tensor};
 
 static GATHER: Shader = crate::shader!("gather");
 
@@ -57,11 +59,11 @@ impl Part {
 }
 
 /// A pass over a resident data set as plans see it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Source {
     /// What it visits.
     pub part: Part,
-    /// What one sample is.
+    /// What one sample is, as it lies on the device.
     pub sample: Sample,
     /// Samples that lie on the device.
     pub resident: u32,
@@ -69,6 +71,8 @@ pub struct Source {
     pub count: u32,
     /// Samples of every step but the last.
     pub batch_size: u32,
+    /// What happens to an image on its way into a batch. Evaluation leaves out what is random.
+    pub transforms: Transforms,
 }
 
 /// One batch on the tape.
@@ -80,6 +84,15 @@ pub struct Batch {
     pub y: Tensor,
 }
 
+/// The shared buffers of an image data set, and how many of its images a batch takes.
+struct Resident {
+    batch: u32,
+    order: Tensor,
+    images: Tensor,
+    labels: Tensor,
+    normalisation: Tensor,
+}
+
 impl Source {
     /// A pass over all of `count` samples.
     pub fn whole(part: Part, sample: Sample, count: u32, batch_size: u32) -> Self {
@@ -89,6 +102,7 @@ impl Source {
             resident: count,
             count,
             batch_size,
+            transforms: Transforms::default(),
         }
     }
 
@@ -134,31 +148,60 @@ impl Source {
         let words = |bytes: u64| {
             u32::try_from(bytes.div_ceil(4)).expect("the data set fits 32-bit indices")
         };
-        let images = self.of_samples(
-            tape,
-            "images",
-            words(u64::from(self.resident) * u64::from(size)),
-        );
-        let labels = self.of_samples(tape, "labels", words(self.resident.into()));
-        let normalisation = tape.data("normalisation", [2, channels]);
-        let (step, order) = (tape.step(), self.of_pass(tape, "order", self.count));
-        let x = tape.input("x", [batch, height, width, channels]);
-        let y = tape.input("labels", [batch]);
+        let resident = Resident {
+            batch,
+            order: self.of_pass(tape, "order", self.count),
+            images: self.of_samples(
+                tape,
+                "images",
+                words(u64::from(self.resident) * u64::from(size)),
+            ),
+            labels: self.of_samples(tape, "labels", words(self.resident.into())),
+            normalisation: tape.data("normalisation", [2, channels]),
+        };
+        let transforms = match tape.mode() {
+            Mode::Train => self.transforms,
+            Mode::Evaluate => self.transforms.fixed(),
+        };
+        if transforms == Transforms::default() {
+            return self.record_plain(tape, &resident, [height, width, channels]);
+        }
+        let augmented = Augmented {
+            transforms,
+            stored: [height, width],
+            channels,
+            batch,
+            full_batch: self.batch_size,
+            images: resident.images,
+            order: resident.order,
+            normalisation: resident.normalisation,
+        };
+        Batch {
+            x: augmented.record(tape),
+            y: self.record_labels(tape, &resident),
+        }
+    }
+
+    fn record_plain(&self, tape: &mut Tape, resident: &Resident, sizes: [u32; 3]) -> Batch {
+        let [height, width, channels] = sizes;
+        let step = tape.step();
+        let x = tape.input("x", [resident.batch, height, width, channels]);
+        let y = tape.input("labels", [resident.batch]);
         tape.dispatch(Kernel {
             shader: &GATHER,
             entry: "images_forward",
             constants: &[
-                ("BATCH", batch.into()),
+                ("BATCH", resident.batch.into()),
                 ("FULL_BATCH", self.batch_size.into()),
-                ("SIZE", size.into()),
+                ("SIZE", x.columns().into()),
                 ("CHANNELS", channels.into()),
             ],
             bindings: &[
                 ("step", step),
-                ("order", order),
-                ("images", images),
-                ("labels", labels),
-                ("normalisation", normalisation),
+                ("order", resident.order),
+                ("images", resident.images),
+                ("labels", resident.labels),
+                ("normalisation", resident.normalisation),
                 ("x", x),
                 ("batch_labels", y),
             ],
@@ -166,6 +209,28 @@ impl Source {
             multiplications: 0,
         });
         Batch { x, y }
+    }
+
+    fn record_labels(&self, tape: &mut Tape, resident: &Resident) -> Tensor {
+        let step = tape.step();
+        let y = tape.input("labels", [resident.batch]);
+        tape.dispatch(Kernel {
+            shader: &GATHER,
+            entry: "labels_forward",
+            constants: &[
+                ("BATCH", resident.batch.into()),
+                ("FULL_BATCH", self.batch_size.into()),
+            ],
+            bindings: &[
+                ("step", step),
+                ("order", resident.order),
+                ("labels", resident.labels),
+                ("batch_labels", y),
+            ],
+            extent: [resident.batch, 1, 1],
+            multiplications: 0,
+        });
+        y
     }
 
     fn record_rows(&self, tape: &mut Tape, batch: u32, features: u32, targets: u32) -> Batch {

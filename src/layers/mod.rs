@@ -2,6 +2,7 @@
 
 mod activation;
 mod add;
+mod augment;
 mod avg_pool2d;
 mod batch_norm;
 mod concat;

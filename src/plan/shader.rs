@@ -44,6 +44,10 @@ macro_rules! shader {
                     env!("CARGO_MANIFEST_DIR"),
                     "/shaders/lib/step.wgsl"
                 )),
+                include_str!(concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/shaders/lib/warp.wgsl"
+                )),
             ),
         )
     };

@@ -1,6 +1,7 @@
 //! A data set on its way to the device.
 
 use super::split::Split;
+use crate::data::augment::Transforms;
 use crate::data::{ImageSet, Images, Table};
 use crate::error::{Error, Result};
 use crate::gpu::{Device, Memory};
@@ -125,6 +126,7 @@ impl Dataset {
             resident: resident as u32,
             count: count as u32,
             batch_size: batch_size.min(count as u32),
+            transforms: Transforms::default(),
         }
     }
 

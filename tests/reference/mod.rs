@@ -15,6 +15,7 @@
 pub mod activation;
 pub mod adam;
 pub mod add;
+pub mod augment;
 pub mod avg_pool2d;
 pub mod batch_norm;
 pub mod clip;
@@ -29,3 +30,4 @@ pub mod mse;
 pub mod random;
 pub mod sgd;
 pub mod spinal;
+pub mod torchvision;
