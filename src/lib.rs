@@ -17,6 +17,7 @@ pub mod models;
 pub mod optim;
 pub mod plan;
 pub mod predict;
+pub mod preview;
 pub mod recipe;
 pub mod report;
 pub mod steps;

@@ -59,6 +59,11 @@ pub fn multiplications(model: &Model) -> u64 {
         .multiplications
 }
 
+/// A seed as the device's step state has it.
+pub fn device_seed(seed: u64) -> u32 {
+    (seed ^ (seed >> 32)) as u32
+}
+
 fn record_loss(tape: &mut Tape, model: &Model, source: &Source, batch: u32) {
     let batch = source.record(tape, batch);
     let y = model.forward(tape, batch.x);

@@ -4,6 +4,8 @@ pub mod recipes;
 
 use serde::Serialize;
 
+use crate::data::augment::Augmentation;
+
 /// The optimisers by name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -91,6 +93,8 @@ pub struct Recipe {
     pub reload_best: bool,
     /// How pixels are normalised.
     pub normalization: Normalization,
+    /// What happens to training images on their way into a batch.
+    pub augment: Augmentation,
 }
 
 impl Recipe {
@@ -110,5 +114,6 @@ impl Recipe {
         validation: Validation::None,
         reload_best: false,
         normalization: Normalization::DataSet,
+        augment: Augmentation::None,
     };
 }

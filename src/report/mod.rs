@@ -3,6 +3,7 @@
 pub(crate) mod atomic_file;
 mod axis;
 pub mod curves;
+pub mod labelled_sheet;
 pub mod metrics;
 pub(crate) mod number;
 pub mod paper;

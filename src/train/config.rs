@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::resident::Dataset;
 use super::schedule::Schedule;
+use crate::data::augment::Augmentation;
 use crate::error::{Error, Result};
 use crate::experiment::{self, Experiment};
 use crate::models::{self, Model, ModelOptions};
@@ -38,6 +39,8 @@ pub struct Config {
     pub transposed: bool,
     /// How pixels are normalised.
     pub normalization: Normalization,
+    /// What happens to training images on their way into a batch.
+    pub augment: Augmentation,
     /// What the schedule and the best epoch are judged by.
     pub validation: Validation,
     /// Passes over the training data.
@@ -100,6 +103,7 @@ impl Config {
             label_offset: None,
             transposed: false,
             normalization: recipe.normalization,
+            augment: recipe.augment,
             validation: recipe.validation,
             epochs: recipe.epochs,
             batch_size: recipe.batch_size,

@@ -30,6 +30,7 @@ use crate::layers::{Part, Sample, Source};
 use crate::models::{ModelOptions, WeightsMetadata};
 use crate::plan::Allocation;
 use crate::report::metrics::{EpochRecord, StepRecord};
+use crate::steps::device_seed;
 use net::RecordedNet;
 use score::mean_loss;
 use sources::Sources;
@@ -309,8 +310,7 @@ impl<'a> Trainer<'a> {
 
     /// Sets the device's step state of a mode: seed, step of the epoch, step of the training.
     fn set_step(&self, prefix: &str, steps_before: u64) {
-        let seed = (self.config.seed ^ (self.config.seed >> 32)) as u32;
-        let state = [seed, 0, steps_before as u32, 0];
+        let state = [device_seed(self.config.seed), 0, steps_before as u32, 0];
         self.memory.write_data(
             self.device,
             &format!("{prefix}.step"),

@@ -36,7 +36,10 @@ impl Sources {
         let source = |part, count, batch_size| dataset.source(part, count, batch_size);
         let (train, validation) = (split.train.len(), split.validation.len());
         let sources = Self {
-            train: trains.then(|| source(Part::Train, train, config.batch_size)),
+            train: trains.then(|| Source {
+                transforms: config.augment.transforms(),
+                ..source(Part::Train, train, config.batch_size)
+            }),
             validation: (trains && validation > 0)
                 .then(|| source(Part::Validation, validation, evaluation_batch)),
             test: source(Part::Test, dataset.test_count(), evaluation_batch),

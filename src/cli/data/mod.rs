@@ -4,6 +4,7 @@ mod fetch;
 mod info;
 mod load_flags;
 mod pack;
+mod show;
 
 use clap::{Args, Subcommand};
 
@@ -24,6 +25,8 @@ enum Command {
     Info(info::Info),
     /// Pack a folder of IDX files into PNG sheets, as assets/mnist was made
     Pack(pack::Pack),
+    /// Draw training images beside augmented versions of them, as a training would see them
+    Show(show::Show),
 }
 
 impl Data {
@@ -33,6 +36,7 @@ impl Data {
             Command::Fetch(command) => command.run(),
             Command::Info(command) => command.run(),
             Command::Pack(command) => command.run(),
+            Command::Show(command) => command.run(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::data::augment::Augmentation;
 use crate::error::{Error, Result};
 use crate::experiment::{DataKind, Experiment};
 use crate::recipe::{Normalization, OptimizerName, Validation};
@@ -53,6 +54,12 @@ pub struct RecipeFlags {
     /// How pixels are normalised
     #[arg(long, value_name = "NAME", value_enum)]
     normalize: Option<Normalization>,
+    /// What happens to training images on their way into a batch
+    #[arg(long, value_name = "NAME", value_enum)]
+    augment: Option<Augmentation>,
+    /// Train on the images as they are, whatever the recipe says
+    #[arg(long, conflicts_with = "augment")]
+    no_augment: bool,
     /// Leave the nets' dropout out
     #[arg(long)]
     no_dropout: bool,
@@ -75,14 +82,29 @@ impl RecipeFlags {
         self.set_optimizer(&mut config)?;
         self.set_rates(&mut config)?;
         self.set_selection(&mut config)?;
-        if self.normalize.is_some() && experiment.data == DataKind::Regression {
+        self.set_pixels(&mut config, experiment)?;
+        Ok(config)
+    }
+
+    /// What happens to images before a net sees them.
+    fn set_pixels(&self, config: &mut Config, experiment: &Experiment) -> Result<()> {
+        let flag = match (self.normalize, self.augment) {
+            (Some(_), _) => Some("--normalize"),
+            (None, Some(_)) => Some("--augment"),
+            (None, None) => None,
+        };
+        if let (Some(flag), DataKind::Regression) = (flag, experiment.data) {
             return Err(Error::usage(
-                format!("--normalize: {} has no pixels", experiment.name),
+                format!("{flag}: {} has no pixels", experiment.name),
                 "leave it out",
             ));
         }
         config.normalization = self.normalize.unwrap_or(config.normalization);
-        Ok(config)
+        config.augment = match self.no_augment {
+            true => Augmentation::None,
+            false => self.augment.unwrap_or(config.augment),
+        };
+        Ok(())
     }
 
     fn set_optimizer(&self, config: &mut Config) -> Result<()> {
