@@ -78,7 +78,7 @@ fn config(experiment: &str) -> Config {
         epochs: 1,
         optimizer: OptimizerName::Sgd,
         momentum: 0.5,
-        ..Config::of_recipe(experiment, &["spinal", "baseline"])
+        ..Config::of_recipe(experiment, &["spinal", "baseline"], None)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The paper's recipes (its authors' scripts; paper.md 3.1), and that of wide residual networks.
 
+use crate::data::augment::Augmentation;
+
 use super::{Normalization, OptimizerName, Recipe};
 
 /// MNIST CNN, and the nets without convolutions: eight epochs of SGD.
@@ -15,6 +17,7 @@ pub const ARCH2: Recipe = Recipe {
     momentum: 0.5,
     schedule: "random-after:100:0.05:3:fresh",
     normalization: Normalization::Mnist,
+    augment: Augmentation::PerspectiveRotation,
     ..Recipe::PLAIN
 };
 
@@ -33,6 +36,7 @@ pub const ARCH2_OTHERS: &[(&str, Recipe)] = &[
             lr: 0.005,
             schedule: "random-after:50:0.025:3:fresh",
             normalization: Normalization::Half,
+            augment: Augmentation::RotationCrop,
             ..ARCH2
         },
     ),
@@ -49,12 +53,14 @@ pub const VGG5: Recipe = Recipe {
     lr: 0.005,
     schedule: "random:3:not-better",
     normalization: Normalization::Mnist,
+    augment: Augmentation::PerspectiveRotation,
     ..Recipe::PLAIN
 };
 
 /// VGG-5 on Fashion-MNIST.
 pub const VGG5_FASHION: Recipe = Recipe {
     normalization: Normalization::Half,
+    augment: Augmentation::RotationCrop,
     ..VGG5
 };
 
@@ -67,6 +73,7 @@ pub const CIFAR10_CNN: Recipe = Recipe {
     lr: 0.001,
     net_schedules: &[("baseline", "divide:3:after=2,22-")],
     normalization: Normalization::None,
+    augment: Augmentation::CropFlip,
     ..Recipe::PLAIN
 };
 
@@ -86,6 +93,7 @@ pub const CIFAR10_VGG: Recipe = Recipe {
     lr: 1e-4,
     schedule: "random:3:worse",
     normalization: Normalization::None,
+    augment: Augmentation::CropFlip,
     ..Recipe::PLAIN
 };
 
@@ -104,6 +112,7 @@ pub const CIFAR_RESNET: Recipe = Recipe {
     lr: 0.001,
     schedule: "random:5:worse",
     normalization: Normalization::Cifar,
+    augment: Augmentation::CropFlip,
     ..Recipe::PLAIN
 };
 
@@ -117,6 +126,7 @@ pub const WIDE_RESNET: Recipe = Recipe {
     weight_decay: 5e-4,
     schedule: "divide:5:after=60,120,160",
     normalization: Normalization::Cifar,
+    augment: Augmentation::CropFlip,
     ..Recipe::PLAIN
 };
 
