@@ -1,8 +1,13 @@
 //! The program as a user meets it, a hostile one included: exit codes, one line of error and one of hint, nothing left
 //! behind half-written, and the files and JSON that others script against.
 
+#[allow(dead_code, reason = "the tests of fetching use all of it")]
+#[path = "common/server.rs"]
+mod server;
+
 mod cli {
     pub mod data;
+    pub mod datasets;
     pub mod inspection;
     #[cfg(target_os = "linux")]
     pub mod memory;

@@ -110,7 +110,7 @@ fn divide(all: Listing, folder: &Path, classes: &[String]) -> Result<(Listing, L
         if let [(_, class)] = pictures {
             return Err(Error::file(
                 folder.join(&classes[usize::from(*class)]),
-                "has one picture, expected one to train and one to test on",
+                "holds one file, expected a picture to train and one to test on",
                 HINT,
             ));
         }
@@ -449,7 +449,7 @@ mod tests {
         add(&root, "one/x.png", 4, 3, 0);
         assert!(refusal(&root).contains("has 1 class folders"));
         add(&root, "two/x.png", 4, 3, 0);
-        assert!(refusal(&root).contains("one: has one picture"));
+        assert!(refusal(&root).contains("one: holds one file"));
     }
 
     #[test]

@@ -93,8 +93,9 @@ fn fetched_folder(entry: &Entry, options: &LoadOptions) -> Result<PathBuf> {
 
 fn not_fetched(entry: &Entry, folder: &Path) -> Error {
     let or_else = match entry.name {
-        "fashion-mnist" => "install Debian's package dataset-fashion-mnist",
-        _ => "give a folder with its files",
+        name if Path::new(name).is_dir() => format!("write ./{name} for the folder"),
+        "fashion-mnist" => "install Debian's package dataset-fashion-mnist".to_owned(),
+        _ => "give a folder with its files".to_owned(),
     };
     Error::file(
         folder,

@@ -29,13 +29,13 @@ fn moments(histogram: &[u64; 256]) -> (f64, f64) {
     let average = |term: &dyn Fn(f64) -> f64| {
         let tones = histogram.iter().enumerate();
         let sum: f64 = tones
-            .map(|(tone, &times)| times as f64 * term(tone as f64 / 255.0))
+            .map(|(tone, &times)| times as f64 * term(tone as f64))
             .sum();
         sum / count as f64
     };
-    let mean = average(&|x| x);
-    let variance = average(&|x| (x - mean) * (x - mean));
-    (mean, variance.sqrt())
+    let mean = average(&|tone| tone);
+    let variance = average(&|tone| (tone - mean) * (tone - mean));
+    (mean / 255.0, variance.sqrt() / 255.0)
 }
 
 /// How many of the labels are of each class.
