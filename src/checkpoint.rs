@@ -20,6 +20,9 @@ const METADATA_KEY: &str = "spinalnet";
 /// PyTorch's count of the batches that a BatchNorm has seen, which nothing depends on: passed over in a file.
 const BATCH_COUNTER: &str = ".num_batches_tracked";
 
+/// PyTorch's name for the variances that a BatchNorm divides by the roots of.
+const RUNNING_VARIANCE: &str = ".running_var";
+
 /// How many names an error lists before it counts the rest.
 const NAMES_LISTED: usize = 5;
 
@@ -101,7 +104,7 @@ pub fn save(
 ///
 /// # Errors
 /// `Error::File` if the file cannot be read or is not whole, if tensors are missing, unexpected, of another
-/// shape or not 32-bit floats, or if values are NaN or infinite.
+/// shape or not 32-bit floats, if values are NaN or infinite, or if a running variance is negative.
 pub fn load(path: &Path, expected: &[(String, Vec<usize>)]) -> Result<Vec<NamedTensor>> {
     let bytes = read(path)?;
     let file = parse(path, &bytes)?;
@@ -121,6 +124,7 @@ pub fn load(path: &Path, expected: &[(String, Vec<usize>)]) -> Result<Vec<NamedT
         })
         .collect();
     check_finite(path, &tensors)?;
+    check_variances(path, &tensors)?;
     Ok(tensors)
 }
 
@@ -230,13 +234,7 @@ fn check_agreement(
 }
 
 fn check_finite(path: &Path, tensors: &[NamedTensor]) -> Result<()> {
-    let bad: Vec<String> = tensors
-        .iter()
-        .filter_map(|NamedTensor { name, values, .. }| {
-            let index = values.iter().position(|value| !value.is_finite())?;
-            Some(format!("{name} ({} at element {index})", values[index]))
-        })
-        .collect();
+    let bad = with_values(tensors, |value| !value.is_finite());
     if bad.is_empty() {
         return Ok(());
     }
@@ -245,6 +243,33 @@ fn check_finite(path: &Path, tensors: &[NamedTensor]) -> Result<()> {
         format!("values that are not finite numbers: {}", listed(&bad)),
         "the training that wrote them has diverged: train again with a lower --lr",
     ))
+}
+
+fn check_variances(path: &Path, tensors: &[NamedTensor]) -> Result<()> {
+    let variances = tensors
+        .iter()
+        .filter(|tensor| tensor.name.ends_with(RUNNING_VARIANCE));
+    let bad = with_values(variances, |value| value < 0.0);
+    if bad.is_empty() {
+        return Ok(());
+    }
+    Err(Error::file(
+        path,
+        format!("negative variances: {}", listed(&bad)),
+        "the file is damaged or holds other statistics under this name: copy or make it again",
+    ))
+}
+
+/// The names of the tensors that have values which are `bad`, each with the first of them.
+fn with_values<'a>(
+    tensors: impl IntoIterator<Item = &'a NamedTensor>,
+    bad: impl Fn(f32) -> bool,
+) -> Vec<String> {
+    let first = |NamedTensor { name, values, .. }: &NamedTensor| {
+        let index = values.iter().position(|&value| bad(value))?;
+        Some(format!("{name} ({} at element {index})", values[index]))
+    };
+    tensors.into_iter().filter_map(first).collect()
 }
 
 /// `a, b, c, d, e and 2 more`.
@@ -413,6 +438,54 @@ mod tests {
         assert_eq!(
             refusal(&path, &shapes(&tensors)),
             "values that are not finite numbers: fc1.weight (NaN at element 7), conv.weight (-inf at element 0)"
+        );
+    }
+
+    /// PyTorch's count of batches is an int64 scalar.
+    #[test]
+    fn counts_of_batches_are_passed_over_and_nothing_else() {
+        let (folder, _) = saved(&[]);
+        let path = folder.path().join("pytorch.safetensors");
+        let count = 7_i64.to_le_bytes();
+        for (name, passes) in [
+            ("norm.num_batches_tracked", true),
+            ("norm.batches", false),
+            ("num_batches_tracked.weight", false),
+        ] {
+            let mean = TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap();
+            let counter = TensorView::new(Dtype::I64, vec![], &count).unwrap();
+            let entries = [("norm.running_mean", mean), (name, counter)];
+            fs::write(&path, safetensors::serialize(entries, None).unwrap()).unwrap();
+            let expected = [("norm.running_mean".to_owned(), vec![1])];
+            if passes {
+                assert_eq!(load(&path, &expected).unwrap()[0].values, [0.0]);
+            } else {
+                assert_eq!(
+                    refusal(&path, &expected),
+                    format!("unexpected tensors: {name}")
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn negative_variances_are_named() {
+        let statistics = |name: &str, values: [f32; 3]| NamedTensor {
+            name: name.into(),
+            shape: vec![3],
+            values: values.into(),
+        };
+        let mut tensors = vec![
+            statistics("norm.running_mean", [-1.0, 0.0, 1.0]),
+            statistics("norm.running_var", [0.0, -0.0, 1.0]),
+        ];
+        let (_folder, path) = saved(&tensors);
+        assert_eq!(load(&path, &shapes(&tensors)).unwrap(), tensors);
+        tensors[1].values[2] = -0.25;
+        let (_folder, path) = saved(&tensors);
+        assert_eq!(
+            refusal(&path, &shapes(&tensors)),
+            "negative variances: norm.running_var (-0.25 at element 2)"
         );
     }
 

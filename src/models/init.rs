@@ -71,3 +71,57 @@ fn fnv1a(text: &str) -> u64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Layout;
+
+    /// The weight of a convolution of 32 channels to 64 with windows of 3 x 3, as He initialises it.
+    fn draws(name: &str, seed: u64) -> Vec<f32> {
+        let mut parameters = Parameters::default();
+        let init = Init::NormalFanOut(64 * 3 * 3);
+        parameters.add(name, &[64, 32, 3, 3], Layout::ConvolutionWeight, init);
+        initial_values(&parameters, seed).get(&parameters.specs()[0])
+    }
+
+    /// Within five standard deviations of each estimate. The share within one deviation is that of no other distribution.
+    #[test]
+    fn he_draws_are_normal_with_the_right_deviation() {
+        let deviation = (2.0f64 / (64.0 * 9.0)).sqrt();
+        let draws: Vec<f64> = draws("conv.weight", 1)
+            .iter()
+            .map(|&value| f64::from(value) / deviation)
+            .collect();
+        let count = draws.len() as f64;
+        let average = |of: &dyn Fn(f64) -> f64| draws.iter().map(|&x| of(x)).sum::<f64>() / count;
+        let estimates = [
+            (average(&|x| x), 0.0, 1.0),
+            (average(&|x| x * x), 1.0, 2.0),
+            (average(&|x| x.powi(3)), 0.0, 15.0),
+            (
+                average(&|x| f64::from(u8::from(x.abs() < 1.0))),
+                0.682_689_5,
+                0.216_624_6,
+            ),
+        ];
+        for (estimate, expected, variance) in estimates {
+            let tolerance = 5.0 * (variance / count).sqrt();
+            assert!(
+                (estimate - expected).abs() <= tolerance,
+                "{estimate}, expected {expected} within {tolerance}"
+            );
+        }
+    }
+
+    #[test]
+    fn draws_depend_on_seed_and_name_alone() {
+        let first = draws("conv.weight", 1);
+        assert_eq!(draws("conv.weight", 1), first);
+        for other in [draws("conv.weight", 2), draws("conv2.weight", 1)] {
+            let equal = first.iter().zip(&other).filter(|(a, b)| a == b).count();
+            // Two of 2^32 draws hardly ever meet, and here 18,432 pairs try.
+            assert!(equal < 3, "{equal} draws are equal");
+        }
+    }
+}

@@ -33,3 +33,57 @@ pub fn named_weights(parameters: &Parameters, values: &Values) -> Vec<NamedTenso
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::layers::{Activation, BatchNorm, Conv2d, Conv2dOptions};
+
+    /// A convolution, whose weights lie in another order on the device, and a normalisation of its channels.
+    fn parameters() -> Parameters {
+        let mut parameters = Parameters::default();
+        Conv2d::new(&mut parameters, "conv", Conv2dOptions::square(2, 3, 3));
+        BatchNorm::new(&mut parameters, "norm", 3, Activation::Relu);
+        parameters
+    }
+
+    /// Different numbers for every value.
+    fn values(parameters: &Parameters) -> Values {
+        let mut values = Values::zeros(parameters);
+        let mut next = 0.0;
+        for spec in parameters.specs() {
+            let count = |_| {
+                next += 0.5;
+                next
+            };
+            let numbers: Vec<f32> = (0..spec.elements()).map(count).collect();
+            values.set(spec, &numbers);
+        }
+        values
+    }
+
+    #[test]
+    fn weights_and_statistics_come_back_from_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        let parameters = parameters();
+        let values = values(&parameters);
+        let tensors = named_weights(&parameters, &values);
+        let names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "conv.weight",
+                "conv.bias",
+                "norm.weight",
+                "norm.bias",
+                "norm.running_mean",
+                "norm.running_var"
+            ]
+        );
+        checkpoint::save(&path, &tensors, &BTreeMap::new()).unwrap();
+        assert_eq!(load_weights(&path, &parameters).unwrap(), values);
+    }
+}

@@ -261,3 +261,66 @@ impl Values {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Parameters of every layout and two statistics, added in turn.
+    fn parameters() -> Parameters {
+        let mut parameters = Parameters::default();
+        let mut add = |name, shape: &[u32], layout| {
+            parameters.add(name, shape, layout, Init::Constant(0.0));
+        };
+        add("conv.weight", &[5, 2, 3, 1], Layout::ConvolutionWeight);
+        add("conv.bias", &[5], Layout::PaddedVector);
+        parameters.add_statistic("norm.running_mean", 65, 0.0);
+        parameters.add_statistic("norm.running_var", 3, 1.0);
+        let init = Init::UniformFanIn(7);
+        parameters.add("fc.weight", &[3, 7], Layout::RowMajor, init);
+        parameters
+    }
+
+    #[test]
+    fn learnable_values_and_statistics_lie_in_buffers_of_their_own() {
+        let parameters = parameters();
+        let places: Vec<_> = parameters
+            .specs()
+            .iter()
+            .map(|spec| (spec.role, spec.offset, spec.device_elements))
+            .collect();
+        let (learnable, statistic) = (Role::Learnable, Role::Statistic);
+        assert_eq!(
+            places,
+            [
+                (learnable, 0, 3 * 2 * 8),
+                (learnable, 64, 8),
+                (statistic, 0, 65),
+                (statistic, 128, 3),
+                (learnable, 128, 21),
+            ]
+        );
+        assert_eq!(parameters.device_elements(), 192);
+        assert_eq!(parameters.statistics_elements(), 192);
+        assert_eq!(parameters.count(), 30 + 5 + 21);
+    }
+
+    #[test]
+    fn values_come_back_and_padding_stays_zero() {
+        let parameters = parameters();
+        let mut values = Values::zeros(&parameters);
+        let numbers = |spec: &ParameterSpec| -> Vec<f32> {
+            let first = spec.name.len() as f32;
+            (0..spec.elements()).map(|i| first + i as f32).collect()
+        };
+        for spec in parameters.specs() {
+            values.set(spec, &numbers(spec));
+        }
+        for spec in parameters.specs() {
+            assert_eq!(values.get(spec), numbers(spec), "{}", spec.name);
+        }
+        let filled = |flat: &[f32]| flat.iter().filter(|&&value| value != 0.0).count();
+        assert_eq!(filled(&values.parameters), 30 + 5 + 21);
+        assert_eq!(filled(&values.statistics), 65 + 3);
+    }
+}
