@@ -2,7 +2,8 @@
 //                                                                     forward (without bias), forward_bias
 // dx = the transposed sum over dy                                     backward_input
 // dweight[ky, kx, ci, co] = sum_{n, oy, ox} x[..] * dy[n, oy, ox, co],   dbias[co] = sum dy
-//                                                                     backward_weight, in CHUNKS partial sums
+//                                                                     backward_weight, backward_weight_any,
+//                                                                     in CHUNKS partial sums
 //
 // Convolution as a matrix product whose left factor, the windows of x, is never written down. For adapters that run shaders
 // on the CPU, where a load costs as much as some 50 multiplications, whether it brings 4 bytes or 8: so channels are loaded
@@ -13,7 +14,7 @@
 override BATCH: u32;
 override HEIGHT: u32;
 override WIDTH: u32;
-override IN_CHANNELS: u32;      // a multiple of 4
+override IN_CHANNELS: u32;      // a multiple of 4, but for backward_weight_any
 override OUT_HEIGHT: u32;
 override OUT_WIDTH: u32;
 override OUT_CHANNELS: u32;     // a multiple of 4
@@ -34,7 +35,6 @@ override OUT_QUADS = OUT_CHANNELS / 4u;
 const LANES: u32 = 8u;
 const ROWS: u32 = 16u;          // of the product that a workgroup makes
 const COLUMNS: u32 = 32u;
-const UNROLL: u32 = 4u;         // pixels that one iteration of the weight gradient adds
 
 @group(0) @binding(0) var<storage, read> x: array<u64>;                 // [BATCH, HEIGHT, WIDTH, IN_PAIRS]
 @group(0) @binding(1) var<storage, read> weight: array<vec2<u64>>;      // [KERNEL_H, KERNEL_W, IN_CHANNELS, OUT_QUADS]
@@ -206,58 +206,110 @@ fn store_dx(place: u32, sum: vec4<f32>) {
 }
 
 @group(0) @binding(1) var<storage, read> input: array<u64>;             // the x of forward
-@group(0) @binding(2) var<storage, read_write> partial: array<u64>;     // [CHUNKS, rows of weight and bias, OUT_PAIRS]
+@group(0) @binding(2) var<storage, read_write> partial: array<u64>;     // [CHUNKS, TAP_ROWS + 1, OUT_PAIRS]
 
 override IN_BLOCKS = (IN_CHANNELS + ROWS - 1u) / ROWS;
-override TAPS = KERNEL_H * KERNEL_W;
-override LINES = (BATCH * OUT_HEIGHT + CHUNKS - 1u) / CHUNKS;  // of y, in a chunk
+override TAP_ROWS = KERNEL_H * KERNEL_W * IN_CHANNELS;          // the row after them stands for the bias, whose input is 1
+override LINES = (BATCH * OUT_HEIGHT + CHUNKS - 1u) / CHUNKS;   // of y, in a chunk
 
-// sums += the product at column `ox` of the line of y that starts at `line`. The row of x that meets it starts at `start`.
-fn add_pixel(sums: ptr<function, Sums>, line: u32, start: u32, ox: u32, kx: u32, is_bias: bool) {
-    let ix = ox * STRIDE_W + kx - PADDING_W;
-    let inside = ox < OUT_WIDTH && (ix < WIDTH || is_bias);
-    let value = unpack_pair(select(0lu, input[start + select(0u, ix, inside && !is_bias) * IN_PAIRS], inside));
-    let a = select(value, vec2<f32>(f32(inside)), is_bias);
-    let place = line + min(ox, OUT_WIDTH - 1u) * OUT_PAIRS;
-    let b = vec4<f32>(unpack_pair(dy[place]), unpack_pair(dy[place + 1u]));
+// Two neighbouring pairs of channels of dy.
+fn load_dy_quad(place: u32) -> vec4<f32> {
+    return vec4<f32>(unpack_pair(dy[place]), unpack_pair(dy[place + 1u]));
+}
+
+// sums += the product at one pixel, which lies at `x_place` and `dy_place`.
+fn add_pixel(sums: ptr<function, Sums>, x_place: u32, dy_place: u32, is_bias: bool) {
+    let a = select(unpack_pair(input[x_place]), vec2<f32>(1.0), is_bias);
+    let b = load_dy_quad(dy_place);
     add_products(sums, 0u, 2u, a.x, b);
     add_products(sums, 1u, 2u, a.y, b);
 }
 
-// Rows are 16 input channels of one tap, columns output channels. Workgroups after the last tap's stand for the bias, whose
-// input is 1. The sum runs over the lines of y of one chunk.
+fn store_partial(chunk: u32, row: u32, quad: u32, sum: vec4<f32>) {
+    let place = (chunk * (TAP_ROWS + 1u) + row) * OUT_PAIRS + 2u * quad;
+    partial[place] = pack_pair(sum.xy);
+    partial[place + 1u] = pack_pair(sum.zw);
+}
+
+// Rows are 16 input channels of one tap, columns output channels; workgroups after the last tap's make the bias. The sum
+// runs over the lines of y of one chunk, and in each over the columns that meet the image.
 @compute @workgroup_size(LANES)
 fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let tap = id.x / IN_BLOCKS;
     let first = id.x % IN_BLOCKS * ROWS;
-    let is_bias = tap == TAPS;
+    let is_bias = tap == KERNEL_H * KERNEL_W;
     let quad = LANES * id.y + lane;
     let pair = min(first / 2u + lane, IN_PAIRS - 1u);
+    let dy_pair = 2u * min(quad, OUT_QUADS - 1u);
     let kx = tap % KERNEL_W;
+    let begin = select((max(PADDING_W, kx) - kx + STRIDE_W - 1u) / STRIDE_W, 0u, is_bias);
+    let reach = (max(WIDTH + PADDING_W, kx) - kx + STRIDE_W - 1u) / STRIDE_W;
+    let end = select(min(reach, OUT_WIDTH), OUT_WIDTH, is_bias);
+    let step = select(STRIDE_W * IN_PAIRS, 0u, is_bias);
+    let end_line = min((id.z + 1u) * LINES, BATCH * OUT_HEIGHT);
     var sums: Sums;
-    let end = min((id.z + 1u) * LINES, BATCH * OUT_HEIGHT);
-    for (var line = id.z * LINES; line < end; line++) {
-        let image = line / OUT_HEIGHT;
+    for (var line = id.z * LINES; line < end_line; line++) {
         let iy = line % OUT_HEIGHT * STRIDE_H + tap / KERNEL_W - PADDING_H;
         if iy >= HEIGHT && !is_bias {
             continue;
         }
-        let start = (image * HEIGHT + select(iy, 0u, is_bias)) * WIDTH * IN_PAIRS + pair;
-        let line_start = line * OUT_WIDTH * OUT_PAIRS + 2u * min(quad, OUT_QUADS - 1u);
-        for (var ox = 0u; ox < OUT_WIDTH; ox += UNROLL) {
-            add_pixel(&sums, line_start, start, ox, kx, is_bias);
-            add_pixel(&sums, line_start, start, ox + 1u, kx, is_bias);
-            add_pixel(&sums, line_start, start, ox + 2u, kx, is_bias);
-            add_pixel(&sums, line_start, start, ox + 3u, kx, is_bias);
+        let x_line = (line / OUT_HEIGHT * HEIGHT + iy) * WIDTH + kx - PADDING_W;
+        let x_start = select(x_line * IN_PAIRS, 0u, is_bias) + pair;
+        let dy_start = line * OUT_WIDTH * OUT_PAIRS + dy_pair;
+        var ox = begin;
+        for (; ox + 4u <= end; ox += 4u) {
+            let x_place = x_start + ox * step;
+            let dy_place = dy_start + ox * OUT_PAIRS;
+            add_pixel(&sums, x_place, dy_place, is_bias);
+            add_pixel(&sums, x_place + step, dy_place + OUT_PAIRS, is_bias);
+            add_pixel(&sums, x_place + 2u * step, dy_place + 2u * OUT_PAIRS, is_bias);
+            add_pixel(&sums, x_place + 3u * step, dy_place + 3u * OUT_PAIRS, is_bias);
+        }
+        for (; ox < end; ox++) {
+            add_pixel(&sums, x_start + ox * step, dy_start + ox * OUT_PAIRS, is_bias);
         }
     }
-    let rows = TAPS * IN_CHANNELS + 1u;
     for (var r = 0u; r < ROWS; r++) {
         let wanted = select(first + r < IN_CHANNELS, first + r == 0u, is_bias);
         if wanted && quad < OUT_QUADS {
-            let place = (id.z * rows + tap * IN_CHANNELS + first + r) * OUT_PAIRS + 2u * quad;
-            partial[place] = pack_pair(sums[r].xy);
-            partial[place + 1u] = pack_pair(sums[r].zw);
+            store_partial(id.z, tap * IN_CHANNELS + first + r, quad, sums[r]);
+        }
+    }
+}
+
+@group(0) @binding(1) var<storage, read> elements: array<f32>;          // the x of forward
+
+// The same for any number of input channels, which are loaded one by one: rows are neighbouring rows (ky, kx, ci) of the
+// weight, and the bias.
+@compute @workgroup_size(LANES)
+fn backward_weight_any(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let first = id.x * ROWS;
+    let row = rows_of(first, lane, TAP_ROWS + 1u);
+    let is_bias = row == vec2<u32>(TAP_ROWS);
+    let ci = row % IN_CHANNELS;
+    let kx = row / IN_CHANNELS % KERNEL_W;
+    let ky = row / (IN_CHANNELS * KERNEL_W);
+    let quad = LANES * id.y + lane;
+    let dy_pair = 2u * min(quad, OUT_QUADS - 1u);
+    let end_line = min((id.z + 1u) * LINES, BATCH * OUT_HEIGHT);
+    var sums: Sums;
+    for (var line = id.z * LINES; line < end_line; line++) {
+        let iy = line % OUT_HEIGHT * STRIDE_H + ky - PADDING_H;
+        for (var ox = 0u; ox < OUT_WIDTH; ox++) {
+            let ix = ox * STRIDE_W + kx - PADDING_W;
+            let inside = (iy < vec2<u32>(HEIGHT)) & (ix < vec2<u32>(WIDTH));
+            let pixel = (line / OUT_HEIGHT * HEIGHT + iy) * WIDTH + ix;
+            let place = select(vec2<u32>(), pixel * IN_CHANNELS + ci, inside);
+            let value = select(vec2<f32>(), vec2<f32>(elements[place.x], elements[place.y]), inside);
+            let a = select(value, vec2<f32>(1.0), is_bias);
+            let b = load_dy_quad((line * OUT_WIDTH + ox) * OUT_PAIRS + dy_pair);
+            add_products(&sums, 0u, 1u, a.x, b);
+            add_products(&sums, 8u, 1u, a.y, b);
+        }
+    }
+    for (var r = 0u; r < ROWS; r++) {
+        if first + r <= TAP_ROWS && quad < OUT_QUADS {
+            store_partial(id.z, first + r, quad, sums[r]);
         }
     }
 }

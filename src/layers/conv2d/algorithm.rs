@@ -18,28 +18,42 @@ const MAX_PARTIAL_ELEMENTS: u32 = 1 << 24;
 /// workgroups read them.
 const CACHED_ELEMENTS: u32 = 1 << 17;
 
-/// A way to compute a convolution and its gradients.
+/// A way to compute a convolution or one of its gradients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Algorithm {
     /// Every invocation walks over the windows of its own pixels. Any shape, any adapter.
     Direct,
-    /// A matrix product with one factor read through the windows. CPU adapters, channels in fours.
+    /// A matrix product with one factor read through the windows. CPU adapters; channels in fours, but those of x only for
+    /// images.
     ImplicitGemm,
 }
 
 impl Algorithm {
-    /// The fastest one for a class of adapters that takes `[N, H, W, C]` of x and y.
-    pub(super) fn choose(
+    /// The fastest one for y and the gradient of x.
+    pub(super) fn of_images(class: AdapterClass, options: &Conv2dOptions) -> Self {
+        let [height, width] = options.kernel_size.map(u64::from);
+        let pairs = u64::from(options.in_channels.max(options.out_channels)) / 2;
+        let iterations = height * (1 + width * (1 + pairs));
+        let in_fours = options.in_channels.is_multiple_of(4);
+        Self::of(class, options, in_fours, iterations)
+    }
+
+    /// The fastest one for the gradient of the weight, for `[N, H, W, C]` of x and y.
+    pub(super) fn of_weight(
         class: AdapterClass,
         options: &Conv2dOptions,
         x: [u32; 4],
         y: [u32; 4],
     ) -> Self {
-        let in_fours = [options.in_channels, options.out_channels]
-            .iter()
-            .all(|channels| channels.is_multiple_of(4));
-        let longest = Self::gemm_iterations(options, x, y);
-        if class == AdapterClass::Cpu && in_fours && longest <= class.loop_iterations() {
+        let lines = (y[0] * y[1]).div_ceil(Self::ImplicitGemm.chunks(options, x, y));
+        Self::of(class, options, true, u64::from(lines) * u64::from(1 + y[2]))
+    }
+
+    /// The matrix product if its invocations take no more than `iterations`, and the shape and the adapter are its own.
+    fn of(class: AdapterClass, options: &Conv2dOptions, fits: bool, iterations: u64) -> Self {
+        let in_fours = options.out_channels.is_multiple_of(4);
+        let is_cpu = class == AdapterClass::Cpu;
+        if is_cpu && fits && in_fours && iterations <= class.loop_iterations() {
             Self::ImplicitGemm
         } else {
             Self::Direct
@@ -76,18 +90,26 @@ impl Algorithm {
         }
     }
 
-    /// The extent of `backward_weight`.
-    pub(super) fn backward_weight_extent(self, options: &Conv2dOptions, chunks: u32) -> [u32; 3] {
+    /// How the gradient of the weight is dispatched.
+    pub(super) fn weight_gradient(self, options: &Conv2dOptions, chunks: u32) -> WeightGradient {
         let (rows, columns) = partial_sizes(options);
-        match self {
-            Self::Direct => [rows, columns / 4, chunks],
-            Self::ImplicitGemm => {
+        let [tile_rows, tile_columns, _] = tiles(rows, columns);
+        let (entry, input, extent) = match self {
+            Self::Direct => ("backward_weight", "input", [rows, columns / 4]),
+            Self::ImplicitGemm if options.in_channels.is_multiple_of(4) => {
+                // Every tap begins with a tile of its own, and so does the bias.
                 let taps = options.kernel_size[0] * options.kernel_size[1];
-                let blocks = options.in_channels.div_ceil(IMPLICIT_GEMM.constant("ROWS"));
-                let groups = taps * blocks + u32::from(options.bias);
-                let [groups, columns, _] = tiles(groups * IMPLICIT_GEMM.constant("ROWS"), columns);
-                [groups, columns, chunks]
+                let [tap_rows, _, _] = tiles(options.in_channels, columns);
+                let [bias_rows, _, _] = tiles(options.bias.into(), columns);
+                let extent = [taps * tap_rows + bias_rows, tile_columns];
+                ("backward_weight", "input", extent)
             }
+            Self::ImplicitGemm => ("backward_weight_any", "elements", [tile_rows, tile_columns]),
+        };
+        WeightGradient {
+            entry,
+            input,
+            extent: [extent[0], extent[1], chunks],
         }
     }
 
@@ -104,17 +126,16 @@ impl Algorithm {
         let largest = (MAX_PARTIAL_ELEMENTS / (rows * columns)).max(1);
         wanted.min(y[0] * y[1]).min(largest)
     }
+}
 
-    /// Iterations of the longest invocation of the matrix product: over windows and channels, or lines and their pixels.
-    fn gemm_iterations(options: &Conv2dOptions, x: [u32; 4], y: [u32; 4]) -> u64 {
-        let [kernel_h, kernel_w] = options.kernel_size;
-        let window = |inner: u32| u64::from(kernel_h) * u64::from(1 + kernel_w * (1 + inner));
-        let lines = (y[0] * y[1]).div_ceil(Self::ImplicitGemm.chunks(options, x, y));
-        let columns = y[2].div_ceil(IMPLICIT_GEMM.constant("UNROLL"));
-        window(options.in_channels / 4)
-            .max(window(options.out_channels / 2))
-            .max(u64::from(lines) * u64::from(1 + columns))
-    }
+/// A dispatch of the gradient of the weight.
+pub(super) struct WeightGradient {
+    /// The entry point.
+    pub(super) entry: &'static str,
+    /// Its name of x.
+    pub(super) input: &'static str,
+    /// The extent.
+    pub(super) extent: [u32; 3],
 }
 
 /// Rows and columns of a partial sum of the weight gradient: the weight's `[kh, kw, in]` and one for the bias, by its

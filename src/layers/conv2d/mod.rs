@@ -131,13 +131,14 @@ impl Conv2d {
 impl Layer for Conv2d {
     fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
         let y_shape = self.out_shape(x);
-        let algorithm = Algorithm::choose(tape.class(), &self.options, x.image_sizes(), y_shape);
+        let (class, options) = (tape.class(), &self.options);
         let y = tape.tensor("y", y_shape);
         let pass = Pass {
             conv: *self,
-            algorithm,
             x,
             y,
+            of_images: Algorithm::of_images(class, options),
+            of_weight: Algorithm::of_weight(class, options, x.image_sizes(), y_shape),
         };
         pass.forward(tape);
         tape.on_backward(y, move |tape| {
@@ -148,13 +149,16 @@ impl Layer for Conv2d {
     }
 }
 
-/// One use of the layer: both tensors, and the kernels that fit them.
+/// One use of the layer: both tensors, and the algorithms that fit them.
 #[derive(Clone, Copy)]
 struct Pass {
     conv: Conv2d,
-    algorithm: Algorithm,
     x: Tensor,
     y: Tensor,
+    /// For y and the gradient of x.
+    of_images: Algorithm,
+    /// For the gradient of the weight.
+    of_weight: Algorithm,
 }
 
 impl Pass {
@@ -173,7 +177,7 @@ impl Pass {
             bindings.push(("bias", tape.parameter(bias)));
         }
         tape.dispatch(Kernel {
-            shader: self.algorithm.shader(),
+            shader: self.of_images.shader(),
             entry: if self.conv.bias.is_some() {
                 "forward_bias"
             } else {
@@ -181,7 +185,7 @@ impl Pass {
             },
             constants: &self.constants(),
             bindings: &bindings,
-            extent: self.algorithm.forward_extent(self.y.image_sizes()),
+            extent: self.of_images.forward_extent(self.y.image_sizes()),
             multiplications: self.multiplications(),
         });
     }
@@ -190,17 +194,18 @@ impl Pass {
         let dy = tape.gradient(self.y);
         let options = &self.conv.options;
         let (x_shape, y_shape) = (self.x.image_sizes(), self.y.image_sizes());
-        let chunks = self.algorithm.chunks(options, x_shape, y_shape);
+        let chunks = self.of_weight.chunks(options, x_shape, y_shape);
+        let kernel = self.of_weight.weight_gradient(options, chunks);
         let (rows, columns) = algorithm::partial_sizes(options);
         let partial = tape.tensor("partial", [chunks, rows * columns]);
         let mut constants = self.constants();
         constants.push(("CHUNKS", chunks.into()));
         tape.dispatch(Kernel {
-            shader: self.algorithm.shader(),
-            entry: "backward_weight",
+            shader: self.of_weight.shader(),
+            entry: kernel.entry,
             constants: &constants,
-            bindings: &[("input", self.x), ("dy", dy), ("partial", partial)],
-            extent: self.algorithm.backward_weight_extent(options, chunks),
+            bindings: &[(kernel.input, self.x), ("dy", dy), ("partial", partial)],
+            extent: kernel.extent,
             multiplications: self.multiplications(),
         });
         let dweight = tape.gradient_of_parameter(self.conv.weight);
@@ -221,12 +226,12 @@ impl Pass {
         let weights = tape.parameter(self.conv.weight);
         let stride = self.conv.options.stride;
         tape.dispatch(Kernel {
-            shader: self.algorithm.shader(),
+            shader: self.of_images.shader(),
             entry: "backward_input",
             constants: &constants,
             bindings: &[("weights", weights), ("dy", dy), ("dx", dx.tensor)],
             extent: self
-                .algorithm
+                .of_images
                 .backward_input_extent(self.x.image_sizes(), stride),
             multiplications: self.multiplications(),
         });
