@@ -128,7 +128,8 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Trains every net for the configured epochs, all on the same batches.
+    /// Trains every net for the configured epochs, all on the same batches. If so configured, each ends with the weights of
+    /// its best epoch, also where the user stops the training.
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<End> {
         let end = self.epochs(observer)?;
         if self.config.reload_best {
@@ -142,6 +143,27 @@ impl<'a> Trainer<'a> {
     /// Loss and accuracy of net number `index` on the test data.
     pub fn evaluate(&mut self, index: usize) -> Result<Score> {
         self.score(index, self.sources.test)
+    }
+
+    /// The scores of net number `index` as it is, as the record of epoch 0.
+    pub fn scores(&mut self, index: usize) -> Result<EpochRecord> {
+        let validation = self.sources.validation;
+        let validation = validation
+            .map(|source| self.score(index, source))
+            .transpose()?;
+        let test = self.evaluate(index)?;
+        Ok(EpochRecord {
+            net: self.nets[index].name().to_owned(),
+            epoch: 0,
+            lr: f64::NAN,
+            train_loss: f64::NAN,
+            validation_loss: validation.map(|score| score.loss),
+            validation_accuracy: validation.and_then(|score| score.accuracy()),
+            test_loss: test.loss,
+            test_accuracy: test.accuracy(),
+            seconds: 0.0,
+            images_per_second: f64::NAN,
+        })
     }
 
     fn epochs(&mut self, observer: &mut dyn Observer) -> Result<End> {
@@ -182,33 +204,23 @@ impl<'a> Trainer<'a> {
         }
         let seconds = started.elapsed().as_secs_f64();
 
-        let net = self.nets[index].name().to_owned();
         let losses: Vec<f32> = self.memory.read_data(self.device, "train.losses")?;
         for (step, &loss) in (steps_before + 1..).zip(&losses) {
             observer.step(&StepRecord {
-                net: net.clone(),
+                net: self.nets[index].name().to_owned(),
                 epoch,
                 step,
                 loss,
                 lr: lr as f32,
             })?;
         }
-        let validation = self.sources.validation;
-        let validation = validation
-            .map(|source| self.score(index, source))
-            .transpose()?;
-        let test = self.evaluate(index)?;
         let record = EpochRecord {
-            net,
             epoch,
             lr,
             train_loss: mean_loss(&losses, &source),
-            validation_loss: validation.map(|score| score.loss),
-            validation_accuracy: validation.and_then(|score| score.accuracy()),
-            test_loss: test.loss,
-            test_accuracy: test.accuracy(),
             seconds,
             images_per_second: f64::from(source.count) / seconds,
+            ..self.scores(index)?
         };
         observer.epoch(&record)?;
         divergence::refuse(&record)?;

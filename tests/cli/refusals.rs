@@ -76,6 +76,10 @@ fn numbers_out_of_range_are_refused() {
         ("--seed", "9223372036854775808"),
         ("--seed", "one"),
         ("--lr", "fast"),
+        ("--patience", "0"),
+        ("--nesterov", "perhaps"),
+        ("--validation", "some"),
+        ("--normalize", "imagenet2"),
     ] {
         let argument = format!("{flag}={value}");
         place.run(&["train", &argument]).misused(flag);
@@ -90,6 +94,11 @@ fn numbers_out_of_range_are_refused() {
         ("--momentum", "-0.1"),
         ("--momentum", "1.5"),
         ("--momentum", "NaN"),
+        ("--weight-decay", "-1"),
+        ("--weight-decay", "2"),
+        ("--clip-norm", "0"),
+        ("--clip-norm", "-1"),
+        ("--clip-norm", "inf"),
     ] {
         let argument = format!("{flag}={value}");
         place.run(&["train", &argument]).refused(2, flag);
@@ -106,6 +115,54 @@ fn numbers_out_of_range_are_refused() {
     place
         .run(&["universal", "--splits", "0"])
         .refused(2, "--splits");
+}
+
+#[test]
+fn flags_that_contradict_each_other_are_refused() {
+    let place = Place::new();
+    for (flags, what) in [
+        ("--optimizer adam --nesterov", "--nesterov"),
+        ("--optimizer adamw --momentum 0.9", "--momentum"),
+        (
+            "--momentum 0 --nesterov",
+            "--nesterov: there is no momentum",
+        ),
+        ("--epochs 0 --patience 3", "--patience"),
+        ("--epochs 0 --reload-best", "--reload-best"),
+        ("--schedule linear", "--schedule linear: there is no such"),
+        ("--schedule step:7", "--schedule step:7"),
+        ("--schedule random:3", "--schedule random:3"),
+        ("--schedule phases:0.1x2:fresh --lr 1", "--lr: the phases"),
+        (
+            "--schedule phases:0.1x2,0.01x3:fresh --epochs 6",
+            "--epochs 6: the phases of the schedule end after 5",
+        ),
+    ] {
+        let arguments = [vec!["train"], flags.split(' ').collect()].concat();
+        let outcome = place.run(&arguments).refused(2, what);
+        let hint = outcome.stderr.lines().last().unwrap();
+        let about_schedule = what.starts_with("--schedule");
+        assert_eq!(hint.contains("divide:FACTOR"), about_schedule, "{hint}");
+    }
+    let normalize = ["train", "regression", "--normalize", "half"];
+    place.run(&normalize).refused(2, "--normalize");
+    write_digits(&place, "digits", 3, 2);
+    let colours = ["train", "--data", "digits", "--normalize", "cifar"];
+    place.run(&colours).refused(2, "--normalize");
+    write_digits(&place, "one", 1, 2);
+    let nothing_left = ["train", "--data", "one", "--validation", "held-out"];
+    place
+        .run_on_adapter(&nothing_left)
+        .refused(2, "--validation");
+}
+
+/// The folder is looked at before the data and the device are.
+#[test]
+fn a_run_folder_in_use_is_refused_at_once() {
+    let place = Place::new();
+    place.write("full/notes.txt", "mine");
+    let arguments = ["train", "--data", "nosuch", "--out", "full"];
+    place.run(&arguments).refused(1, "exists and is not empty");
 }
 
 #[test]

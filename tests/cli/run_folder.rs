@@ -57,11 +57,17 @@ fn assert_configuration(text: &str) {
         experiment = "mnist-cnn"
         nets = ["spinal", "baseline"]
         data = "digits"
+        normalization = "data-set"
+        validation = "none"
         epochs = 2
         batch_size = 64
         optimizer = "sgd"
         lr = 0.01
+        schedule = "constant"
         momentum = 0.5
+        nesterov = false
+        weight_decay = 0.0
+        reload_best = false
         seed = 7
         shuffle = true
         dropout = true
@@ -109,6 +115,7 @@ fn assert_metrics(text: &str) {
             let keys = [
                 "\"net\":",
                 "\"epoch\":",
+                "\"lr\":",
                 "\"train_loss\":",
                 "\"test_loss\":",
                 "\"test_accuracy\":",
@@ -158,10 +165,78 @@ fn assert_table(stdout: &str) {
         "spinal - baseline",
         "test accuracy",
         "test loss",
+        "best by test accuracy",
         "run folder: deep/run",
     ] {
         assert!(stdout.contains(text), "no `{text}` in {stdout}");
     }
+}
+
+/// Every flag of the recipe in `config.toml`, and what it does in `metrics.jsonl`.
+#[test]
+fn a_recipe_can_be_overridden_in_every_point() {
+    let place = Place::new();
+    write_digits(&place, "digits", 100, 20);
+    let flags = "train mlp --data digits --batch-size 50 --optimizer sgd --momentum 0.9 --nesterov --weight-decay 1e-4 \
+        --clip-norm 2 --schedule phases:0.02x2,0.01x3:fresh:step:1:0.5 --validation held-out --reload-best --patience 4 \
+        --normalize half --no-dropout --no-shuffle --seed 3 --out run";
+    let arguments: Vec<&str> = flags.split_whitespace().collect();
+    let outcome = place.run_on_adapter(&arguments).succeeded();
+    assert!(outcome.stdout.contains("best by validation accuracy"));
+    let mut config: toml::Table = place.read("run/config.toml").parse().unwrap();
+    config.remove("environment");
+    let expected: toml::Table = r#"
+        experiment = "mlp"
+        nets = ["spinal", "baseline"]
+        data = "digits"
+        normalization = "half"
+        validation = "held-out"
+        epochs = 5
+        batch_size = 50
+        optimizer = "sgd"
+        lr = 0.02
+        schedule = "phases:0.02x2,0.01x3:fresh:step:1:0.5"
+        momentum = 0.9
+        nesterov = true
+        weight_decay = 0.0001
+        clip_norm = 2.0
+        reload_best = true
+        patience = 4
+        seed = 3
+        shuffle = false
+        dropout = false
+    "#
+    .parse()
+    .unwrap();
+    assert_eq!(config, expected);
+    let records = place.metrics("run");
+    let epochs = records
+        .iter()
+        .filter(|record| record["net"] == "spinal" && !record["train_loss"].is_null());
+    let rates: Vec<f64> = epochs
+        .map(|record| {
+            assert!(record["validation_loss"].is_number(), "{record}");
+            assert!(record["validation_accuracy"].is_number(), "{record}");
+            record["lr"].as_f64().unwrap()
+        })
+        .collect();
+    assert_eq!(rates, [0.02, 0.01, 0.01, 0.005, 0.0025][..rates.len()]);
+    assert!(rates.len() > 3);
+    // 90 of 100 samples in batches of 50.
+    assert_eq!(records[1]["step"], 2);
+    assert!(records[2]["train_loss"].is_number());
+}
+
+#[test]
+fn a_net_without_progress_is_stopped_and_the_reader_is_told() {
+    let place = Place::new();
+    write_digits(&place, "digits", 20, 10);
+    let flags = "train mlp --net spinal --data digits --epochs 9 --lr 0 --patience 1 --out run";
+    let arguments: Vec<&str> = flags.split_whitespace().collect();
+    let outcome = place.run_on_adapter(&arguments).succeeded();
+    let note = "spinal: stopped after epoch 2, as it got no better";
+    assert!(outcome.stderr.contains(note), "{outcome:#?}");
+    assert_eq!(place.metrics("run").len(), 4);
 }
 
 #[test]
@@ -181,7 +256,7 @@ fn without_epochs_the_initial_weights_are_written_and_evaluated() {
         let (loss, accuracy) = (&record["test_loss"], &record["test_accuracy"]);
         assert!((1.0..5.0).contains(&loss.as_f64().unwrap()), "{line}");
         let expected = format!(
-            r#"{{"net":"{net}","epoch":0,"train_loss":null,"test_loss":{loss},"test_accuracy":{accuracy},"seconds":0.0,"images_per_second":null}}"#
+            r#"{{"net":"{net}","epoch":0,"lr":null,"train_loss":null,"test_loss":{loss},"test_accuracy":{accuracy},"seconds":0.0,"images_per_second":null}}"#
         );
         assert_eq!(line, expected);
         assert!(place.path(format!("run/{net}.safetensors")).is_file());

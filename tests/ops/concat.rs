@@ -1,7 +1,7 @@
 //! Slices and concatenations: copies, so everything but sums of gradients is exact.
 
 use proptest::prelude::*;
-use spinalnet::layers::concat::{Slice, concat, slice};
+use spinalnet::layers::{Slice, concat, slice};
 
 use crate::common::tolerance::assert_exact;
 use crate::common::{Bench, Draw, Input, Random, Setup, for_all, magnitudes};

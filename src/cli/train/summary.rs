@@ -3,7 +3,6 @@
 use crate::cli::output::print;
 use crate::error::Result;
 use crate::report::curves;
-use crate::report::metrics::EpochRecord;
 use crate::report::run_folder::RunFolder;
 use crate::report::summary::{self, NetSummary};
 use crate::steps::multiplications;
@@ -17,7 +16,7 @@ pub fn before_training(trainer: &mut Trainer, config: &Config) -> Result<Vec<Net
             let (parameters, multiplications) = (model.parameters.count(), multiplications(model));
             let name = config.nets[index].clone();
             let initial = match config.epochs {
-                0 => Some(initial_record(trainer, index, &name)?),
+                0 => Some(trainer.scores(index)?),
                 _ => None,
             };
             Ok(NetSummary {
@@ -29,22 +28,6 @@ pub fn before_training(trainer: &mut Trainer, config: &Config) -> Result<Vec<Net
             })
         })
         .collect()
-}
-
-fn initial_record(trainer: &mut Trainer, index: usize, net: &str) -> Result<EpochRecord> {
-    let score = trainer.evaluate(index)?;
-    Ok(EpochRecord {
-        net: net.to_owned(),
-        epoch: 0,
-        lr: f64::NAN,
-        train_loss: f64::NAN,
-        validation_loss: None,
-        validation_accuracy: None,
-        test_loss: score.loss,
-        test_accuracy: score.accuracy(),
-        seconds: 0.0,
-        images_per_second: f64::NAN,
-    })
 }
 
 /// Draws the curves and prints the table.

@@ -274,11 +274,13 @@ mod tests {
     #[test]
     fn every_recipe_has_schedules() {
         for experiment in EXPERIMENTS {
-            let recipe = &experiment.recipe;
-            assert!(recipe.schedule.parse::<Schedule>().is_ok());
-            for (net, schedule) in recipe.net_schedules {
-                assert!(experiment.nets.contains(net), "{net}");
-                assert!(schedule.parse::<Schedule>().is_ok(), "{schedule}");
+            let others = experiment.recipes.iter().map(|(_, recipe)| recipe);
+            for recipe in others.chain([&experiment.recipe]) {
+                assert!(recipe.schedule.parse::<Schedule>().is_ok());
+                for (net, schedule) in recipe.net_schedules {
+                    assert!(experiment.nets.contains(net), "{net}");
+                    assert!(schedule.parse::<Schedule>().is_ok(), "{schedule}");
+                }
             }
         }
     }
