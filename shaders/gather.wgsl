@@ -8,6 +8,8 @@ override FULL_BATCH: u32;    // rows of every step of the epoch but the last
 override SIZE: u32;          // values of one image or row
 override CHANNELS: u32;      // size of the last dimension
 override TARGETS: u32;       // values of one target
+override STAGED: bool;       // the images are those of the batch in its order
+override STRIDE: u32;        // bytes from one image to the next
 
 @group(0) @binding(0) var<storage, read> step: array<Step>;               // [1]
 @group(0) @binding(1) var<storage, read> order: array<u32>;               // [count], a permutation of the data set
@@ -38,9 +40,10 @@ fn images_forward(
         let value = index % SIZE;
         if i == 0u || SIZE % 4u != 0u {
             source = order[step[0].in_epoch * FULL_BATCH + row];
-            word = images[(source * SIZE + value) / 4u];
+            word = images[(select(source, row, STAGED) * STRIDE + value) / 4u];
         }
-        let pixel = word >> (8u * ((source * SIZE + value) % 4u)) & 0xffu;
+        let byte = select(source, row, STAGED) * STRIDE + value;
+        let pixel = word >> (8u * (byte % 4u)) & 0xffu;
         let channel = value % CHANNELS;
         x[index] = f32(pixel) * normalisation[channel] + normalisation[CHANNELS + channel];
         if value == 0u {

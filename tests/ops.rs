@@ -85,6 +85,7 @@ tests! {
     dropout::dropout_adds_to_a_gradient,
     flatten::flatten_matches_pytorch_order,
     gather::images_match_their_twin,
+    gather::images_that_are_staged_match_their_twin,
     gather::rows_are_copied,
     linear::linear_matches_its_twin,
     linear::linear_on_cpu_adapters_matches_its_twin,

@@ -11,6 +11,8 @@ override CHANNELS: u32;
 override SLOTS: u32;         // operations
 override LARGEST: u32;       // values of the largest image on the way
 override SIZE: u32;          // values of a finished image
+override STAGED: bool;       // the images are those of the batch in its order
+override STRIDE: u32;        // bytes from one image to the next
 
 @group(0) @binding(0) var<storage, read> step: array<Step>;            // [1]
 @group(0) @binding(1) var<storage, read> order: array<u32>;            // [count], a permutation of the data set
@@ -61,7 +63,7 @@ fn forward(
 
 fn fetch(row: u32, start: u32, local_index: u32) {
     let size = HEIGHT * WIDTH * CHANNELS;
-    let first = order[step[0].in_epoch * FULL_BATCH + row] * size;
+    let first = select(order[step[0].in_epoch * FULL_BATCH + row], row, STAGED) * STRIDE;
     for (var value = local_index; value < size; value += WORKGROUP) {
         scratch[start + value] = images[(first + value) / 4u] >> (8u * ((first + value) % 4u)) & 0xffu;
     }

@@ -20,8 +20,12 @@ pub(super) struct Augmented {
     pub batch: u32,
     /// Images of every step of the epoch but the last.
     pub full_batch: u32,
-    /// The resident images.
+    /// The resident images, or if they were staged those of the batch in its order.
     pub images: Tensor,
+    /// Whether they were.
+    pub staged: bool,
+    /// Bytes from one image to the next.
+    pub stride: u32,
     /// The order in which they are read.
     pub order: Tensor,
     /// Scale and shift of each channel.
@@ -68,6 +72,8 @@ impl Augmented {
                 ("SLOTS", (sizes.len() - 1) as f64),
                 ("LARGEST", largest.into()),
                 ("SIZE", x.columns().into()),
+                ("STAGED", f64::from(u8::from(self.staged))),
+                ("STRIDE", self.stride.into()),
             ],
             bindings: &[
                 ("step", step),

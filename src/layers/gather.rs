@@ -1,6 +1,7 @@
 //! Where a batch comes from: a data set that lies on the device, read in the order of this epoch.
 
 use super::augment::Augmented;
+use super::stage::Stage;
 use crate::data::augment::Transforms;
 use crate::plan::{Kernel, Mode, Shader, Tape, Tensor};
 
@@ -73,7 +74,12 @@ pub struct Source {
     pub batch_size: u32,
     /// What happens to an image on its way into a batch. Evaluation leaves out what is random.
     pub transforms: Transforms,
+    /// Bytes of images that are bound at once.
+    pub window_bytes: u64,
 }
+
+/// What every adapter binds at once.
+const WINDOW_BYTES: u64 = 128 << 20;
 
 /// One batch on the tape.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +94,11 @@ pub struct Batch {
 struct Resident {
     batch: u32,
     order: Tensor,
+    /// All images, or if they were staged those of the batch in its order.
     images: Tensor,
+    staged: bool,
+    /// Bytes from one image to the next.
+    stride: u32,
     labels: Tensor,
     normalisation: Tensor,
 }
@@ -103,6 +113,7 @@ impl Source {
             count,
             batch_size,
             transforms: Transforms::default(),
+            window_bytes: WINDOW_BYTES,
         }
     }
 
@@ -148,14 +159,24 @@ impl Source {
         let words = |bytes: u64| {
             u32::try_from(bytes.div_ceil(4)).expect("the data set fits 32-bit indices")
         };
+        let order = self.of_pass(tape, "order", self.count);
+        let all = words(u64::from(self.resident) * u64::from(size));
+        let mut images = self.of_samples(tape, "images", all);
+        let stage = Stage {
+            resident: self.resident,
+            size,
+            window_bytes: self.window_bytes,
+        };
+        let staged = stage.is_needed();
+        if staged {
+            images = stage.record(tape, [images, order], [batch, self.batch_size]);
+        }
         let resident = Resident {
             batch,
-            order: self.of_pass(tape, "order", self.count),
-            images: self.of_samples(
-                tape,
-                "images",
-                words(u64::from(self.resident) * u64::from(size)),
-            ),
+            order,
+            images,
+            staged,
+            stride: if staged { 4 * stage.row_words() } else { size },
             labels: self.of_samples(tape, "labels", words(self.resident.into())),
             normalisation: tape.data("normalisation", [2, channels]),
         };
@@ -173,6 +194,8 @@ impl Source {
             batch,
             full_batch: self.batch_size,
             images: resident.images,
+            staged,
+            stride: resident.stride,
             order: resident.order,
             normalisation: resident.normalisation,
         };
@@ -195,6 +218,8 @@ impl Source {
                 ("FULL_BATCH", self.batch_size.into()),
                 ("SIZE", x.columns().into()),
                 ("CHANNELS", channels.into()),
+                ("STAGED", f64::from(u8::from(resident.staged))),
+                ("STRIDE", resident.stride.into()),
             ],
             bindings: &[
                 ("step", step),

@@ -16,6 +16,7 @@ mod max_pool2d;
 mod reduce;
 mod residual;
 pub mod spinal;
+mod stage;
 
 pub use activation::Activation;
 pub use add::Add;

@@ -104,6 +104,21 @@ impl Tensor {
         }
     }
 
+    /// `count` elements from element `start` on, as one dimension.
+    pub fn range(self, start: u32, count: u32) -> Self {
+        assert!(
+            start + count <= self.elements(),
+            "elements {start}..{} of {:?}",
+            start + count,
+            self.shape
+        );
+        Self {
+            offset: self.offset + start,
+            shape: Shape::from([count]),
+            ..self
+        }
+    }
+
     /// The same elements under another shape.
     pub fn reshape(self, shape: impl Into<Shape>) -> Self {
         let shape = shape.into();

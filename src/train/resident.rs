@@ -1,7 +1,6 @@
 //! A data set on its way to the device.
 
 use super::split::Split;
-use crate::data::augment::Transforms;
 use crate::data::{ImageSet, Images, Table};
 use crate::error::{Error, Result};
 use crate::gpu::{Device, Memory};
@@ -120,13 +119,10 @@ impl Dataset {
             Part::Train | Part::Validation => self.train_count(),
             Part::Test => self.test_count(),
         };
+        let (count, resident) = (count as u32, resident as u32);
         Source {
-            part,
-            sample: self.sample(),
-            resident: resident as u32,
-            count: count as u32,
-            batch_size: batch_size.min(count as u32),
-            transforms: Transforms::default(),
+            resident,
+            ..Source::whole(part, self.sample(), count, batch_size.min(count))
         }
     }
 

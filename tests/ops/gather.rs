@@ -52,11 +52,22 @@ fn order(source: &Source, random: &mut Random) -> Vec<u32> {
 
 /// An image of an odd number of bytes starts at any byte of a word, and so does its label.
 pub fn images_match_their_twin(bench: &Bench) {
+    images_in_windows(bench, u64::MAX);
+}
+
+/// Windows of whole images that begin at an aligned byte: 256 images where an image has an odd number of bytes.
+pub fn images_that_are_staged_match_their_twin(bench: &Bench) {
+    images_in_windows(bench, 1);
+}
+
+fn images_in_windows(bench: &Bench, window_bytes: u64) {
     let listed = [
         ([1, 1, 1], (1, 0, true)),
         ([3, 3, 1], (5, 2, true)),
         ([28, 28, 1], (4, 1, false)),
         ([5, 3, 3], (7, 6, true)),
+        ([3, 5, 1], (150, 3, true)),
+        ([4, 4, 3], (40, 0, false)),
     ];
     for_all(
         &listed,
@@ -71,6 +82,7 @@ pub fn images_match_their_twin(bench: &Bench) {
                     width,
                     channels,
                 },
+                window_bytes,
                 ..pass(train, full, batch)
             };
             let (mode, step) = mode(train);
