@@ -57,6 +57,8 @@ fn assert_configuration(text: &str) {
         experiment = "mnist-cnn"
         nets = ["spinal", "baseline"]
         data = "digits"
+        transposed = false
+        augment = "none"
         normalization = "data-set"
         validation = "none"
         epochs = 2
@@ -71,6 +73,7 @@ fn assert_configuration(text: &str) {
         seed = 7
         shuffle = true
         dropout = true
+        network = { no-dropout = false, standard-blocks = false }
     "#
     .parse()
     .unwrap();
@@ -189,6 +192,8 @@ fn a_recipe_can_be_overridden_in_every_point() {
         experiment = "mlp"
         nets = ["spinal", "baseline"]
         data = "digits"
+        transposed = false
+        augment = "none"
         normalization = "half"
         validation = "held-out"
         epochs = 5
@@ -205,6 +210,7 @@ fn a_recipe_can_be_overridden_in_every_point() {
         seed = 3
         shuffle = false
         dropout = false
+        network = { no-dropout = false, standard-blocks = false }
     "#
     .parse()
     .unwrap();
