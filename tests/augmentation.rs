@@ -30,9 +30,9 @@ fn the_twins_are_torchvision_to_the_byte() {
 /// torchvision solves by least squares in f64 and rounds to f32, and so do we.
 #[test]
 fn homographies_are_torchvision_s() {
-    for (size, corners, expected) in Fixture::read().homographies() {
-        let solved = augment::homography(&corners, size);
-        for (got, expected) in solved.iter().zip(expected) {
+    for homography in Fixture::read().homographies() {
+        let solved = augment::homography(&homography.corners, homography.size);
+        for (got, expected) in solved.iter().zip(homography.coefficients) {
             let unit = f64::from(f32::EPSILON) * got.abs() + 1e-12;
             assert!((got - expected).abs() <= unit, "{got} and {expected}");
         }

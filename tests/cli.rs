@@ -6,6 +6,7 @@
 mod server;
 
 mod cli {
+    pub mod augmentation;
     pub mod data;
     pub mod datasets;
     pub mod inspection;

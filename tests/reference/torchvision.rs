@@ -28,6 +28,16 @@ pub struct Case {
     pub results: Vec<Image>,
 }
 
+/// A homography that torchvision solved.
+pub struct Homography {
+    /// Height and width of the picture.
+    pub size: [usize; 2],
+    /// The corners that it drew.
+    pub corners: [[f64; 2]; 4],
+    /// The coefficients, rounded to f32.
+    pub coefficients: [f64; 8],
+}
+
 /// The operations of each case.
 const CASES: [(&str, &[&str]); 16] = [
     ("perspective-bilinear", &["bilinear"]),
@@ -211,8 +221,8 @@ impl Drawn<'_> {
 }
 
 impl Fixture {
-    /// Corners that torchvision drew in a picture of this height and width, and the homography that it solved.
-    pub fn homographies(&self) -> Vec<([usize; 2], [[f64; 2]; 4], [f64; 8])> {
+    /// The homographies of the bilinear cases.
+    pub fn homographies(&self) -> Vec<Homography> {
         let mut all = Vec::new();
         for set in ["grey", "colour"] {
             let (shape, _) = self.numbers(&format!("{set}.images"));
@@ -223,7 +233,11 @@ impl Fixture {
                     prefix,
                     row,
                 };
-                all.push(([shape[1], shape[2]], drawn.corners(), drawn.coefficients()));
+                all.push(Homography {
+                    size: [shape[1], shape[2]],
+                    corners: drawn.corners(),
+                    coefficients: drawn.coefficients(),
+                });
             }
         }
         all

@@ -54,20 +54,18 @@ impl Show {
         let mut images = data::load_with(&self.data, &self.load.options())?.train;
         images.truncate(self.count as usize);
         let device = self.device.open()?;
-        let versions = |transforms, versions| {
+        let run = |transforms, steps| {
             let preview = Preview {
                 images: &images,
                 transforms,
-                versions,
                 seed: self.seed,
             };
-            preview.run(&device)
+            preview.run(&device, steps)
         };
-        let original = versions(self.resized(&[]), 1)?;
+        let mut columns = run(self.resized(&[]), 1)?;
         let augmentation: Vec<Transform> = self.augment.transforms().iter().collect();
-        let augmented = versions(self.resized(&augmentation), self.versions as usize)?;
-        self.sheet(&images, &original, &augmented)
-            .write(&self.out)?;
+        columns.extend(run(self.resized(&augmentation), self.versions)?);
+        self.sheet(&images, &columns).write(&self.out)?;
         print(self.out.display())
     }
 
@@ -86,24 +84,19 @@ impl Show {
     }
 
     /// A row for each image: the original, then its versions.
-    fn sheet(&self, images: &Images, original: &[u8], augmented: &[u8]) -> LabelledSheet {
+    fn sheet(&self, images: &Images, columns: &[Vec<u8>]) -> LabelledSheet {
         let side = self.resize.map(|side| side as usize);
         let (height, width) = (side.unwrap_or(images.height), side.unwrap_or(images.width));
         let size = height * width * images.channels;
-        let versions = augmented.chunks_exact(size * self.versions as usize);
-        let rows = original
-            .chunks_exact(size)
-            .zip(versions)
-            .zip(&images.labels);
-        let rows = rows.map(|((original, versions), label)| SheetRow {
+        let row = |(index, label): (usize, &u8)| SheetRow {
             label: format!("{label}:"),
-            pictures: std::iter::once(original)
-                .chain(versions.chunks_exact(size))
-                .map(<[u8]>::to_vec)
+            pictures: columns
+                .iter()
+                .map(|column| column[index * size..][..size].to_vec())
                 .collect(),
-        });
-        let name = clap::ValueEnum::to_possible_value(&self.augment)
-            .expect("every augmentation has a name");
+        };
+        let name = clap::ValueEnum::to_possible_value(&self.augment);
+        let name = name.expect("every augmentation has a name");
         LabelledSheet {
             title: format!(
                 "{}   class: original, then {} (seed {})",
@@ -114,7 +107,7 @@ impl Show {
             height,
             width,
             channels: images.channels,
-            rows: rows.collect(),
+            rows: images.labels.iter().enumerate().map(row).collect(),
         }
     }
 }
