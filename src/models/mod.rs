@@ -110,6 +110,7 @@ const CLASSES: u32 = 10;
 #[serde(default, rename_all = "kebab-case")]
 pub struct ModelOptions {
     /// Leave every dropout out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_dropout: bool,
     /// What a sample is; the paper's if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,6 +119,7 @@ pub struct ModelOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<u32>,
     /// Residual blocks as usual (1 x 1 shortcuts, ReLU after the addition) instead of the authors'.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub standard_blocks: bool,
     /// Changes to the head.
     #[serde(flatten)]

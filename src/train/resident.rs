@@ -47,8 +47,12 @@ impl Dataset {
     }
 
     /// Classes, or numbers to predict.
+    ///
+    /// Grey images have at least ten classes: a folder of IDX files shows only which labels occur, and a part of MNIST is
+    /// still MNIST.
     pub fn outputs(&self) -> u32 {
         match self {
+            Self::Images(set) if set.train.channels == 1 => set.classes.max(10) as u32,
             Self::Images(set) => set.classes as u32,
             Self::Tables { train, .. } => train.outputs as u32,
         }

@@ -23,7 +23,13 @@ fn list_tells_what_every_network_costs() {
     let text = place.run(&["list"]).succeeded().stdout;
     let json = place.run(&["list", "--json"]).succeeded().json();
     for (model, parameters, multiplications) in NETWORKS {
-        let words = [model, &parameters.to_string(), &multiplications.to_string()];
+        let outputs = if model.starts_with("regression") {
+            "1"
+        } else {
+            "10"
+        };
+        let costs = [parameters, multiplications].map(|cost| cost.to_string());
+        let words = [model, outputs, &costs[0], &costs[1]];
         let mut lines = text.lines();
         assert!(
             lines.any(|line| line.split_whitespace().eq(words)),
@@ -34,6 +40,67 @@ fn list_tells_what_every_network_costs() {
         assert_eq!(row["parameters"], parameters);
         assert_eq!(row["multiplications"], multiplications);
     }
+    let all = place.run(&["list", "--all", "--json"]).succeeded().json();
+    let rows = all.as_array().unwrap();
+    assert!(rows.len() > json.as_array().unwrap().len());
+    let letters = |row: &&serde_json::Value| row["model"] == "vgg5-spinal" && row["outputs"] == 62;
+    assert_eq!(rows.iter().find(letters).unwrap()["parameters"], 3_656_446);
+}
+
+#[test]
+fn a_conversion_tells_what_it_saves_or_costs() {
+    let place = Place::new();
+    let convert = |arguments: &[&str]| {
+        let arguments = [&["convert"], arguments].concat();
+        place.run(&arguments).succeeded().stdout
+    };
+    let smaller = convert(&["mnist-cnn-baseline"]);
+    assert!(smaller.contains("is smaller"), "{smaller}");
+    // Groups of 50 of 200 units over halves of 4: 3 x 50 x 50 edges are added and 200 x 4 are lost.
+    let larger = convert(&["regression-baseline", "--spinal-width", "50"]);
+    assert!(
+        larger.contains("LARGER") && larger.contains("28,400"),
+        "{larger}"
+    );
+    let blind = convert(&["mnist-cnn-baseline", "--spinal-depth", "1"]);
+    assert!(blind.contains("never sees 160"), "{blind}");
+    place
+        .run(&["convert", "mnist-cnn-baseline", "--spinal-width", "7"])
+        .refused(2, "--spinal-hidden");
+    place
+        .run(&["convert", "mnist-cnn-spinal"])
+        .refused(2, "--spinal-hidden");
+}
+
+#[test]
+fn converted_weights_are_those_of_the_converted_net() {
+    let place = Place::new();
+    write_digits(&place, "digits", 30, 20);
+    let train = [
+        "train", "mlp", "--net", "baseline", "--data", "digits", "--epochs", "1", "--out", "run",
+    ];
+    place.run_on_adapter(&train).succeeded();
+    let convert = [
+        "convert",
+        "mlp-baseline",
+        "--weights",
+        "run/baseline.safetensors",
+        "--out",
+        "spinal.safetensors",
+    ];
+    place.run(&convert).succeeded();
+    let eval = [
+        "eval",
+        "--weights",
+        "spinal.safetensors",
+        "--model",
+        "mlp-baseline",
+        "--data",
+        "digits",
+        "--json",
+    ];
+    let score = place.run_on_adapter(&eval).succeeded().json();
+    assert_eq!(score["total"], 20);
 }
 
 #[test]

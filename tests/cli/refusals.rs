@@ -29,7 +29,10 @@ fn names_that_do_not_exist_are_refused_with_those_that_do() {
         let outcome = place.run(arguments).refused(2, "nosuch");
         assert!(outcome.stderr.contains(hint), "{outcome:#?}");
     };
-    hint(&["train", "nosuch"], "mnist-cnn, mlp, regression");
+    hint(
+        &["train", "nosuch"],
+        "mnist-cnn, mnist-cnn-ablations, arch2",
+    );
     hint(&["train", "--net", "nosuch"], "spinal, baseline");
     hint(&["train", "--data", "nosuch"], "mnist, fashion-mnist");
     hint(&["train", "regression", "--data", "nosuch"], "sin-product");
@@ -203,10 +206,10 @@ fn data_that_does_not_fit_the_network_is_refused() {
     let place = Place::new();
     write_patterns(&place, "small", 8, &[0, 1, 2]);
     let small = ["train", "--data", "small"];
-    place.run_on_adapter(&small).refused(2, "8x8x1");
+    place.run_on_adapter(&small).refused(2, "8x8 are too small");
     write_patterns(&place, "eleven", 28, &[0, 10, 2]);
-    let eleven = ["train", "--data", "eleven"];
-    place.run_on_adapter(&eleven).refused(2, "11 classes");
+    let eleven = ["train", "--data", "eleven", "--classes", "10"];
+    place.run_on_adapter(&eleven).refused(2, "has 11");
     let weights = place.path("spinal.safetensors");
     save(&weights, &weights_of("mnist-cnn-spinal"));
     let eval = [
@@ -217,7 +220,7 @@ fn data_that_does_not_fit_the_network_is_refused() {
         "mnist-cnn-spinal",
     ];
     let eval = [&eval[..], &["--data", "small"]].concat();
-    place.run_on_adapter(&eval).refused(2, "8x8x1");
+    place.run_on_adapter(&eval).refused(2, "8x8 are too small");
 }
 
 #[test]

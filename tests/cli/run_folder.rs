@@ -73,7 +73,7 @@ fn assert_configuration(text: &str) {
         seed = 7
         shuffle = true
         dropout = true
-        network = { no-dropout = false, standard-blocks = false }
+        network = {}
     "#
     .parse()
     .unwrap();
@@ -210,7 +210,7 @@ fn a_recipe_can_be_overridden_in_every_point() {
         seed = 3
         shuffle = false
         dropout = false
-        network = { no-dropout = false, standard-blocks = false }
+        network = {}
     "#
     .parse()
     .unwrap();
