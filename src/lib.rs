@@ -20,6 +20,7 @@ pub mod predict;
 pub mod preview;
 pub mod recipe;
 pub mod report;
+pub mod reproduce;
 pub mod steps;
 pub mod train;
 pub mod universal;

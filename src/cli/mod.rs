@@ -6,12 +6,14 @@ mod data;
 mod device;
 mod eval;
 mod info;
+mod interruption;
 mod list;
 mod model;
 mod output;
 mod plan;
 mod predict;
 mod report;
+mod reproduce;
 mod train;
 mod universal;
 
@@ -47,6 +49,8 @@ enum Command {
     Universal(universal::Universal),
     /// Time steps
     Bench(bench::Bench),
+    /// Train an experiment with several seeds, and tell what the spinal net is worth beside its baseline and the paper
+    Reproduce(Box<reproduce::Reproduce>),
     /// Average runs of several seeds, beside the paper's curve
     Report(report::Report),
     /// Work with data sets
@@ -65,6 +69,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Convert(command) => command.run(),
         Command::Universal(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Reproduce(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Data(command) => command.run(),
     }

@@ -128,6 +128,11 @@ impl Memory {
         self.read(device, &(Some(net), label.to_owned()))
     }
 
+    /// Bytes of a buffer that net number `net` keeps.
+    pub fn state_bytes(&self, net: usize, label: &str) -> u64 {
+        self.find(&(Some(net), label.to_owned())).size()
+    }
+
     /// The buffer of each entry of [`Plan::buffers`] for net number `net`.
     pub(super) fn buffers_of(&self, plan: &Plan, net: usize) -> Vec<wgpu::Buffer> {
         let order: Vec<usize> = plan.scratch().collect();

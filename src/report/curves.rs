@@ -1,8 +1,10 @@
-//! The learning curves of a run as a picture: loss on the left, test accuracy on the right.
+//! Learning curves as a picture: loss on the left, test accuracy on the right. Of several runs, the mean and a band from the
+//! lowest to the highest.
 //!
 //! SVG with the reader's own sans-serif font, on white so that it also reads on a dark page, in the colours of
 //! Okabe and Ito, which colour-blind readers can tell apart.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use plotters::coord::Shift;
@@ -12,6 +14,7 @@ use plotters::prelude::*;
 use super::atomic_file;
 use super::axis::Axis;
 use super::metrics::EpochRecord;
+use super::statistics::mean_and_deviation;
 use crate::error::{Error, Result};
 
 /// The curves of one net.
@@ -19,8 +22,17 @@ use crate::error::{Error, Result};
 pub struct Curve {
     /// The net of the experiment: `spinal` or `baseline`.
     pub name: String,
-    /// Its epochs, in order.
-    pub epochs: Vec<EpochRecord>,
+    /// The epochs of each of its runs.
+    pub runs: Vec<Vec<EpochRecord>>,
+}
+
+/// A row of the picture: nets that are compared.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// What stands above it.
+    pub title: String,
+    /// The nets.
+    pub nets: Vec<Curve>,
 }
 
 const PANEL_SIZE: (u32, u32) = (480, 360);
@@ -32,13 +44,15 @@ const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
 /// With more epochs than this, points are no longer marked one by one.
 const MARKED_EPOCHS: usize = 30;
 
-/// Draws `nets` under `title` and writes the picture to `path`. Values that are not finite are left out;
-/// without any accuracy (regression) the loss stands alone.
+const BAND_OPACITY: f64 = 0.15;
+
+/// Draws rows and writes the picture to `path`. Values that are not finite are left out; without any accuracy (regression)
+/// the loss stands alone.
 ///
 /// # Errors
 /// `Error::File` if the file cannot be written.
-pub fn write(path: &Path, title: &str, nets: &[Curve]) -> Result<()> {
-    let svg = draw(title, nets).map_err(|error| {
+pub fn write(path: &Path, rows: &[Row]) -> Result<()> {
+    let svg = draw(rows).map_err(|error| {
         let what = format!("cannot be drawn: {error}");
         Error::file(path, what, "the numbers are in metrics.jsonl")
     })?;
@@ -48,31 +62,36 @@ pub fn write(path: &Path, title: &str, nets: &[Curve]) -> Result<()> {
 type Drawn<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-fn draw(title: &str, nets: &[Curve]) -> Drawn<String> {
-    let mut panels = vec![loss_panel(nets)];
-    if nets
-        .iter()
-        .flat_map(|net| &net.epochs)
-        .any(|record| record.test_accuracy.is_some())
-    {
-        panels.push(accuracy_panel(nets));
-    }
+fn draw(rows: &[Row]) -> Drawn<String> {
+    let panels: Vec<Vec<Panel>> = rows.iter().map(|row| panels(&row.nets)).collect();
+    let columns = panels.iter().map(Vec::len).max().unwrap_or(1);
     let (width, height) = PANEL_SIZE;
-    let size = (width * panels.len() as u32, height + TITLE_HEIGHT);
+    let row_height = height + TITLE_HEIGHT;
+    let size = (width * columns as u32, row_height * rows.len() as u32);
 
     let mut svg = String::new();
     let picture = SVGBackend::with_string(&mut svg, size).into_drawing_area();
     picture.fill(&WHITE)?;
-    let (above, below) = picture.split_vertically(TITLE_HEIGHT);
-    above
-        .margin(10, 0, 0, 0)
-        .titled(title, (FONT, 20).into_font().color(&INK))?;
-    for (area, panel) in below.split_evenly((1, panels.len())).iter().zip(&panels) {
-        panel.draw(area)?;
+    let areas = picture.split_evenly((rows.len(), 1));
+    for ((row, panels), area) in rows.iter().zip(&panels).zip(&areas) {
+        let (above, below) = area.split_vertically(TITLE_HEIGHT);
+        above
+            .margin(10, 0, 0, 0)
+            .titled(&row.title, (FONT, 20).into_font().color(&INK))?;
+        for (area, panel) in below.split_evenly((1, columns)).iter().zip(panels) {
+            panel.draw(area)?;
+        }
     }
     picture.present()?;
-    drop((picture, above, below));
+    drop((picture, areas));
     Ok(svg)
+}
+
+fn panels(nets: &[Curve]) -> Vec<Panel> {
+    let mut records = nets.iter().flat_map(|net| net.runs.iter().flatten());
+    let with_accuracy = records.any(|record| record.test_accuracy.is_some());
+    let accuracy = with_accuracy.then(|| accuracy_panel(nets));
+    [loss_panel(nets)].into_iter().chain(accuracy).collect()
 }
 
 fn loss_panel(nets: &[Curve]) -> Panel {
@@ -99,11 +118,8 @@ fn accuracy_panel(nets: &[Curve]) -> Panel {
 }
 
 fn heights(lines: &[Line]) -> Vec<f64> {
-    lines
-        .iter()
-        .flat_map(|line| &line.points)
-        .map(|point| point.1)
-        .collect()
+    let points = lines.iter().flat_map(|line| &line.points);
+    points.flat_map(|point| [point.low, point.high]).collect()
 }
 
 /// Colours of Okabe and Ito for nets other than the pair.
@@ -128,8 +144,27 @@ struct Line {
     label: String,
     color: RGBColor,
     dashed: bool,
-    /// (epoch, value), finite values only.
-    points: Vec<(f64, f64)>,
+    points: Vec<Point>,
+}
+
+/// The finite values of all runs at an epoch.
+struct Point {
+    epoch: f64,
+    mean: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Point {
+    /// Of the values at an epoch, if there are any.
+    fn new(epoch: usize, values: &[f64]) -> Self {
+        Self {
+            epoch: epoch as f64,
+            mean: mean_and_deviation(values).0,
+            low: values.iter().copied().fold(f64::INFINITY, f64::min),
+            high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        }
+    }
 }
 
 impl Line {
@@ -140,10 +175,15 @@ impl Line {
         value: impl Fn(&EpochRecord) -> Option<f64> + 'a,
     ) -> impl Iterator<Item = Self> + 'a {
         nets.iter().enumerate().map(move |(index, net)| {
-            let points = net.epochs.iter().filter_map(|record| {
-                let value = value(record).filter(|value| value.is_finite())?;
-                Some((record.epoch as f64, value))
-            });
+            let mut values: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+            for record in net.runs.iter().flatten() {
+                if let Some(value) = value(record).filter(|value| value.is_finite()) {
+                    values.entry(record.epoch).or_default().push(value);
+                }
+            }
+            let points = values
+                .iter()
+                .map(|(&epoch, values)| Point::new(epoch, values));
             Self {
                 label: format!("{} {set}", net.name),
                 color: color(&net.name, index),
@@ -151,6 +191,24 @@ impl Line {
                 points: points.collect(),
             }
         })
+    }
+
+    /// The means, as places in the chart.
+    fn means(&self) -> impl Iterator<Item = (f64, f64)> + Clone {
+        self.points.iter().map(|point| (point.epoch, point.mean))
+    }
+
+    /// The outline of what lies between the lowest and the highest run; a line where there is but one.
+    fn band(&self) -> Vec<(f64, f64)> {
+        let lower = self.points.iter().map(|point| (point.epoch, point.low));
+        let upper = self.points.iter().rev();
+        lower
+            .chain(upper.map(|point| (point.epoch, point.high)))
+            .collect()
+    }
+
+    fn has_band(&self) -> bool {
+        self.points.iter().any(|point| point.low < point.high)
     }
 
     fn dashed(self) -> Self {
@@ -175,7 +233,7 @@ impl Panel {
             .lines
             .iter()
             .flat_map(|line| &line.points)
-            .map(|p| p.0)
+            .map(|point| point.epoch)
             .collect();
         let mut chart = ChartBuilder::on(area)
             .margin(12)
@@ -192,9 +250,13 @@ impl Panel {
             .x_desc("epoch")
             .y_desc(self.y_label)
             .draw()?;
+        for line in self.lines.iter().filter(|line| line.has_band()) {
+            let band = Polygon::new(line.band(), line.color.mix(BAND_OPACITY));
+            chart.draw_series([band])?;
+        }
         for line in &self.lines {
             let style = line.color.stroke_width(2);
-            let points = line.points.iter().copied();
+            let points = line.means();
             let drawn = if line.dashed {
                 chart.draw_series(DashedLineSeries::new(points, 6, 4, style))?
             } else {
@@ -216,8 +278,8 @@ impl Panel {
                     line.color.filled()
                 };
                 for style in [fill, line.color.stroke_width(2)] {
-                    let mark = |&point| Circle::new(point, 3, style);
-                    chart.draw_series(line.points.iter().map(mark))?;
+                    let mark = |point| Circle::new(point, 3, style);
+                    chart.draw_series(line.means().map(mark))?;
                 }
             }
         }
@@ -252,12 +314,16 @@ mod tests {
         };
         Curve {
             name: name.into(),
-            epochs: losses.iter().enumerate().map(record).collect(),
+            runs: vec![losses.iter().enumerate().map(record).collect()],
         }
     }
 
     fn drawn(nets: &[Curve]) -> String {
-        let svg = draw("mnist-cnn <seed 0>", nets).unwrap();
+        let row = Row {
+            title: "mnist-cnn <seed 0>".into(),
+            nets: nets.to_vec(),
+        };
+        let svg = draw(&[row]).unwrap();
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
         svg
@@ -288,6 +354,43 @@ mod tests {
     }
 
     #[test]
+    fn several_runs_have_a_mean_and_a_band() {
+        let mut net = curve("spinal", &[0.5, 0.4], None);
+        assert!(!drawn(&[net.clone()]).contains("<polygon"));
+        let other = curve("spinal", &[0.7, 0.2, 0.1], None);
+        net.runs.extend(other.runs);
+        let line = Line::of_each(&[net.clone()], "test", |record| Some(record.test_loss))
+            .next()
+            .unwrap();
+        assert_eq!(
+            line.means().collect::<Vec<_>>()[1..],
+            [(2.0, 0.4_f64.midpoint(0.2)), (3.0, 0.1)]
+        );
+        let band = [
+            (1.0, 0.5),
+            (2.0, 0.2),
+            (3.0, 0.1),
+            (3.0, 0.1),
+            (2.0, 0.4),
+            (1.0, 0.7),
+        ];
+        assert_eq!(line.band(), band);
+        assert_eq!(drawn(&[net]).matches("<polygon").count(), 2);
+    }
+
+    #[test]
+    fn rows_stand_one_above_the_other() {
+        let row = |title: &str| Row {
+            title: title.into(),
+            nets: vec![curve("spinal", &[0.5], None)],
+        };
+        let svg = draw(&[row("sum"), row("product")]).unwrap();
+        let (sum, product) = (svg.find("sum").unwrap(), svg.find("product").unwrap());
+        assert!(sum < product);
+        assert!(svg.contains("height=\"800\""), "{svg}");
+    }
+
+    #[test]
     fn few_or_no_points_still_make_a_picture() {
         drawn(&[]);
         drawn(&[curve("spinal", &[], None)]);
@@ -309,7 +412,11 @@ mod tests {
     fn the_file_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("curves.svg");
-        write(&path, "regression", &[curve("spinal", &[0.5], None)]).unwrap();
+        let row = Row {
+            title: "regression".into(),
+            nets: vec![curve("spinal", &[0.5], None)],
+        };
+        write(&path, &[row]).unwrap();
         assert!(
             std::fs::read_to_string(path)
                 .unwrap()

@@ -6,12 +6,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::atomic_file;
 use crate::error::{Error, Result};
 
 /// One optimisation step: `{"net":"spinal","epoch":1,"step":17,"loss":2.3026,"lr":0.01}`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
     /// The net of the experiment: `spinal` or `baseline`.
     pub net: String,
@@ -20,21 +21,25 @@ pub struct StepRecord {
     /// The step, counted from the first of the run.
     pub step: u64,
     /// Mean loss over the batch.
+    #[serde(deserialize_with = "nan_if_null")]
     pub loss: f32,
     /// Learning rate of this step.
+    #[serde(deserialize_with = "nan_if_null")]
     pub lr: f32,
 }
 
 /// One epoch: the training loss met on the way, then the whole test set with the weights it ended on.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// The net of the experiment: `spinal` or `baseline`.
     pub net: String,
     /// The epoch, from 1; 0 is the evaluation of the initial weights.
     pub epoch: usize,
     /// The learning rate; NaN where nothing was trained.
+    #[serde(default = "nan", deserialize_with = "nan_if_null")]
     pub lr: f64,
     /// Mean loss over the training examples of the epoch; NaN where nothing was trained.
+    #[serde(default = "nan", deserialize_with = "nan_if_null")]
     pub train_loss: f64,
     /// Mean loss over the held-out training examples, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,14 +48,28 @@ pub struct EpochRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
     /// Mean loss over the test set.
+    #[serde(default = "nan", deserialize_with = "nan_if_null")]
     pub test_loss: f64,
     /// Fraction of the test set classified correctly, 0 to 1; none for regression.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_accuracy: Option<f64>,
     /// Wall-clock time of the epoch's training, in seconds.
+    #[serde(default = "nan", deserialize_with = "nan_if_null")]
     pub seconds: f64,
     /// Training examples per second.
+    #[serde(default = "nan", deserialize_with = "nan_if_null")]
     pub images_per_second: f64,
+}
+
+fn nan() -> f64 {
+    f64::NAN
+}
+
+fn nan_if_null<'de, D: Deserializer<'de>, F: Deserialize<'de> + From<f32>>(
+    deserializer: D,
+) -> std::result::Result<F, D::Error> {
+    let number: Option<F> = Deserialize::deserialize(deserializer)?;
+    Ok(number.unwrap_or_else(|| f32::NAN.into()))
 }
 
 impl EpochRecord {
@@ -122,6 +141,25 @@ impl Metrics {
         serde_json::to_writer(&mut self.lines, record)?;
         self.lines.write_all(b"\n")
     }
+}
+
+/// Cuts the file at `path` behind the last record of `epoch`, whatever a run that was killed left there.
+///
+/// # Errors
+/// `Error::File` if it cannot be read or written.
+pub fn truncate(path: &Path, epoch: usize) -> Result<()> {
+    #[derive(Deserialize)]
+    struct OfEpoch {
+        epoch: usize,
+    }
+    let bytes = std::fs::read(path).map_err(|error| cannot_write(path, &error))?;
+    let lines = bytes.split_inclusive(|&byte| byte == b'\n');
+    let kept = lines.take_while(|line| {
+        let record: serde_json::Result<OfEpoch> = serde_json::from_slice(line);
+        line.ends_with(b"\n") && record.is_ok_and(|record| record.epoch <= epoch)
+    });
+    let length = kept.map(<[u8]>::len).sum();
+    atomic_file::write(path, &bytes[..length])
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Error {
@@ -216,6 +254,25 @@ mod tests {
             Metrics::open(&path).unwrap().epoch(&epoch(None)).unwrap();
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
+    }
+
+    #[test]
+    fn what_comes_after_an_epoch_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let mut metrics = Metrics::open(&path).unwrap();
+        metrics.step(&step(0.5)).unwrap();
+        metrics.epoch(&epoch(None)).unwrap();
+        let whole = std::fs::read_to_string(&path).unwrap();
+        let torn = "{\"net\":\"spinal\",\"epoch\":1";
+        let second = "{\"net\":\"spinal\",\"epoch\":2}\n";
+        for rest in ["", torn, second, &[second, torn].concat()] {
+            std::fs::write(&path, [&whole, rest].concat()).unwrap();
+            truncate(&path, 1).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), whole);
+        }
+        truncate(&path, 0).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
     }
 
     #[test]

@@ -3,11 +3,14 @@
 pub(crate) mod atomic_file;
 mod axis;
 pub mod curves;
+pub mod history;
 pub mod labelled_sheet;
+pub mod measure;
 pub mod metrics;
 pub(crate) mod number;
 pub mod paper;
 pub mod progress;
 pub mod run_folder;
 pub mod runs;
+pub mod statistics;
 pub mod summary;

@@ -77,6 +77,13 @@ impl RunFolder {
         }
     }
 
+    /// The folder of a run that goes on.
+    pub fn existing(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+        }
+    }
+
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path

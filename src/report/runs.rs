@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use serde_json::Value;
-
-use super::paper::{self, MNIST_CNN};
+use super::history::{History, read_toml, unreadable};
+use super::paper::mnist_curve::{self, MNIST_CNN};
+use super::statistics::mean_and_deviation;
 use crate::error::{Error, Result};
 
 /// Test accuracies in percent by net and epoch, one for each run.
@@ -32,8 +32,7 @@ impl Runs {
     }
 
     fn read_config(&mut self, path: &Path) -> Result<()> {
-        let text = read(path)?;
-        let config: toml::Table = text.parse().map_err(|error| unreadable(path, &error))?;
+        let config = read_toml(path)?;
         let experiment = config.get("experiment").and_then(|value| value.as_str());
         let experiment = experiment.ok_or_else(|| unreadable(path, &"it names no experiment"))?;
         match &self.experiment {
@@ -52,21 +51,12 @@ impl Runs {
     }
 
     fn read_metrics(&mut self, path: &Path) -> Result<()> {
-        for (number, line) in read(path)?.lines().enumerate() {
-            let record: Value = serde_json::from_str(line)
-                .map_err(|error| unreadable(path, &format!("line {}: {error}", number + 1)))?;
-            let (Some(net), Some(epoch), Some(accuracy)) = (
-                record["net"].as_str(),
-                record["epoch"].as_u64(),
-                record["test_accuracy"].as_f64(),
-            ) else {
-                continue;
-            };
-            let epochs = self.accuracies.entry(net.to_owned()).or_default();
-            epochs
-                .entry(epoch as usize)
-                .or_default()
-                .push(100.0 * accuracy);
+        for record in History::read(path)?.epochs {
+            if let Some(accuracy) = record.test_accuracy {
+                let epochs = self.accuracies.entry(record.net).or_default();
+                let of_epoch = epochs.entry(record.epoch).or_default();
+                of_epoch.push(100.0 * accuracy);
+            }
         }
         Ok(())
     }
@@ -108,40 +98,13 @@ fn beside_paper(net: &str, epoch: usize, mean: f64) -> String {
     let Some(accuracy) = curve.and_then(|curve| curve.at(epoch)) else {
         return " | | |".to_owned();
     };
-    let band = paper::band(epoch);
+    let band = mnist_curve::band(epoch);
     let inside = if (mean - accuracy).abs() <= band {
         "yes"
     } else {
         "no"
     };
     format!(" {accuracy:.2} | +-{band:.2} | {inside} |")
-}
-
-/// The mean, and the standard deviation with n - 1; 0 for one value.
-fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    let deviation = if values.len() > 1 {
-        (squares / (count - 1.0)).sqrt()
-    } else {
-        0.0
-    };
-    (mean, deviation)
-}
-
-fn read(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))
-}
-
-fn unreadable(path: &Path, problem: &dyn std::fmt::Display) -> Error {
-    let problem = problem.to_string();
-    let line = problem.lines().next().unwrap_or_default();
-    Error::file(
-        path,
-        format!("cannot be read: {line}"),
-        "give folders that `spinal train --out` wrote",
-    )
 }
 
 #[cfg(test)]

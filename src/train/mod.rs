@@ -7,6 +7,7 @@ mod net;
 mod observer;
 mod pass;
 mod resident;
+mod resume;
 mod schedule;
 mod score;
 mod sources;
@@ -58,6 +59,8 @@ pub struct Trainer<'a> {
     sources: Sources,
     network: ModelOptions,
     normalisation: Option<(Vec<f32>, Vec<f32>)>,
+    /// Epochs that all nets have trained, or stopped before.
+    epochs_done: usize,
 }
 
 impl<'a> Trainer<'a> {
@@ -101,6 +104,7 @@ impl<'a> Trainer<'a> {
             sources,
             network,
             normalisation,
+            epochs_done: 0,
         })
     }
 
@@ -167,7 +171,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn epochs(&mut self, observer: &mut dyn Observer) -> Result<End> {
-        for epoch in 1..=self.config.epochs {
+        for epoch in self.epochs_done + 1..=self.config.epochs {
             if self.nets.iter().all(|net| net.stopped) {
                 break;
             }
@@ -182,6 +186,8 @@ impl<'a> Trainer<'a> {
                     return Ok(End::Interrupted);
                 }
             }
+            self.epochs_done = epoch;
+            observer.epochs_done(epoch, &|| self.state())?;
         }
         Ok(End::Completed)
     }
@@ -258,21 +264,18 @@ impl<'a> Trainer<'a> {
     ) -> Result<()> {
         let (device, memory) = (self.device, &self.memory);
         let net = &mut self.nets[index];
-        let (epoch, score) = (record.epoch, record.score());
-        if net.best.hear(epoch, score) && self.config.reload_best {
+        let verdict = net.judge(record.epoch, record.score(), &self.config);
+        if verdict.keep_best {
             net.keep_best(device, memory)?;
         }
-        let next = net.course.finish(epoch, score);
-        if next.phase_ended && self.config.reload_best {
+        if verdict.reload_best {
             net.reload_best(device, memory);
         }
-        if next.optimizer == OptimizerState::Fresh {
-            net.renew_optimizer(device, memory);
+        if verdict.renew_optimizer {
+            net.clear_optimizer(device, memory);
         }
-        let patience = self.config.patience.unwrap_or(usize::MAX);
-        if net.best.age(epoch) >= patience && epoch < self.config.epochs {
-            net.stopped = true;
-            observer.stopped(net.name(), epoch);
+        if net.stopped {
+            observer.stopped(net.name(), record.epoch);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::best::Best;
 use super::config::Config;
 use super::pass::{Pass, PassPlans};
-use super::schedule::Course;
+use super::schedule::{Course, OptimizerState};
 use super::sources::Sources;
 use crate::checkpoint::NamedTensor;
 use crate::error::Result;
@@ -84,7 +84,7 @@ impl RecordedNet {
 /// A net on the device.
 pub struct Net {
     name: String,
-    index: usize,
+    pub(super) index: usize,
     model: Model,
     optimizer: Box<dyn Optimizer>,
     /// Steps since the optimiser was new.
@@ -96,6 +96,17 @@ pub struct Net {
     pub(super) train: Option<Pass>,
     pub(super) validate: Option<Pass>,
     pub(super) test: Pass,
+}
+
+/// What the score of an epoch calls for before the next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Verdict {
+    /// The weights are to be kept as the best so far.
+    pub keep_best: bool,
+    /// The best weights are to be gone back to.
+    pub reload_best: bool,
+    /// Momentum and moments are to be forgotten.
+    pub renew_optimizer: bool,
 }
 
 impl Net {
@@ -119,9 +130,47 @@ impl Net {
             .collect()
     }
 
-    /// Makes the optimiser a new one, without momentum and moments.
-    pub(super) fn renew_optimizer(&mut self, device: &Device, memory: &Memory) {
-        self.optimizer_steps = 0;
+    /// Hears the score of an epoch: sets the learning rate of the next, and stops the net where it gets no better.
+    pub(super) fn judge(&mut self, epoch: usize, score: f64, config: &Config) -> Verdict {
+        let better = self.best.hear(epoch, score);
+        let next = self.course.finish(epoch, score);
+        let renew_optimizer = next.optimizer == OptimizerState::Fresh;
+        if renew_optimizer {
+            self.optimizer_steps = 0;
+        }
+        let patience = config.patience.unwrap_or(usize::MAX);
+        self.stopped = self.best.age(epoch) >= patience && epoch < config.epochs;
+        Verdict {
+            keep_best: better && config.reload_best,
+            reload_best: next.phase_ended && config.reload_best,
+            renew_optimizer,
+        }
+    }
+
+    /// Does to the host's state what an epoch of `steps` steps with this score has done.
+    pub(super) fn replay(&mut self, steps: u32, epoch: usize, score: f64, config: &Config) {
+        self.optimizer_steps += u64::from(steps);
+        // What the verdict calls for on the device is in the state that was saved there.
+        self.judge(epoch, score, config);
+    }
+
+    /// The buffers that weights are in: those of [`Values`](crate::plan::Values).
+    pub(super) fn weight_labels(&self) -> Vec<&'static str> {
+        match self.model.parameters.statistics_elements() {
+            0 => vec!["parameters"],
+            _ => vec!["parameters", "statistics"],
+        }
+    }
+
+    /// The buffers that go on from step to step.
+    pub(super) fn state_labels(&self) -> Vec<&'static str> {
+        let mut labels = self.weight_labels();
+        labels.extend(self.optimizer.state());
+        labels
+    }
+
+    /// Makes momentum and moments those of a new optimiser.
+    pub(super) fn clear_optimizer(&self, device: &Device, memory: &Memory) {
         for label in self.optimizer.state() {
             memory.clear_state(device, self.index, label);
         }

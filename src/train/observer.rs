@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use crate::checkpoint::NamedTensor;
 use crate::error::Result;
 use crate::report::metrics::{EpochRecord, StepRecord};
 
@@ -20,6 +21,16 @@ pub trait Observer {
 
     /// An epoch is done.
     fn epoch(&mut self, record: &EpochRecord) -> Result<()>;
+
+    /// All nets have done an epoch. `state` reads from the device what [`Trainer::resume`](super::Trainer::resume) needs to
+    /// go on from here.
+    fn epochs_done(
+        &mut self,
+        _epoch: usize,
+        _state: &dyn Fn() -> Result<Vec<NamedTensor>>,
+    ) -> Result<()> {
+        Ok(())
+    }
 
     /// A net is not trained any more, because it has not got better.
     fn stopped(&mut self, _net: &str, _epoch: usize) {}

@@ -16,11 +16,8 @@ impl Train {
             (network.head.head.is_some(), "--head: it is for one net"),
         ];
         for (given, what) in one_net {
-            if given && nets.len() > 1 {
-                return Err(Error::usage(
-                    format!("{what}, and {} are to be trained", nets.len()),
-                    format!("add --net, one of {}", experiment.nets.join(", ")),
-                ));
+            if given {
+                refuse_several(what, &nets, experiment)?;
             }
         }
         let data = self.data.data.as_deref();
@@ -33,4 +30,15 @@ impl Train {
             ..self.data.apply(recipe)
         })
     }
+}
+
+/// Refuses more than one net where that makes no sense.
+pub fn refuse_several(what: &str, nets: &[&str], experiment: &Experiment) -> Result<()> {
+    if nets.len() == 1 {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("{what}, and {} are to be trained", nets.len()),
+        format!("add --net, one of {}", experiment.nets.join(", ")),
+    ))
 }

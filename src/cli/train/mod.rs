@@ -1,11 +1,11 @@
 //! `spinal train`: the main job.
 
-mod config;
+pub mod config;
 pub mod data_flags;
 pub mod dataset;
-mod files;
+pub mod files;
 pub mod recipe_flags;
-mod recorder;
+pub mod recorder;
 mod summary;
 
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ use clap::Args;
 use clap::builder::{RangedU64ValueParser, StringValueParser, TypedValueParser};
 
 use super::device::DeviceFlags;
+use super::interruption::Interruption;
 use super::model::ModelFlags;
 use super::output::note;
 use crate::error::{Error, Result};
@@ -77,7 +78,7 @@ impl Train {
             trainer.device_bytes() as f64 / 1e6
         ));
 
-        let mut recorder = Recorder::new(&folder)?;
+        let mut recorder = Recorder::new(&folder, Interruption::catch())?;
         let mut summaries = summary::before_training(&mut trainer, &config)?;
         for initial in summaries.iter().filter_map(|net| net.initial.as_ref()) {
             recorder.initial(initial)?;

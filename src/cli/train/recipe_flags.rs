@@ -107,6 +107,11 @@ impl RecipeFlags {
         Ok(())
     }
 
+    /// Whether `--validation` is among them.
+    pub fn choose_validation(&self) -> bool {
+        self.validation.is_some()
+    }
+
     fn set_optimizer(&self, config: &mut Config) -> Result<()> {
         config.optimizer = self.optimizer.unwrap_or(config.optimizer);
         if config.optimizer != OptimizerName::Sgd {

@@ -1,14 +1,15 @@
 //! What a run leaves on disk and shows while it goes on.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::checkpoint::NamedTensor;
+use crate::cli::interruption::Interruption;
 use crate::cli::output::note;
 use crate::error::Result;
 use crate::report::metrics::{EpochRecord, Metrics, StepRecord};
 use crate::report::progress::Progress;
 use crate::report::run_folder::RunFolder;
+use crate::reproduce::seed::States;
 use crate::train::{EpochStart, Observer};
 
 /// Writes the run to disk and shows it while it goes on.
@@ -16,27 +17,30 @@ pub struct Recorder {
     metrics: Metrics,
     /// The epochs so far, of all nets.
     pub epochs: Vec<EpochRecord>,
-    interrupted: Arc<AtomicBool>,
+    interruption: Interruption,
     progress: Option<Progress>,
+    states: Option<States>,
 }
 
 impl Recorder {
-    /// Opens `metrics.jsonl`, and takes Ctrl-C for the wish to stop.
-    pub fn new(folder: &RunFolder) -> Result<Self> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&interrupted);
-        let caught = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
-        if let Err(error) = caught {
-            note(format!(
-                "note: Ctrl-C will end the run without saving: {error}"
-            ));
-        }
+    /// Opens `metrics.jsonl` of a run, to which Ctrl-C puts an end.
+    pub fn new(folder: &RunFolder, interruption: Interruption) -> Result<Self> {
         Ok(Self {
             metrics: Metrics::open(&folder.metrics())?,
             epochs: Vec::new(),
-            interrupted,
+            interruption,
             progress: None,
+            states: None,
         })
+    }
+
+    /// Goes on after these epochs, and keeps the state from which the run can go on later.
+    pub fn going_on(self, epochs: Vec<EpochRecord>, states: States) -> Self {
+        Self {
+            epochs,
+            states: Some(states),
+            ..self
+        }
     }
 
     /// Writes the evaluation of initial weights.
@@ -55,7 +59,7 @@ impl Observer for Recorder {
         if let Some(progress) = &self.progress {
             progress.advance_to(steps.into());
         }
-        if self.interrupted.load(Ordering::Relaxed) {
+        if self.interruption.is_wished() {
             self.progress = None;
             return ControlFlow::Break(());
         }
@@ -73,6 +77,17 @@ impl Observer for Recorder {
             progress.finish(record);
         }
         Ok(())
+    }
+
+    fn epochs_done(
+        &mut self,
+        epoch: usize,
+        state: &dyn Fn() -> Result<Vec<NamedTensor>>,
+    ) -> Result<()> {
+        match &mut self.states {
+            Some(states) => states.offer(epoch, state),
+            None => Ok(()),
+        }
     }
 
     fn stopped(&mut self, net: &str, epoch: usize) {

@@ -37,10 +37,10 @@ pub fn finish(folder: &RunFolder, config: &Config, summaries: Vec<NetSummary>) -
         .iter()
         .map(|net| curves::Curve {
             name: net.name.clone(),
-            epochs: net.epochs.clone(),
+            runs: vec![net.epochs.clone()],
         })
         .collect();
-    curves::write(&folder.curves(), &title, &nets)?;
+    curves::write(&folder.curves(), &[curves::Row { title, nets }])?;
     print(format!("\n{}", summary::render(&summaries)))?;
     print(format!("run folder: {}", folder.path().display()))
 }

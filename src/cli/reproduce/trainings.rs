@@ -1,0 +1,97 @@
+//! The trainings of a reproduction that are missing, one after another.
+
+use crate::cli::device::DeviceFlags;
+use crate::cli::interruption::Interruption;
+use crate::cli::output::note;
+use crate::cli::train::recorder::Recorder;
+use crate::cli::train::{dataset, files};
+use crate::error::{Error, Result};
+use crate::gpu::Device;
+use crate::report::curves;
+use crate::report::metrics::EpochRecord;
+use crate::report::run_folder::RunFolder;
+use crate::reproduce::outcome::Task;
+use crate::reproduce::seed::SeedFolder;
+use crate::reproduce::{Folder, Outcome};
+use crate::train::{Config, End, Trainer};
+
+/// Trains the seeds 1 to `seeds` as far as they are not, and writes the outcome after each.
+pub fn run(folder: &Folder, task: &Task, seeds: u64, device: &DeviceFlags) -> Result<()> {
+    let all = (1..=seeds).flat_map(|seed| folder.data().iter().map(move |data| (seed, data)));
+    let missing: Vec<_> = all
+        .filter(|(seed, data)| !folder.seed(data, *seed).is_finished())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let device = device.open()?;
+    let interruption = Interruption::catch();
+    let mut lock = None;
+    for (seed, data) in missing {
+        note(format!("{data}, seed {seed} of {seeds}"));
+        let config = Config {
+            data: data.clone(),
+            seed,
+            ..task.config.clone()
+        };
+        let dataset = dataset::load(&config, task.experiment)?;
+        let mut trainer = Trainer::new(&device, config.clone(), dataset)?;
+        // Nothing is created before it is clear that there is something to train.
+        if lock.is_none() {
+            lock = Some(folder.open()?);
+        }
+        let seed = folder.seed(data, seed);
+        if train(&mut trainer, &config, &device, &seed, &interruption)? == End::Interrupted {
+            return Err(Error::training(
+                "interrupted: finished seeds are kept, and most epochs of the unfinished one",
+                format!("repeat the command to go on: {}", task.command),
+            ));
+        }
+        if let Some(outcome) = Outcome::read(folder, task)? {
+            outcome.write(folder)?;
+        }
+    }
+    Ok(())
+}
+
+/// Trains a seed to the end, from the start or from where it was.
+fn train(
+    trainer: &mut Trainer,
+    config: &Config,
+    device: &Device,
+    seed: &SeedFolder,
+    interruption: &Interruption,
+) -> Result<End> {
+    let (unfinished, epochs) = seed.start(trainer)?;
+    let run = &unfinished.run;
+    if epochs.is_empty() {
+        files::write_config(run, config, device)?;
+    } else {
+        note(format!("going on in {}", run.path().display()));
+    }
+    let recorder = Recorder::new(run, interruption.clone())?;
+    let mut recorder = recorder.going_on(epochs, unfinished.states());
+    if trainer.run(&mut recorder)? == End::Interrupted {
+        return Ok(End::Interrupted);
+    }
+    files::write_weights(run, trainer, config)?;
+    draw(run, config, &recorder.epochs)?;
+    unfinished.finish()?;
+    Ok(End::Completed)
+}
+
+/// Draws the curves of a run.
+fn draw(run: &RunFolder, config: &Config, epochs: &[EpochRecord]) -> Result<()> {
+    let of_net = |net: &String| {
+        let own = epochs.iter().filter(|record| record.net == *net);
+        curves::Curve {
+            name: net.clone(),
+            runs: vec![own.cloned().collect()],
+        }
+    };
+    let row = curves::Row {
+        title: format!("{} on {}", config.experiment, config.data),
+        nets: config.nets.iter().map(of_net).collect(),
+    };
+    curves::write(&run.curves(), &[row])
+}

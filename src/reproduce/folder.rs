@@ -1,0 +1,197 @@
+//! The folder of a reproduction: its settings, a run folder for every seed, and what came out.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use super::seed::SeedFolder;
+use super::settings::Settings;
+use crate::error::{Error, Result};
+use crate::report::atomic_file;
+use crate::report::run_folder::RunFolder;
+
+/// A reproduction on disk.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    path: PathBuf,
+    settings: Settings,
+    data: Vec<String>,
+}
+
+/// Keeps other processes out of a folder while it lives.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
+
+impl Folder {
+    /// The folder at `path`, of a reproduction on these data sets or functions; nothing is created.
+    ///
+    /// # Errors
+    /// `Error::File` if there is something else, or a reproduction with other settings.
+    pub fn new(path: &Path, settings: Settings, data: &[String]) -> Result<Self> {
+        let folder = Self {
+            path: path.to_path_buf(),
+            settings,
+            data: data.to_vec(),
+        };
+        if folder.settings_path().is_file() {
+            folder.settings.check(&folder.settings_path())?;
+        } else {
+            RunFolder::check(path)?;
+        }
+        Ok(folder)
+    }
+
+    /// Creates it where it is missing, and keeps other processes out.
+    ///
+    /// # Errors
+    /// `Error::File` if it cannot be created, or if another process works in it.
+    pub fn open(&self) -> Result<Lock> {
+        let settings = self.settings_path();
+        if !settings.is_file() {
+            RunFolder::create(&self.path)?;
+            atomic_file::write(&settings, self.settings.text().as_bytes())?;
+        }
+        let file = File::open(&settings).map_err(|error| {
+            Error::file(
+                &settings,
+                format!("cannot be read: {error}"),
+                "check that you may read it",
+            )
+        })?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(Error::file(
+                &self.path,
+                "another process is working in it",
+                "wait for its end, or choose another folder with --out",
+            )),
+            // Where a file system knows no locks, there are none to respect.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Lock(file)),
+        }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The data sets or functions.
+    pub fn data(&self) -> &[String] {
+        &self.data
+    }
+
+    /// The run of a seed on one of the data sets.
+    pub fn seed(&self, data: &str, seed: u64) -> SeedFolder {
+        SeedFolder::new(self.runs_on(data).join(format!("seed-{seed}")))
+    }
+
+    /// The seeds that are trained to the end on one of the data sets, ascending.
+    ///
+    /// # Errors
+    /// `Error::File` if the folder cannot be read.
+    pub fn finished_seeds(&self, data: &str) -> Result<Vec<u64>> {
+        let runs = self.runs_on(data);
+        if !runs.is_dir() {
+            return Ok(Vec::new());
+        }
+        let unreadable = |error| {
+            Error::file(
+                &runs,
+                format!("cannot be read: {error}"),
+                "check that you may read it",
+            )
+        };
+        let mut seeds = Vec::new();
+        for entry in fs::read_dir(&runs).map_err(unreadable)? {
+            let name = entry.map_err(unreadable)?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix("seed-"));
+            seeds.extend(number.and_then(|number| number.parse::<u64>().ok()));
+        }
+        seeds.sort_unstable();
+        Ok(seeds)
+    }
+
+    /// `report.md`: what came out, for a person.
+    pub fn report(&self) -> PathBuf {
+        self.path.join("report.md")
+    }
+
+    /// `results.json`: what came out, for a program.
+    pub fn results(&self) -> PathBuf {
+        self.path.join("results.json")
+    }
+
+    /// `curves.svg`: the learning curves of all seeds.
+    pub fn curves(&self) -> PathBuf {
+        self.path.join("curves.svg")
+    }
+
+    fn settings_path(&self) -> PathBuf {
+        self.path.join("reproduction.toml")
+    }
+
+    /// Several data sets have folders of their own.
+    fn runs_on(&self, data: &str) -> PathBuf {
+        match self.data.len() {
+            1 => self.path.clone(),
+            _ => self.path.join(data),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment;
+    use crate::reproduce::Protocol;
+    use crate::train::Config;
+
+    fn folder(path: &Path, epochs: usize) -> Result<Folder> {
+        let experiment = experiment::find("mnist-cnn").unwrap();
+        let config = Config {
+            epochs,
+            ..Config::of_recipe(experiment, &["spinal", "baseline"], None)
+        };
+        let data = ["mnist".to_owned()];
+        let settings = Settings::new(Protocol::Fair, &config, &data);
+        Folder::new(path, settings, &data)
+    }
+
+    #[test]
+    fn a_folder_goes_on_with_the_same_settings_only() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("deep/reproduction");
+        let first = folder(&path, 1).unwrap();
+        assert!(!path.exists());
+        first.open().unwrap();
+        folder(&path, 1).unwrap().open().unwrap();
+        let error = folder(&path, 2).unwrap_err();
+        assert!(error.to_string().contains("epochs = 1"), "{error}");
+
+        let other = root.path().join("other");
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join("notes"), "").unwrap();
+        let error = folder(&other, 1).unwrap_err();
+        assert!(error.to_string().contains("not empty"), "{error}");
+    }
+
+    #[test]
+    fn two_processes_do_not_work_in_one_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(&root.path().join("reproduction"), 1).unwrap();
+        let lock = folder.open().unwrap();
+        let error = folder.open().unwrap_err();
+        assert!(error.to_string().contains("another process"), "{error}");
+        drop(lock);
+        folder.open().unwrap();
+    }
+
+    #[test]
+    fn unfinished_seeds_do_not_count() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(&root.path().join("reproduction"), 1).unwrap();
+        assert!(folder.finished_seeds("mnist").unwrap().is_empty());
+        for name in ["seed-10", "seed-2", "seed-3.unfinished", "seeds"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        assert_eq!(folder.finished_seeds("mnist").unwrap(), [2, 10]);
+    }
+}
