@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -587,6 +588,114 @@ fn a_net_that_gets_no_better_is_stopped() {
         log.stopped,
         [("spinal".to_owned(), 3), ("baseline".to_owned(), 3)]
     );
+}
+
+/// Keeps the state after some epochs, and interrupts the training in the midst of the next.
+struct Interrupter {
+    log: Log,
+    epochs: usize,
+    state: Option<Vec<NamedTensor>>,
+}
+
+impl Observer for Interrupter {
+    fn advanced(&mut self, _steps: u32) -> ControlFlow<()> {
+        match self.state {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn step(&mut self, record: &StepRecord) -> Result<()> {
+        self.log.step(record)
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
+        self.log.epoch(record)
+    }
+
+    fn epochs_done(
+        &mut self,
+        epoch: usize,
+        state: &dyn Fn() -> Result<Vec<NamedTensor>>,
+    ) -> Result<()> {
+        if epoch == self.epochs {
+            self.state = Some(state()?);
+        }
+        Ok(())
+    }
+}
+
+/// Interrupts a training after some of its epochs, and lets another trainer go on with it.
+fn run_in_two_parts(config: Config, epochs: usize) -> Run {
+    let start = || Trainer::new(device(Checks::Trusted), config.clone(), first_digits(200));
+    let mut interrupter = Interrupter {
+        log: Log::default(),
+        epochs,
+        state: None,
+    };
+    let end = start().unwrap().run(&mut interrupter).unwrap();
+    assert_eq!(end, End::Interrupted);
+    let mut trainer = start().unwrap();
+    let state = interrupter.state.unwrap();
+    let shapes = state
+        .iter()
+        .map(|tensor| (tensor.name.clone(), tensor.shape.clone()));
+    assert_eq!(shapes.collect::<Vec<_>>(), trainer.state_shapes());
+    let mut log = interrupter.log;
+    trainer.resume(state, &log.epochs);
+    assert_eq!(trainer.run(&mut log).unwrap(), End::Completed);
+    let nets = 0..trainer.nets().len();
+    let weights = nets.map(|index| trainer.weights(index).unwrap()).collect();
+    Run { log, weights }
+}
+
+/// Without what differs from run to run.
+fn untimed(epochs: &[EpochRecord]) -> Vec<EpochRecord> {
+    let untimed = |record: &EpochRecord| EpochRecord {
+        seconds: 0.0,
+        images_per_second: 0.0,
+        ..record.clone()
+    };
+    epochs.iter().map(untimed).collect()
+}
+
+/// Moments, bias corrections, running statistics, random rates, phases and the best weights all have to come through.
+#[test]
+fn an_interrupted_training_goes_on_to_the_same_bits() {
+    let mut adam = Config {
+        epochs: 6,
+        optimizer: OptimizerName::Adam,
+        momentum: 0.0,
+        validation: Validation::HeldOut,
+        reload_best: true,
+        schedule: "phases:0.003x4,0.001x2:fresh:random:3:not-better"
+            .parse()
+            .unwrap(),
+        ..config("mnist-cnn")
+    };
+    adam.lr = 0.003;
+    adam.network.head.spinal_bn = Some(true);
+    let sgd = Config {
+        epochs: 4,
+        patience: Some(2),
+        schedule: "random-after:1:0.05:3:keep".parse().unwrap(),
+        ..config("mnist-cnn")
+    };
+    for (config, interruptions) in [(adam, 1..6), (sgd, 2..3)] {
+        let whole = run(config.clone(), first_digits(200));
+        for epochs in interruptions {
+            let parts = run_in_two_parts(config.clone(), epochs);
+            assert_eq!(parts.log.steps, whole.log.steps);
+            assert_eq!(untimed(&parts.log.epochs), untimed(&whole.log.epochs));
+            let bytes = |run: &Run| {
+                run.weights
+                    .iter()
+                    .map(|net| file_of(net))
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(bytes(&parts), bytes(&whole), "after {epochs} epochs");
+        }
+    }
 }
 
 #[test]
