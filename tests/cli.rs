@@ -13,6 +13,7 @@ mod cli {
     #[cfg(target_os = "linux")]
     pub mod memory;
     pub mod refusals;
+    pub mod reproduce;
     pub mod run_folder;
     pub mod scoring;
     pub mod spinal;

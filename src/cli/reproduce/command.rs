@@ -37,7 +37,7 @@ mod tests {
         ];
         assert_eq!(
             quoted(words.map(str::to_owned).into_iter()),
-            "spinal reproduce --data 'my digits' --lr=0.1"
+            "spinal reproduce --data 'my digits' '--lr=0.1'"
         );
     }
 }
