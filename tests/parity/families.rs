@@ -74,13 +74,13 @@ fn cifar_cnn_baseline() {
 #[test]
 fn cifar_vgg11_spinal() {
     let name = "cifar-vgg11-spinal";
-    Case::new(name, 3, name, on_images(32, 32, 3)).check();
+    Case::new(name, 2, name, on_images(32, 32, 3)).check();
 }
 
 #[test]
 fn cifar_vgg11_baseline() {
     let name = "cifar-vgg11-baseline";
-    Case::new(name, 3, name, on_images(32, 32, 3)).check();
+    Case::new(name, 2, name, on_images(32, 32, 3)).check();
 }
 
 #[test]
@@ -108,13 +108,13 @@ fn cifar_resnet18_of_standard_blocks() {
 #[test]
 fn wrn_16_8_spinal() {
     let name = "wrn-16-8-spinal";
-    Case::new(name, 4, name, on_images(8, 8, 3)).check();
+    Case::new(name, 3, name, on_images(8, 8, 3)).check();
 }
 
 #[test]
 fn wrn_16_8_baseline() {
     let name = "wrn-16-8-baseline";
-    Case::new(name, 4, name, on_images(8, 8, 3)).check();
+    Case::new(name, 3, name, on_images(8, 8, 3)).check();
 }
 
 /// The chain of `custom` as far from the paper's as the options allow.
