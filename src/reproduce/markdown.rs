@@ -15,9 +15,10 @@ pub(super) fn render(outcome: &Outcome) -> String {
     }
     let _ = writeln!(
         text,
-        "![Learning curves](curves.svg)\n\nAfter +- and in the columns sd: standard deviations over seeds, with n - 1. Tests: \
-         Student's, two-sided, of the differences seed by seed; with more than one comparison, p is not corrected for their \
-         number.\n\nWhere the paper's numbers come from: {}.",
+        "![Learning curves](curves.svg)\n\nCurves are means over seeds, their bands reach from the lowest to the highest. After \
+         +- and in the columns sd: standard deviations over seeds, with n - 1. Tests: Student's, two-sided, of the differences \
+         seed by seed; with more than one comparison, p is not corrected for their number.\n\nWhere the paper's numbers come \
+         from: {}.",
         paper::TAGS
     );
     text

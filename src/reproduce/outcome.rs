@@ -295,16 +295,15 @@ impl Runs {
                 .map(|history| history.of_net(net))
                 .collect(),
         };
+        let protocol = task.protocol.name();
         let seeds = match self.seeds.len() {
             1 => "one seed".to_owned(),
-            count => format!("{count} seeds, lowest to highest"),
+            count => format!("{count} seeds"),
         };
         curves::Row {
             title: format!(
-                "{} on {}, {}: {seeds}",
-                task.experiment.name,
-                self.data,
-                task.protocol.name()
+                "{} on {} ({protocol}, {seeds})",
+                task.experiment.name, self.data
             ),
             nets: task.config.nets.iter().map(of_net).collect(),
         }
