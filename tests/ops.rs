@@ -95,6 +95,7 @@ tests! {
     spinal::independent_sub_layers_match_the_twin,
     spinal::a_chain_alone_matches_the_twin,
     spinal::dropout_in_the_chain_matches_the_twin,
+    spinal::golden_vectors_come_out,
     spinal_chain::composed_chains_match_the_twins_of_their_layers,
     spinal_chain::four_splits_of_a_map_are_its_cells,
 }

@@ -9,7 +9,7 @@ use spinalnet::layers::{
     Activation, Add, AvgPool2d, BatchNorm, Conv2d, Conv2dOptions, Flatten, Layer, Linear,
     MaxPool2d, Part, Source, Spinal, SpinalOptions,
 };
-use spinalnet::models::{self, Model, ModelOptions};
+use spinalnet::models::{self, HeadKind, HeadOptions, Model, ModelOptions};
 use spinalnet::optim::{Adam, Sgd};
 use spinalnet::plan::{
     AdapterClass, Allocation, Kernel, Lifetime, Mode, Parameters, Plan, Shader, Shape, Tape,
@@ -588,4 +588,71 @@ fn plans_share_what_they_may() {
         bytes(&[&[&full], &[&full]]),
         full.allocation().bytes() + kept
     );
+}
+
+/// Every backbone takes every kind of head, and a training step of it can be recorded for both classes of adapter.
+#[test]
+fn any_backbone_takes_any_head() {
+    let backbones = [
+        "mnist-cnn",
+        "vgg5",
+        "cifar-cnn",
+        "cifar-vgg11",
+        "cifar-resnet18",
+        "wrn-16-8",
+        "mlp",
+        "custom",
+    ];
+    let heads = [
+        HeadKind::Fc,
+        HeadKind::Spinal,
+        HeadKind::SpinalShared,
+        HeadKind::Linear,
+    ];
+    for backbone in backbones {
+        for head in heads {
+            let options = ModelOptions {
+                classes: Some(7),
+                head: HeadOptions {
+                    head: Some(head),
+                    spinal_width: Some(6),
+                    spinal_depth: Some(5),
+                    spinal_splits: Some(3),
+                    spinal_dropout: Some(0.25),
+                    spinal_bn: Some(true),
+                    activation: Some(Activation::Tanh),
+                    ..HeadOptions::default()
+                },
+                ..ModelOptions::default()
+            };
+            let model = models::build(&format!("{backbone}-spinal"), options).expect(backbone);
+            let is_spinal = matches!(head, HeadKind::Spinal | HeadKind::SpinalShared);
+            assert_eq!(model.has_spinal(), is_spinal, "{backbone} {head:?}");
+            for class in [AdapterClass::Gpu, AdapterClass::Cpu] {
+                let plan = steps::train_plan(&model, &source(&model, 8, 4), 4, &sgd(), class);
+                let logits = plan
+                    .tensor("gradients")
+                    .map(|gradients| gradients.elements());
+                assert_eq!(logits, Some(model.parameters.device_elements()));
+            }
+        }
+    }
+}
+
+/// One sub-layer sees half of the input; fifty see it twenty-five times over.
+#[test]
+fn chains_of_one_and_of_many_sub_layers_are_built() {
+    for depth in [1, 50] {
+        let options = ModelOptions {
+            head: HeadOptions {
+                spinal_depth: Some(depth),
+                ..HeadOptions::default()
+            },
+            ..ModelOptions::default()
+        };
+        let model = models::build("custom-spinal", options).expect("any depth will do");
+        let later = u64::from(depth - 1) * (392 * 20 + 20 * 20 + 20);
+        let output = u64::from(depth) * 20 * 10 + 10;
+        assert_eq!(model.parameters.count(), 392 * 20 + 20 + later + output);
+    }
 }

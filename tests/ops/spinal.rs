@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use spinalnet::layers::spinal::{Path, Tie};
 use spinalnet::layers::{Layer, Spinal, SpinalChain, SpinalOptions};
-use spinalnet::plan::{AdapterClass, Parameters};
+use spinalnet::plan::{AdapterClass, Mode, Parameters, Tape, Values};
 
 use super::activation::{ACTIVATIONS, error};
 use crate::common::tolerance::{self, assert_exact, assert_within};
-use crate::common::{Bench, Draw, Input, Outcome, Setup, for_all, magnitudes};
+use crate::common::{Bench, Draw, Input, Outcome, Setup, doubles, for_all, magnitudes};
 use crate::reference::activation::{self, Activation};
 use crate::reference::dropout::{self, Dropout};
 use crate::reference::linear::{self, Linear};
@@ -644,4 +644,38 @@ fn passes_with_dropout(case: &Case, given: &Given, [seed, step]: [u32; 2]) -> Pa
         }
     }
     Passes { y, dx, gradients }
+}
+
+/// The specification's golden vectors: all parameters in order are `((7 k) mod 11 - 5) / 10` for a running `k`, and
+/// `x_i = (i + 1) / 10`. With I = 5 the slices of two drift round the input.
+pub fn golden_vectors_come_out(bench: &Bench) {
+    let golden = [(4, [-0.05805, -0.679_782]), (5, [-0.1152, -0.6935])];
+    let classes = [AdapterClass::Gpu, AdapterClass::Cpu];
+    for (in_features, expected) in golden {
+        for (class, path) in classes.into_iter().zip([Path::Fused, Path::Composed]) {
+            let mut parameters = Parameters::default();
+            let options = SpinalOptions::halves(in_features, 3, 4);
+            let layer = Spinal::new(&mut parameters, "spinal", options, 2).with_path(path);
+            let mut filled = Values::zeros(&parameters);
+            let mut numbers = (0..).map(|k| ((7 * k) % 11 - 5) as f32 / 10.0);
+            for spec in parameters.specs() {
+                let values: Vec<f32> = numbers.by_ref().take(spec.elements()).collect();
+                filled.set(spec, &values);
+            }
+            assert_eq!(parameters.count(), 89);
+            let mut tape = Tape::new("golden", &parameters, Mode::Evaluate).for_class(class);
+            let x = tape.tensor("x", [1, in_features]);
+            let y = layer.forward(&mut tape, x);
+            let inputs: Vec<f32> = (1..=in_features).map(|i| i as f32 / 10.0).collect();
+            for open in bench.open(&tape.finish()) {
+                open.write_named("parameters", &filled.parameters);
+                open.write(x, &inputs);
+                open.run();
+                // Four sub-layers of at most 5 products and an output of 12, of numbers below 1.
+                let tolerance = tolerance::sum(4 * 5 + 12, 1.0);
+                let found = doubles(&open.read(y));
+                assert_within("y", &found, &expected, |_| tolerance);
+            }
+        }
+    }
 }
