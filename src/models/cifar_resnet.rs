@@ -131,11 +131,11 @@ fn heads(features: u32, classes: u32) -> Heads {
     }
 }
 
-/// Builds one of [`NETS`] on a ResNet of `depth` layers.
+/// Builds one of [`NETS`] on a ResNet of `DEPTH` layers.
 ///
 /// Max pooling leaves 2 x 2 cells for a spinal head, cell after cell, and a single one for any other.
-pub fn build(name: &str, net: &str, depth: u32, options: &ModelOptions) -> Result<Model> {
-    let mut backbone = features(depth, options)?;
+pub fn build<const DEPTH: u32>(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
+    let mut backbone = features(DEPTH, options)?;
     let kind = match net {
         "baseline" => HeadKind::Linear,
         _ => HeadKind::Spinal,

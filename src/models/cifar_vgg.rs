@@ -41,12 +41,12 @@ fn heads(features: u32) -> Heads {
     }
 }
 
-/// Builds one of [`NETS`] on a VGG of `depth` layers.
-pub fn build(name: &str, net: &str, depth: u32, options: &ModelOptions) -> Result<Model> {
+/// Builds one of [`NETS`] on a VGG of `DEPTH` layers.
+pub fn build<const DEPTH: u32>(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
     let mut backbone = Backbone::on_images(options, [32, 32, 3])?;
     let mut number = 0;
     for (block, (channels, convolutions)) in
-        (1..).zip(CHANNELS.into_iter().zip(convolutions(depth)))
+        (1..).zip(CHANNELS.into_iter().zip(convolutions(DEPTH)))
     {
         for _ in 0..convolutions {
             number += 1;

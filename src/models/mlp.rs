@@ -9,23 +9,18 @@ use crate::layers::SpinalOptions;
 /// The pair; the baseline's hidden layer converted to the spinal net as in the paper (SpinalHL.png).
 pub const NETS: &[&str] = &["spinal", "baseline"];
 
-/// Sub-layers of the spinal net, and units of each.
-#[derive(Clone, Copy)]
-pub struct Size {
-    /// w.
-    pub width: u32,
-    /// L.
-    pub depth: u32,
-}
-
-/// Builds one of [`NETS`] over the pixels of an image: the chain, or one hidden layer of as many units.
-pub fn build(name: &str, net: &str, size: Size, options: &ModelOptions) -> Result<Model> {
+/// Builds one of [`NETS`] over the pixels of an image: a chain of `DEPTH` sub-layers of `WIDTH` units, or one hidden layer of
+/// as many units.
+pub fn build<const WIDTH: u32, const DEPTH: u32>(
+    name: &str,
+    net: &str,
+    options: &ModelOptions,
+) -> Result<Model> {
     let mut backbone = Backbone::on_images(options, [28, 28, 1])?;
     let features = backbone.flatten();
-    let Size { width, depth } = size;
     let spinal = options
         .head
-        .chain(SpinalOptions::halves(features, width, depth))?;
+        .chain(SpinalOptions::halves(features, WIDTH, DEPTH))?;
     let heads = Heads {
         fc: FullyConnected::hidden(spinal.out_features()),
         spinal,

@@ -30,8 +30,6 @@ use crate::plan::{AdapterClass, Parameters, Tape, Tensor};
 use crate::steps::forward_plan;
 use backbone::Backbone;
 use head::Heads;
-use mlp::Size;
-use wide_resnet::Wide;
 
 /// A network: its parameters, its layers and what goes in and out.
 pub struct Model {
@@ -135,113 +133,87 @@ pub struct Family {
     /// Classes of the data sets that the paper trains them on, the first of them unless the user says otherwise.
     pub classes: &'static [u32],
     /// Builds the network `NAME` with the last part `NET`.
-    build: fn(name: &str, net: &str, options: &ModelOptions) -> Result<Model>,
+    build: Build,
 }
+
+type Build = fn(name: &str, net: &str, options: &ModelOptions) -> Result<Model>;
+
+const fn family(
+    name: &'static str,
+    nets: &'static [&'static str],
+    classes: &'static [u32],
+    build: Build,
+) -> Family {
+    Family {
+        name,
+        nets,
+        classes,
+        build,
+    }
+}
+
+/// Classes of MNIST and Fashion-MNIST; of EMNIST's letters, its balanced set and all its characters; of CIFAR.
+const MNIST: &[u32] = &[10];
+const EMNIST: &[u32] = &[10, 26, 47, 62];
+const CIFAR: &[u32] = &[10, 100];
 
 /// All networks.
 pub const FAMILIES: &[Family] = &[
-    Family {
-        name: "mnist-cnn",
-        nets: mnist_cnn::NETS,
-        classes: &[10],
-        build: mnist_cnn::build,
-    },
-    Family {
-        name: "arch2",
-        nets: arch2::NETS,
-        classes: &[10],
-        build: arch2::build,
-    },
-    Family {
-        name: "vgg5",
-        nets: vgg5::NETS,
-        classes: &[10, 26, 47, 62],
-        build: vgg5::build,
-    },
-    Family {
-        name: "cifar-cnn",
-        nets: cifar_cnn::NETS,
-        classes: &[10, 100],
-        build: cifar_cnn::build,
-    },
-    Family {
-        name: "cifar-vgg11",
-        nets: cifar_vgg::NETS,
-        classes: &[10, 100],
-        build: |name, net, options| cifar_vgg::build(name, net, 11, options),
-    },
-    Family {
-        name: "cifar-vgg13",
-        nets: cifar_vgg::NETS,
-        classes: &[10, 100],
-        build: |name, net, options| cifar_vgg::build(name, net, 13, options),
-    },
-    Family {
-        name: "cifar-vgg16",
-        nets: cifar_vgg::NETS,
-        classes: &[10, 100],
-        build: |name, net, options| cifar_vgg::build(name, net, 16, options),
-    },
-    Family {
-        name: "cifar-vgg19",
-        nets: cifar_vgg::NETS,
-        classes: &[10, 100],
-        build: |name, net, options| cifar_vgg::build(name, net, 19, options),
-    },
-    Family {
-        name: "cifar-resnet18",
-        nets: cifar_resnet::NETS,
-        classes: &[10, 100],
-        build: |name, net, options| cifar_resnet::build(name, net, 18, options),
-    },
-    Family {
-        name: "cifar-resnet34",
-        nets: cifar_resnet::NETS,
-        classes: &[10, 100],
-        build: |name, net, options| cifar_resnet::build(name, net, 34, options),
-    },
-    Family {
-        name: "wrn-28-10",
-        nets: wide_resnet::NETS,
-        classes: &[10, 100],
-        build: |name, net, options| {
-            let (depth, widen) = (28, 10);
-            wide_resnet::build(name, net, Wide { depth, widen }, options)
-        },
-    },
-    Family {
-        name: "wrn-16-8",
-        nets: wide_resnet::NETS,
-        classes: &[10, 100],
-        build: |name, net, options| {
-            let (depth, widen) = (16, 8);
-            wide_resnet::build(name, net, Wide { depth, widen }, options)
-        },
-    },
-    Family {
-        name: "mlp",
-        nets: mlp::NETS,
-        classes: &[10],
-        build: |name, net, options| {
-            let (width, depth) = (50, 6);
-            mlp::build(name, net, Size { width, depth }, options)
-        },
-    },
-    Family {
-        name: "custom",
-        nets: mlp::NETS,
-        classes: &[10],
-        build: |name, net, options| {
-            let (width, depth) = (20, 10);
-            mlp::build(name, net, Size { width, depth }, options)
-        },
-    },
-    Family {
-        name: "regression",
-        nets: regression::NETS,
-        classes: &[1],
-        build: regression::build,
-    },
+    family("mnist-cnn", mnist_cnn::NETS, MNIST, mnist_cnn::build),
+    family("arch2", arch2::NETS, MNIST, arch2::build),
+    family("vgg5", vgg5::NETS, EMNIST, vgg5::build),
+    family("cifar-cnn", cifar_cnn::NETS, CIFAR, cifar_cnn::build),
+    family(
+        "cifar-vgg11",
+        cifar_vgg::NETS,
+        CIFAR,
+        cifar_vgg::build::<11>,
+    ),
+    family(
+        "cifar-vgg13",
+        cifar_vgg::NETS,
+        CIFAR,
+        cifar_vgg::build::<13>,
+    ),
+    family(
+        "cifar-vgg16",
+        cifar_vgg::NETS,
+        CIFAR,
+        cifar_vgg::build::<16>,
+    ),
+    family(
+        "cifar-vgg19",
+        cifar_vgg::NETS,
+        CIFAR,
+        cifar_vgg::build::<19>,
+    ),
+    family(
+        "cifar-resnet18",
+        cifar_resnet::NETS,
+        CIFAR,
+        cifar_resnet::build::<18>,
+    ),
+    family(
+        "cifar-resnet34",
+        cifar_resnet::NETS,
+        CIFAR,
+        cifar_resnet::build::<34>,
+    ),
+    family(
+        "wrn-28-10",
+        wide_resnet::NETS,
+        CIFAR,
+        wide_resnet::build::<28, 10>,
+    ),
+    family(
+        "wrn-16-8",
+        wide_resnet::NETS,
+        CIFAR,
+        wide_resnet::build::<16, 8>,
+    ),
+    family("mlp", mlp::NETS, MNIST, mlp::build::<50, 6>),
+    family("custom", mlp::NETS, MNIST, mlp::build::<20, 10>),
+    family("regression", regression::NETS, &[1], regression::build),
 ];
 
 /// The names of all networks.

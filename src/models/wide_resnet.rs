@@ -11,15 +11,6 @@ use crate::layers::{Activation, AvgPool2d, BatchNorm, Residual, Sequential, Spin
 /// The pair.
 pub const NETS: &[&str] = &["spinal", "baseline"];
 
-/// A network WRN-depth-widen.
-#[derive(Clone, Copy)]
-pub struct Wide {
-    /// Convolutions: 6 n + 4 for n blocks a group.
-    pub depth: u32,
-    /// Factor on the channels 16, 32, 64 of the groups.
-    pub widen: u32,
-}
-
 fn norm_relu(backbone: &mut Backbone, name: &str) -> BatchNorm {
     let channels = backbone.size[2];
     BatchNorm::new(&mut backbone.parameters, name, channels, Activation::Relu)
@@ -77,15 +68,20 @@ fn heads(features: u32, classes: u32) -> Heads {
     }
 }
 
-/// Builds one of [`NETS`].
-pub fn build(name: &str, net: &str, wide: Wide, options: &ModelOptions) -> Result<Model> {
+/// Builds one of [`NETS`] on WRN-`DEPTH`-`WIDEN`: 6 n + 4 convolutions for n blocks a group, and `WIDEN` times the channels
+/// 16, 32, 64.
+pub fn build<const DEPTH: u32, const WIDEN: u32>(
+    name: &str,
+    net: &str,
+    options: &ModelOptions,
+) -> Result<Model> {
     let mut backbone = Backbone::on_images(options, [32, 32, 3])?;
     let conv = backbone.convolution("conv1", 16, |conv| plain(same(conv), 1), 3)?;
     backbone.push("conv1", conv);
     for (group, stride) in [(1, 1), (2, 2), (3, 2)] {
-        for index in 0..(wide.depth - 4) / 6 {
+        for index in 0..(DEPTH - 4) / 6 {
             let stride = if index == 0 { stride } else { 1 };
-            let channels = (8 << group) * wide.widen;
+            let channels = (8 << group) * WIDEN;
             block(
                 &mut backbone,
                 &format!("group{group}.{index}"),
