@@ -22,9 +22,9 @@ pub struct List {
 #[derive(Serialize)]
 struct Row {
     model: String,
-    outputs: u32,
     parameters: u64,
     multiplications: u64,
+    outputs: u32,
 }
 
 impl List {
@@ -40,8 +40,8 @@ impl List {
             return print_json(&rows);
         }
         print(format!(
-            "{:<30} {:>7} {:>12} {:>16}",
-            "model", "outputs", "parameters", "multiplications"
+            "{:<30} {:>12} {:>16} {:>8}",
+            "model", "parameters", "multiplications", "outputs"
         ))?;
         for Row {
             model,
@@ -51,7 +51,7 @@ impl List {
         } in rows
         {
             print(format!(
-                "{model:<30} {outputs:>7} {parameters:>12} {multiplications:>16}"
+                "{model:<30} {parameters:>12} {multiplications:>16} {outputs:>8}"
             ))?;
         }
         Ok(())

@@ -29,7 +29,7 @@ fn list_tells_what_every_network_costs() {
             "10"
         };
         let costs = [parameters, multiplications].map(|cost| cost.to_string());
-        let words = [model, outputs, &costs[0], &costs[1]];
+        let words = [model, &costs[0], &costs[1], outputs];
         let mut lines = text.lines();
         assert!(
             lines.any(|line| line.split_whitespace().eq(words)),
