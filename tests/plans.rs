@@ -656,3 +656,31 @@ fn chains_of_one_and_of_many_sub_layers_are_built() {
         assert_eq!(model.parameters.count(), 392 * 20 + 20 + later + output);
     }
 }
+
+/// Sizes that would not fit 32-bit indices are refused before anything is counted.
+#[test]
+fn chains_that_are_too_large_are_refused() {
+    let refused = |classes, width, depth| {
+        let options = ModelOptions {
+            classes: Some(classes),
+            head: HeadOptions {
+                spinal_width: Some(width),
+                spinal_depth: Some(depth),
+                ..HeadOptions::default()
+            },
+            ..ModelOptions::default()
+        };
+        let built = models::build("custom-spinal", options);
+        built
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default()
+    };
+    for (classes, width, depth) in [(10, 16_384, 1024), (10, 600, 1024), (65_536, 256, 1024)] {
+        let message = refused(classes, width, depth);
+        assert!(message.contains("weights"), "{width} x {depth}: {message}");
+    }
+    assert!(refused(10, 16_385, 1).contains("--spinal-width"));
+    assert!(refused(10, 1, 1025).contains("--spinal-depth"));
+    assert_eq!(refused(10, 64, 100), "");
+}

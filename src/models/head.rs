@@ -325,10 +325,40 @@ fn check(spinal: &SpinalOptions) -> Result<()> {
         1.0,
         features.into(),
     )?;
-    range("--spinal-dropout", spinal.dropout, 0.0, 0.99)
+    range("--spinal-dropout", spinal.dropout, 0.0, 0.99)?;
+    let of_sub_layer = u64::from(spinal.width) * u64::from(spinal.split_size() + spinal.width);
+    check_weights(u64::from(spinal.depth) * of_sub_layer)
+}
+
+/// Weights of a layer, at most: a gigabyte of them.
+const MAX_WEIGHTS: u64 = 1 << 28;
+
+fn check_weights(weights: u64) -> Result<()> {
+    if weights <= MAX_WEIGHTS {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!(
+            "--spinal-width, --spinal-depth: {weights} weights, and {MAX_WEIGHTS} are the most"
+        ),
+        "choose smaller ones",
+    ))
 }
 
 impl Head {
+    /// Refuses an output layer that is too large for its indices.
+    ///
+    /// # Errors
+    /// `Error::Usage` if the output layer of a chain would have more weights than fit.
+    pub fn check_outputs(&self, outputs: u32) -> Result<()> {
+        match self {
+            Self::FullyConnected(_) => Ok(()),
+            Self::Spinal(options) => {
+                check_weights(u64::from(options.out_features()) * u64::from(outputs))
+            }
+        }
+    }
+
     /// Appends it to a net that gives rows of `features`.
     pub fn push(
         &self,

@@ -62,6 +62,7 @@ impl Model {
         } = backbone;
         let head = heads.choose(kind, &options.head, options.no_dropout)?;
         let outputs = options.classes.unwrap_or(CLASSES);
+        head.check_outputs(outputs)?;
         head.push(&mut parameters, &mut layers, features, outputs);
         Ok(Self {
             name: name.to_owned(),
