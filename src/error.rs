@@ -80,6 +80,17 @@ impl Error {
         }
     }
 
+    /// Refuses the value of a flag that is not from `low` to `high`.
+    pub fn refuse_outside(flag: &str, value: f64, low: f64, high: f64) -> Result<()> {
+        if (low..=high).contains(&value) {
+            return Ok(());
+        }
+        Err(Self::usage(
+            format!("{flag} {value}: it must be from {low} to {high}"),
+            "choose a value in this range",
+        ))
+    }
+
     /// What to do next, in one line.
     pub fn hint(&self) -> &str {
         match self {

@@ -83,6 +83,44 @@ impl Backbone {
         Ok(Conv2d::new(&mut self.parameters, name, options))
     }
 
+    /// Adds a convolution without bias, padded so that only the stride makes the image smaller.
+    ///
+    /// # Errors
+    /// An image that is smaller than the kernel.
+    pub fn plain_convolution(
+        &mut self,
+        name: &str,
+        out_channels: u32,
+        stride: u32,
+        kernel_size: u32,
+    ) -> Result<Conv2d> {
+        let plain = |conv: Conv2dOptions| Conv2dOptions {
+            stride: [stride; 2],
+            padding: conv.kernel_size.map(|size| size / 2),
+            bias: false,
+            ..conv
+        };
+        self.convolution(name, out_channels, plain, kernel_size)
+    }
+
+    /// Adds the plain convolution of a shortcut, from an image of the size `before` to one of the size that the main way has
+    /// reached by now.
+    ///
+    /// # Errors
+    /// An image that is smaller than the kernel.
+    pub fn shortcut_convolution(
+        &mut self,
+        name: &str,
+        before: [u32; 3],
+        stride: u32,
+        kernel_size: u32,
+    ) -> Result<Conv2d> {
+        let after = std::mem::replace(&mut self.size, before);
+        let conv = self.plain_convolution(name, after[2], stride, kernel_size)?;
+        assert_eq!(self.size, after, "both ways lead to one size");
+        Ok(conv)
+    }
+
     /// Convolution 5 x 5 without padding, max pooling 2 x 2, ReLU.
     pub fn conv5_pool_relu(&mut self, name: &str, out_channels: u32) -> Result<ConvBlock> {
         let conv = self.convolution(name, out_channels, |options| options, 5)?;
@@ -164,7 +202,7 @@ impl Backbone {
 }
 
 /// Padding that keeps the size of a 3 x 3 convolution with stride 1.
-pub fn same(options: Conv2dOptions) -> Conv2dOptions {
+fn same(options: Conv2dOptions) -> Conv2dOptions {
     Conv2dOptions {
         padding: [1, 1],
         ..options

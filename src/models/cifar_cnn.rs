@@ -1,13 +1,13 @@
 //! The CIFAR CNN with dropout (paper, section III-C): six convolutions, of which each block normalises only the first.
 
 use super::backbone::Backbone;
-use super::head::{FullyConnected, HeadKind, Heads, Hidden};
+use super::head::{FullyConnected, HeadKind, Heads, Hidden, PAIR};
 use super::{Model, ModelOptions};
 use crate::error::Result;
 use crate::layers::{Activation, SpinalOptions};
 
 /// The pair.
-pub const NETS: &[&str] = &["spinal", "baseline"];
+pub const NETS: &[&str] = PAIR;
 
 /// Channels of the two convolutions of each block.
 const BLOCKS: [[u32; 2]; 3] = [[32, 64], [128, 128], [256, 256]];
@@ -44,10 +44,7 @@ pub fn build(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
         }
     }
     let features = backbone.flatten();
-    let kind = match net {
-        "baseline" => HeadKind::Fc,
-        _ => HeadKind::Spinal,
-    };
+    let kind = HeadKind::of_net(net, HeadKind::Fc);
     let heads = heads(features, options.classes.unwrap_or(10));
     Model::new(name, backbone, features, &heads, kind, options)
 }

@@ -1,16 +1,16 @@
 //! ResNet-18 and -34 of half width for CIFAR (paper, section III-C). Its spinal head sees four cells one after another.
 
-use super::backbone::{Backbone, same};
-use super::head::{FullyConnected, HeadKind, Heads};
+use super::backbone::Backbone;
+use super::head::{FullyConnected, HeadKind, Heads, PAIR};
 use super::init::{he_convolutions, zero_linear_biases};
 use super::{Model, ModelOptions};
 use crate::error::Result;
 use crate::layers::{
-    Activation, BatchNorm, ChannelsLastFlatten, Conv2dOptions, Residual, Sequential, SpinalOptions,
+    Activation, BatchNorm, ChannelsLastFlatten, Residual, Sequential, SpinalOptions,
 };
 
 /// The pair.
-pub const NETS: &[&str] = &["spinal", "baseline"];
+pub const NETS: &[&str] = PAIR;
 
 /// Channels and stride of the stages.
 const STAGES: [(u32, u32); 4] = [(32, 1), (64, 2), (128, 2), (256, 2)];
@@ -60,7 +60,7 @@ fn basic_block(
         [(1, stride, Activation::Relu), (2, 1, Activation::Identity)]
     {
         let part = format!("{name}.conv{number}");
-        let conv = backbone.convolution(&part, channels, |conv| plain(conv, stride), 3)?;
+        let conv = backbone.plain_convolution(&part, channels, stride, 3)?;
         main.push(format!("conv{number}"), conv);
         let part = format!("{name}.bn{number}");
         let norm = BatchNorm::new(&mut backbone.parameters, &part, channels, activation);
@@ -68,11 +68,8 @@ fn basic_block(
     }
     let mut shortcut = Sequential::default();
     if stride != 1 || before[2] != channels {
-        let after = std::mem::replace(&mut backbone.size, before);
         let part = format!("{name}.shortcut.conv");
-        let kernel = style.shortcut_kernel;
-        let conv = backbone.convolution(&part, channels, |conv| plain(conv, stride), kernel)?;
-        assert_eq!(backbone.size, after, "both ways lead to one size");
+        let conv = backbone.shortcut_convolution(&part, before, stride, style.shortcut_kernel)?;
         shortcut.push("conv", conv);
         let part = format!("{name}.shortcut.bn");
         let identity = Activation::Identity;
@@ -86,16 +83,6 @@ fn basic_block(
     })
 }
 
-/// Without bias, and padded so that only the stride makes the image smaller.
-pub(super) fn plain(conv: Conv2dOptions, stride: u32) -> Conv2dOptions {
-    Conv2dOptions {
-        stride: [stride; 2],
-        padding: conv.kernel_size.map(|size| size / 2),
-        bias: false,
-        ..conv
-    }
-}
-
 fn features(depth: u32, options: &ModelOptions) -> Result<Backbone> {
     let style = if options.standard_blocks {
         BlockStyle::STANDARD
@@ -103,7 +90,7 @@ fn features(depth: u32, options: &ModelOptions) -> Result<Backbone> {
         BlockStyle::AUTHORS
     };
     let mut backbone = Backbone::on_images(options, [32, 32, 3])?;
-    let conv = backbone.convolution("conv1", 32, |conv| plain(same(conv), 1), 3)?;
+    let conv = backbone.plain_convolution("conv1", 32, 1, 3)?;
     backbone.push("conv1", conv);
     let norm = BatchNorm::new(&mut backbone.parameters, "bn1", 32, Activation::Relu);
     backbone.push("bn1", norm);
@@ -136,10 +123,7 @@ fn heads(features: u32, classes: u32) -> Heads {
 /// Max pooling leaves 2 x 2 cells for a spinal head, cell after cell, and a single one for any other.
 pub fn build<const DEPTH: u32>(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
     let mut backbone = features(DEPTH, options)?;
-    let kind = match net {
-        "baseline" => HeadKind::Linear,
-        _ => HeadKind::Spinal,
-    };
+    let kind = HeadKind::of_net(net, HeadKind::Linear);
     let spinal = options.head.head.unwrap_or(kind).is_spinal();
     let [height, width, _] = backbone.size;
     let cells = if spinal { 2 } else { 1 };

@@ -1,13 +1,13 @@
 //! VGG-11, -13, -16 and -19 with BatchNorm for CIFAR (paper, section III-C): configurations A, B, D and E of VGG.
 
 use super::backbone::Backbone;
-use super::head::{FullyConnected, HeadKind, Heads, Hidden};
+use super::head::{FullyConnected, HeadKind, Heads, Hidden, PAIR};
 use super::{Model, ModelOptions};
 use crate::error::Result;
 use crate::layers::{Activation, SpinalOptions};
 
 /// The pair.
-pub const NETS: &[&str] = &["spinal", "baseline"];
+pub const NETS: &[&str] = PAIR;
 
 /// Channels of the blocks.
 const CHANNELS: [u32; 5] = [64, 128, 256, 512, 512];
@@ -55,9 +55,6 @@ pub fn build<const DEPTH: u32>(name: &str, net: &str, options: &ModelOptions) ->
         backbone.max_pool(&format!("pool{block}"), [2, 2])?;
     }
     let features = backbone.flatten();
-    let kind = match net {
-        "baseline" => HeadKind::Fc,
-        _ => HeadKind::Spinal,
-    };
+    let kind = HeadKind::of_net(net, HeadKind::Fc);
     Model::new(name, backbone, features, &heads(features), kind, options)
 }

@@ -24,7 +24,18 @@ pub enum HeadKind {
     Linear,
 }
 
+/// The nets of a pair.
+pub const PAIR: &[&str] = &["spinal", "baseline"];
+
 impl HeadKind {
+    /// The head of a net: `baseline` for the net of that name, Spinal for every other.
+    pub fn of_net(net: &str, baseline: Self) -> Self {
+        match net {
+            "baseline" => baseline,
+            _ => Self::Spinal,
+        }
+    }
+
     /// Whether it is a Spinal layer.
     pub fn is_spinal(self) -> bool {
         matches!(self, Self::Spinal | Self::SpinalShared)
@@ -307,25 +318,16 @@ const MAX_WIDTH: u32 = 16_384;
 const MAX_DEPTH: u32 = 1024;
 
 fn check(spinal: &SpinalOptions) -> Result<()> {
-    let range = |flag: &str, value: f64, low: f64, high: f64| {
-        if (low..=high).contains(&value) {
-            return Ok(());
-        }
-        Err(Error::usage(
-            format!("{flag} {value}: it must be from {low} to {high}"),
-            "choose a value in this range",
-        ))
-    };
-    range("--spinal-width", spinal.width.into(), 1.0, MAX_WIDTH.into())?;
-    range("--spinal-depth", spinal.depth.into(), 1.0, MAX_DEPTH.into())?;
+    Error::refuse_outside("--spinal-width", spinal.width.into(), 1.0, MAX_WIDTH.into())?;
+    Error::refuse_outside("--spinal-depth", spinal.depth.into(), 1.0, MAX_DEPTH.into())?;
     let features = spinal.in_features;
-    range(
+    Error::refuse_outside(
         "--spinal-splits",
         spinal.splits.into(),
         1.0,
         features.into(),
     )?;
-    range("--spinal-dropout", spinal.dropout, 0.0, 0.99)?;
+    Error::refuse_outside("--spinal-dropout", spinal.dropout, 0.0, 0.99)?;
     let of_sub_layer = u64::from(spinal.width) * u64::from(spinal.split_size() + spinal.width);
     check_weights(u64::from(spinal.depth) * of_sub_layer)
 }

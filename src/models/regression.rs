@@ -41,10 +41,7 @@ pub fn build(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
             "choose a function with --data, or another experiment",
         ));
     };
-    let kind = match net {
-        "baseline" => HeadKind::Fc,
-        _ => HeadKind::Spinal,
-    };
+    let kind = HeadKind::of_net(net, HeadKind::Fc);
     let mut heads = heads(features);
     if net == "spinal-tied" {
         heads.spinal.tie = Tie::ThirdAndFourth;

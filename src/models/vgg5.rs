@@ -1,14 +1,14 @@
 //! VGG-5 and Spinal VGG-5 (paper, section III-B): ten convolutions in four blocks, and two fully connected layers.
 
 use super::backbone::Backbone;
-use super::head::{FullyConnected, HeadKind, Heads, Hidden};
+use super::head::{FullyConnected, HeadKind, Heads, Hidden, PAIR};
 use super::init::he_convolutions;
 use super::{Model, ModelOptions};
 use crate::error::Result;
 use crate::layers::{Activation, SpinalOptions};
 
 /// The pair.
-pub const NETS: &[&str] = &["spinal", "baseline"];
+pub const NETS: &[&str] = PAIR;
 
 /// Channels of the convolutions of each block; a block ends with max pooling.
 const BLOCKS: [&[u32]; 4] = [&[64, 64], &[128, 128], &[256, 256, 256], &[256, 256, 256]];
@@ -46,9 +46,6 @@ pub fn build(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
     }
     he_convolutions(&mut backbone.parameters);
     let features = backbone.flatten();
-    let kind = match net {
-        "baseline" => HeadKind::Fc,
-        _ => HeadKind::Spinal,
-    };
+    let kind = HeadKind::of_net(net, HeadKind::Fc);
     Model::new(name, backbone, features, &heads(features), kind, options)
 }

@@ -1,15 +1,14 @@
 //! Wide residual networks (Zagoruyko & Komodakis, arXiv 1605.07146) with a plain and with a spinal head.
 
-use super::backbone::{Backbone, same};
-use super::cifar_resnet::plain;
-use super::head::{FullyConnected, HeadKind, Heads};
+use super::backbone::Backbone;
+use super::head::{FullyConnected, HeadKind, Heads, PAIR};
 use super::init::{he_convolutions, zero_linear_biases};
 use super::{Model, ModelOptions};
 use crate::error::Result;
 use crate::layers::{Activation, AvgPool2d, BatchNorm, Residual, Sequential, SpinalOptions};
 
 /// The pair.
-pub const NETS: &[&str] = &["spinal", "baseline"];
+pub const NETS: &[&str] = PAIR;
 
 fn norm_relu(backbone: &mut Backbone, name: &str) -> BatchNorm {
     let channels = backbone.size[2];
@@ -31,20 +30,15 @@ fn block(backbone: &mut Backbone, name: &str, channels: u32, stride: u32) -> Res
     let part = format!("{name}.conv1");
     main.push(
         "conv1",
-        backbone.convolution(&part, channels, |conv| plain(conv, stride), 3)?,
+        backbone.plain_convolution(&part, channels, stride, 3)?,
     );
     main.push("bn2", norm_relu(backbone, &format!("{name}.bn2")));
     let part = format!("{name}.conv2");
-    main.push(
-        "conv2",
-        backbone.convolution(&part, channels, |conv| plain(conv, 1), 3)?,
-    );
+    main.push("conv2", backbone.plain_convolution(&part, channels, 1, 3)?);
     let mut shortcut = Sequential::default();
     if widens {
-        let after = std::mem::replace(&mut backbone.size, before);
         let part = format!("{name}.shortcut");
-        let conv = backbone.convolution(&part, channels, |conv| plain(conv, stride), 1)?;
-        assert_eq!(backbone.size, after, "both ways lead to one size");
+        let conv = backbone.shortcut_convolution(&part, before, stride, 1)?;
         shortcut.push("conv", conv);
     }
     let activation = Activation::Identity;
@@ -76,7 +70,7 @@ pub fn build<const DEPTH: u32, const WIDEN: u32>(
     options: &ModelOptions,
 ) -> Result<Model> {
     let mut backbone = Backbone::on_images(options, [32, 32, 3])?;
-    let conv = backbone.convolution("conv1", 16, |conv| plain(same(conv), 1), 3)?;
+    let conv = backbone.plain_convolution("conv1", 16, 1, 3)?;
     backbone.push("conv1", conv);
     for (group, stride) in [(1, 1), (2, 2), (3, 2)] {
         for index in 0..(DEPTH - 4) / 6 {
@@ -95,10 +89,7 @@ pub fn build<const DEPTH: u32, const WIDEN: u32>(
     backbone.push("pool", AvgPool2d::global());
     backbone.size = [1, 1, backbone.size[2]];
     let features = backbone.flatten();
-    let kind = match net {
-        "baseline" => HeadKind::Linear,
-        _ => HeadKind::Spinal,
-    };
+    let kind = HeadKind::of_net(net, HeadKind::Linear);
     let heads = heads(features, options.classes.unwrap_or(10));
     let mut model = Model::new(name, backbone, features, &heads, kind, options)?;
     he_convolutions(&mut model.parameters);

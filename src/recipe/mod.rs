@@ -5,6 +5,7 @@ pub mod recipes;
 use serde::Serialize;
 
 use crate::data::augment::Augmentation;
+use crate::data::{CIFAR_MEAN, CIFAR_STD, MNIST_MEAN, MNIST_STD};
 
 /// The optimisers by name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum, Serialize)]
@@ -54,9 +55,9 @@ impl Normalization {
     /// Mean and standard deviation, of one channel for all or of three channels; nothing for what the data set brings.
     pub fn statistics(self) -> Option<(&'static [f32], &'static [f32])> {
         match self {
-            Self::Mnist => Some((&[0.1307], &[0.3081])),
+            Self::Mnist => Some((&[MNIST_MEAN], &[MNIST_STD])),
             Self::Half => Some((&[0.5], &[0.5])),
-            Self::Cifar => Some((&[0.507, 0.487, 0.441], &[0.267, 0.256, 0.276])),
+            Self::Cifar => Some((&CIFAR_MEAN, &CIFAR_STD)),
             Self::ImageNet => Some((&[0.485, 0.456, 0.406], &[0.229, 0.224, 0.225])),
             Self::None => Some((&[0.0], &[1.0])),
             Self::DataSet => None,

@@ -119,7 +119,7 @@ impl RecipeFlags {
             (config.momentum, config.nesterov) = (0.0, false);
         }
         config.momentum = self.momentum.unwrap_or(config.momentum);
-        check_range("--momentum", config.momentum, 0.0, 1.0)?;
+        Error::refuse_outside("--momentum", config.momentum, 0.0, 1.0)?;
         config.nesterov = self.nesterov.unwrap_or(config.nesterov);
         if config.nesterov && config.momentum == 0.0 {
             return Err(Error::usage(
@@ -128,10 +128,10 @@ impl RecipeFlags {
             ));
         }
         config.weight_decay = self.weight_decay.unwrap_or(config.weight_decay);
-        check_range("--weight-decay", config.weight_decay, 0.0, 1.0)?;
+        Error::refuse_outside("--weight-decay", config.weight_decay, 0.0, 1.0)?;
         config.clip_norm = self.clip_norm.or(config.clip_norm);
         // Below the 1e-6 that is added to the norm, clipping would be no longer what it says.
-        check_range("--clip-norm", config.clip_norm.unwrap_or(1.0), 1e-6, 1e6)
+        Error::refuse_outside("--clip-norm", config.clip_norm.unwrap_or(1.0), 1e-6, 1e6)
     }
 
     fn refuse_momentum(&self) -> Result<()> {
@@ -155,7 +155,7 @@ impl RecipeFlags {
         }
         config.epochs = self.epochs.map_or(config.epochs, |epochs| epochs as usize);
         config.lr = self.lr.unwrap_or(config.lr);
-        check_range("--lr", config.lr, 0.0, MAX_LR)?;
+        Error::refuse_outside("--lr", config.lr, 0.0, MAX_LR)?;
         if let Some(phases) = &config.schedule.phases {
             if self.lr.is_some() {
                 return Err(Error::usage(
@@ -196,14 +196,4 @@ impl RecipeFlags {
         }
         Ok(())
     }
-}
-
-fn check_range(flag: &str, value: f64, low: f64, high: f64) -> Result<()> {
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    Err(Error::usage(
-        format!("{flag} {value}: it must be from {low} to {high}"),
-        "choose a value in this range",
-    ))
 }
