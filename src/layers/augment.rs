@@ -2,6 +2,7 @@
 //!
 //! Small dispatches draw what each operation does to each sample; one gathers the images and does it.
 
+use super::gather::Resident;
 use crate::data::augment::{Interpolation, Transform, Transforms};
 use crate::plan::{Kernel, Shader, Tape, Tensor};
 
@@ -9,38 +10,27 @@ static DRAW: Shader = crate::shader!("augment/draw");
 static GATHER: Shader = crate::shader!("augment/gather");
 
 /// Images that are augmented on their way into a batch.
-pub(super) struct Augmented {
+pub(super) struct Augmented<'a> {
     /// The operations; at least one.
     pub transforms: Transforms,
-    /// Height and width of a stored image.
-    pub stored: [u32; 2],
-    /// Values of a pixel.
-    pub channels: u32,
-    /// Images of the batch.
-    pub batch: u32,
-    /// Images of every step of the epoch but the last.
-    pub full_batch: u32,
-    /// The resident images, or if they were staged those of the batch in its order.
-    pub images: Tensor,
-    /// Whether they were.
-    pub staged: bool,
-    /// Bytes from one image to the next.
-    pub stride: u32,
-    /// The order in which they are read.
-    pub order: Tensor,
-    /// Scale and shift of each channel.
-    pub normalisation: Tensor,
+    /// The images.
+    pub resident: &'a Resident,
 }
 
-impl Augmented {
+impl Augmented<'_> {
     /// Records the draws and the fetching; returns the images `[N, H, W, C]`, of the size that the last operation makes.
     pub fn record(&self, tape: &mut Tape) -> Tensor {
-        let sizes = self.transforms.sizes(self.stored);
+        let Resident {
+            size: [height, width, _],
+            batch,
+            ..
+        } = *self.resident;
+        let sizes = self.transforms.sizes([height, width]);
         let slots = sizes.len() as u32 - 1;
-        let warps = tape.input("warps", [self.batch * slots, warp_words()]);
+        let warps = tape.input("warps", [batch * slots, warp_words()]);
         for (slot, transform) in self.transforms.iter().enumerate() {
             let draw = Draw {
-                batch: self.batch,
+                batch,
                 slots,
                 slot: slot as u32,
                 size: sizes[slot],
@@ -52,11 +42,13 @@ impl Augmented {
     }
 
     fn record_gather(&self, tape: &mut Tape, sizes: &[[u32; 2]], warps: Tensor) -> Tensor {
-        let values = |[height, width]: [u32; 2]| height * width * self.channels;
+        let resident = self.resident;
+        let (batch, [stored_height, stored_width, channels]) = (resident.batch, resident.size);
+        let values = |[height, width]: [u32; 2]| height * width * channels;
         let largest = sizes.iter().copied().map(values).max().unwrap_or(0);
         let [height, width] = sizes[sizes.len() - 1];
-        let x = tape.input("x", [self.batch, height, width, self.channels]);
-        let scratch = tape.input("scratch", [self.batch, 2, largest]);
+        let x = tape.input("x", [batch, height, width, channels]);
+        let scratch = tape.input("scratch", [batch, 2, largest]);
         let step = tape.step();
         let entry = "forward";
         let workgroup = GATHER.entry_point(entry).workgroup_size[0];
@@ -64,27 +56,27 @@ impl Augmented {
             shader: &GATHER,
             entry,
             constants: &[
-                ("BATCH", self.batch.into()),
-                ("FULL_BATCH", self.full_batch.into()),
-                ("HEIGHT", self.stored[0].into()),
-                ("WIDTH", self.stored[1].into()),
-                ("CHANNELS", self.channels.into()),
+                ("BATCH", batch.into()),
+                ("FULL_BATCH", resident.full_batch.into()),
+                ("HEIGHT", stored_height.into()),
+                ("WIDTH", stored_width.into()),
+                ("CHANNELS", channels.into()),
                 ("SLOTS", (sizes.len() - 1) as f64),
                 ("LARGEST", largest.into()),
                 ("SIZE", x.columns().into()),
-                ("STAGED", f64::from(u8::from(self.staged))),
-                ("STRIDE", self.stride.into()),
+                ("STAGED", f64::from(u8::from(resident.staged))),
+                ("STRIDE", resident.stride.into()),
             ],
             bindings: &[
                 ("step", step),
-                ("order", self.order),
-                ("images", self.images),
-                ("normalisation", self.normalisation),
+                ("order", resident.order),
+                ("images", resident.images),
+                ("normalisation", resident.normalisation),
                 ("warps", warps),
                 ("scratch", scratch),
                 ("x", x),
             ],
-            extent: [self.batch * workgroup, 1, 1],
+            extent: [batch * workgroup, 1, 1],
             multiplications: 0,
         });
         x

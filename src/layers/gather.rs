@@ -29,6 +29,20 @@ pub enum Sample {
     },
 }
 
+impl Sample {
+    /// The buffer `input` of a batch that is given, not gathered: images `[N, H, W, C]` or rows `[N, features]`.
+    pub fn input(self, tape: &mut Tape, batch: u32) -> Tensor {
+        match self {
+            Self::Image {
+                height,
+                width,
+                channels,
+            } => tape.data("input", [batch, height, width, channels]),
+            Self::Row { features, .. } => tape.data("input", [batch, features]),
+        }
+    }
+}
+
 /// What a pass visits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
@@ -90,17 +104,25 @@ pub struct Batch {
     pub y: Tensor,
 }
 
-/// The shared buffers of an image data set, and how many of its images a batch takes.
-struct Resident {
-    batch: u32,
-    order: Tensor,
+/// The shared buffers of an image data set, and the batch that is taken from them.
+pub(super) struct Resident {
+    /// Height, width and channels of a stored image.
+    pub size: [u32; 3],
+    /// Images of the batch.
+    pub batch: u32,
+    /// Images of every step of the epoch but the last.
+    pub full_batch: u32,
+    /// The order in which they are read.
+    pub order: Tensor,
     /// All images, or if they were staged those of the batch in its order.
-    images: Tensor,
-    staged: bool,
+    pub images: Tensor,
+    /// Whether they were.
+    pub staged: bool,
     /// Bytes from one image to the next.
-    stride: u32,
+    pub stride: u32,
     labels: Tensor,
-    normalisation: Tensor,
+    /// Scale and shift of each channel.
+    pub normalisation: Tensor,
 }
 
 impl Source {
@@ -144,118 +166,63 @@ impl Source {
                 height,
                 width,
                 channels,
-            } => self.record_images(tape, batch, [height, width, channels]),
+            } => {
+                let resident = self.resident(tape, batch, [height, width, channels]);
+                self.record_images(tape, &resident)
+            }
             Sample::Row { features, targets } => self.record_rows(tape, batch, features, targets),
         })
     }
 
-    fn record_images(
-        &self,
-        tape: &mut Tape,
-        batch: u32,
-        [height, width, channels]: [u32; 3],
-    ) -> Batch {
-        let size = height * width * channels;
+    /// The images of a batch where a kernel can bind them.
+    fn resident(&self, tape: &mut Tape, batch: u32, size: [u32; 3]) -> Resident {
+        let [height, width, channels] = size;
         let words = |bytes: u64| {
             u32::try_from(bytes.div_ceil(4)).expect("the data set fits 32-bit indices")
         };
-        let order = self.of_pass(tape, "order", self.count);
-        let all = words(u64::from(self.resident) * u64::from(size));
-        let mut images = self.of_samples(tape, "images", all);
         let stage = Stage {
             resident: self.resident,
-            size,
+            size: height * width * channels,
             window_bytes: self.window_bytes,
         };
+        let order = self.of_pass(tape, "order", self.count);
+        let all = words(u64::from(self.resident) * u64::from(stage.size));
+        let mut images = self.of_samples(tape, "images", all);
+        let mut stride = stage.size;
         let staged = stage.is_needed();
         if staged {
             images = stage.record(tape, [images, order], [batch, self.batch_size]);
+            stride = 4 * stage.row_words();
         }
-        let resident = Resident {
+        Resident {
+            size,
             batch,
+            full_batch: self.batch_size,
             order,
             images,
             staged,
-            stride: if staged { 4 * stage.row_words() } else { size },
+            stride,
             labels: self.of_samples(tape, "labels", words(self.resident.into())),
             normalisation: tape.data("normalisation", [2, channels]),
-        };
+        }
+    }
+
+    fn record_images(&self, tape: &mut Tape, resident: &Resident) -> Batch {
         let transforms = match tape.mode() {
             Mode::Train => self.transforms,
             Mode::Evaluate => self.transforms.fixed(),
         };
         if transforms == Transforms::default() {
-            return self.record_plain(tape, &resident, [height, width, channels]);
+            return resident.record_plain(tape);
         }
         let augmented = Augmented {
             transforms,
-            stored: [height, width],
-            channels,
-            batch,
-            full_batch: self.batch_size,
-            images: resident.images,
-            staged,
-            stride: resident.stride,
-            order: resident.order,
-            normalisation: resident.normalisation,
+            resident,
         };
         Batch {
             x: augmented.record(tape),
-            y: self.record_labels(tape, &resident),
+            y: resident.record_labels(tape),
         }
-    }
-
-    fn record_plain(&self, tape: &mut Tape, resident: &Resident, sizes: [u32; 3]) -> Batch {
-        let [height, width, channels] = sizes;
-        let step = tape.step();
-        let x = tape.input("x", [resident.batch, height, width, channels]);
-        let y = tape.input("labels", [resident.batch]);
-        tape.dispatch(Kernel {
-            shader: &GATHER,
-            entry: "images_forward",
-            constants: &[
-                ("BATCH", resident.batch.into()),
-                ("FULL_BATCH", self.batch_size.into()),
-                ("SIZE", x.columns().into()),
-                ("CHANNELS", channels.into()),
-                ("STAGED", f64::from(u8::from(resident.staged))),
-                ("STRIDE", resident.stride.into()),
-            ],
-            bindings: &[
-                ("step", step),
-                ("order", resident.order),
-                ("images", resident.images),
-                ("labels", resident.labels),
-                ("normalisation", resident.normalisation),
-                ("x", x),
-                ("batch_labels", y),
-            ],
-            extent: [x.elements(), 1, 1],
-            multiplications: 0,
-        });
-        Batch { x, y }
-    }
-
-    fn record_labels(&self, tape: &mut Tape, resident: &Resident) -> Tensor {
-        let step = tape.step();
-        let y = tape.input("labels", [resident.batch]);
-        tape.dispatch(Kernel {
-            shader: &GATHER,
-            entry: "labels_forward",
-            constants: &[
-                ("BATCH", resident.batch.into()),
-                ("FULL_BATCH", self.batch_size.into()),
-            ],
-            bindings: &[
-                ("step", step),
-                ("order", resident.order),
-                ("labels", resident.labels),
-                ("batch_labels", y),
-            ],
-            extent: [resident.batch, 1, 1],
-            multiplications: 0,
-        });
-        y
     }
 
     fn record_rows(&self, tape: &mut Tape, batch: u32, features: u32, targets: u32) -> Batch {
@@ -296,5 +263,60 @@ impl Source {
             &format!("{}.{name}", self.part.samples_prefix()),
             [elements],
         )
+    }
+}
+
+impl Resident {
+    fn record_plain(&self, tape: &mut Tape) -> Batch {
+        let [height, width, channels] = self.size;
+        let step = tape.step();
+        let x = tape.input("x", [self.batch, height, width, channels]);
+        let y = tape.input("labels", [self.batch]);
+        tape.dispatch(Kernel {
+            shader: &GATHER,
+            entry: "images_forward",
+            constants: &[
+                ("BATCH", self.batch.into()),
+                ("FULL_BATCH", self.full_batch.into()),
+                ("SIZE", x.columns().into()),
+                ("CHANNELS", channels.into()),
+                ("STAGED", f64::from(u8::from(self.staged))),
+                ("STRIDE", self.stride.into()),
+            ],
+            bindings: &[
+                ("step", step),
+                ("order", self.order),
+                ("images", self.images),
+                ("labels", self.labels),
+                ("normalisation", self.normalisation),
+                ("x", x),
+                ("batch_labels", y),
+            ],
+            extent: [x.elements(), 1, 1],
+            multiplications: 0,
+        });
+        Batch { x, y }
+    }
+
+    fn record_labels(&self, tape: &mut Tape) -> Tensor {
+        let step = tape.step();
+        let y = tape.input("labels", [self.batch]);
+        tape.dispatch(Kernel {
+            shader: &GATHER,
+            entry: "labels_forward",
+            constants: &[
+                ("BATCH", self.batch.into()),
+                ("FULL_BATCH", self.full_batch.into()),
+            ],
+            bindings: &[
+                ("step", step),
+                ("order", self.order),
+                ("labels", self.labels),
+                ("batch_labels", y),
+            ],
+            extent: [self.batch, 1, 1],
+            multiplications: 0,
+        });
+        y
     }
 }

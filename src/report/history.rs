@@ -47,8 +47,7 @@ impl History {
 
     /// The epochs of a net.
     pub fn of_net(&self, net: &str) -> Vec<EpochRecord> {
-        let own = self.epochs.iter().filter(|record| record.net == net);
-        own.cloned().collect()
+        EpochRecord::of_net(&self.epochs, net)
     }
 
     /// The training loss of a net on the last batch of an epoch.

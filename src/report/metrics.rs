@@ -73,6 +73,12 @@ fn nan_if_null<'de, D: Deserializer<'de>, F: Deserialize<'de> + From<f32>>(
 }
 
 impl EpochRecord {
+    /// Those of one net.
+    pub fn of_net(records: &[Self], net: &str) -> Vec<Self> {
+        let own = records.iter().filter(|record| record.net == net);
+        own.cloned().collect()
+    }
+
     /// What epochs are compared by, the higher the better: the accuracy or, for regression, minus the loss, on the held-out
     /// training examples or, where there are none, on the test set.
     pub fn score(&self) -> f64 {

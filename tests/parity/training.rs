@@ -197,14 +197,7 @@ impl<'a> Training<'a> {
 fn train_forward_plan(model: &Model, batch: u32, class: AdapterClass) -> Plan {
     let name = format!("{} train forward batch {batch}", model.name);
     let mut tape = Tape::new(name, &model.parameters, Mode::Train).for_class(class);
-    let x = match model.sample {
-        Sample::Image {
-            height,
-            width,
-            channels,
-        } => tape.data("input", [batch, height, width, channels]),
-        Sample::Row { features, .. } => tape.data("input", [batch, features]),
-    };
+    let x = model.sample.input(&mut tape, batch);
     let y = model.forward(&mut tape, x);
     tape.export(y, "output");
     tape.finish()

@@ -8,11 +8,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::device::DeviceFlags;
-use super::model::ModelFlags;
 use super::output::print;
-use super::train::config::refuse_several;
-use super::train::data_flags::DataFlags;
-use super::train::recipe_flags::RecipeFlags;
+use super::train::training_flags::TrainingFlags;
 use crate::data::regression::Target;
 use crate::error::{Error, Result};
 use crate::experiment::{self, DataKind, Experiment};
@@ -34,18 +31,11 @@ pub struct Reproduce {
     /// How epochs are selected, and by which schedules nets are trained
     #[arg(long, value_enum, default_value = "fair")]
     protocol: Protocol,
-    /// spinal, baseline, both, all, or a variant (see `spinal list`)
-    #[arg(long)]
-    net: Option<String>,
     /// The folder of the reproduction, which goes on if it was interrupted; reproductions/EXPERIMENT-PROTOCOL if not given
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    data: DataFlags,
-    #[command(flatten)]
-    recipe: RecipeFlags,
-    #[command(flatten)]
-    network: ModelFlags,
+    training: TrainingFlags,
     #[command(flatten)]
     device: DeviceFlags,
 }
@@ -75,35 +65,25 @@ impl Reproduce {
 
     /// What all trainings have in common.
     fn config(&self, experiment: &Experiment) -> Result<Config> {
-        if self.recipe.choose_validation() {
+        if self.training.recipe.choose_validation() {
             return Err(Error::usage(
                 "--validation: the protocol decides on it",
                 "use --protocol fair to hold samples out, or --protocol authors not to",
             ));
         }
-        let net = self.net.as_deref().unwrap_or(experiment.default_net);
-        let nets = experiment.select(net)?;
-        let network = self.network.options();
-        if network.head.head.is_some() {
-            refuse_several("--head: it is for one net", &nets, experiment)?;
-        }
-        let data = self.data.data.as_deref();
-        let recipe = self.recipe.config(experiment, &nets, data)?;
-        if recipe.epochs == 0 {
+        let config = self.training.config(experiment)?;
+        if config.epochs == 0 {
             return Err(Error::usage(
                 "--epochs 0: without training there is nothing to compare",
                 "use at least one",
             ));
         }
-        Ok(self.protocol.apply(Config {
-            network,
-            ..self.data.apply(recipe)
-        }))
+        Ok(self.protocol.apply(config))
     }
 
     /// The data sets or functions: of regression all, if none is named.
     fn data_sets(&self, experiment: &Experiment) -> Vec<String> {
-        match (&self.data.data, experiment.data) {
+        match (&self.training.data.data, experiment.data) {
             (Some(data), _) => vec![data.clone()],
             (None, DataKind::Regression) => Target::ALL.map(|f| f.name().to_owned()).into(),
             (None, DataKind::Images) => vec![experiment.default_data.to_owned()],

@@ -7,9 +7,6 @@ use crate::cli::train::recorder::Recorder;
 use crate::cli::train::{dataset, files};
 use crate::error::{Error, Result};
 use crate::gpu::Device;
-use crate::report::curves;
-use crate::report::metrics::EpochRecord;
-use crate::report::run_folder::RunFolder;
 use crate::reproduce::outcome::Task;
 use crate::reproduce::seed::SeedFolder;
 use crate::reproduce::{Folder, Outcome};
@@ -75,23 +72,7 @@ fn train(
         return Ok(End::Interrupted);
     }
     files::write_weights(run, trainer, config)?;
-    draw(run, config, &recorder.epochs)?;
+    files::write_curves(run, config, &recorder.epochs)?;
     unfinished.finish()?;
     Ok(End::Completed)
-}
-
-/// Draws the curves of a run.
-fn draw(run: &RunFolder, config: &Config, epochs: &[EpochRecord]) -> Result<()> {
-    let of_net = |net: &String| {
-        let own = epochs.iter().filter(|record| record.net == *net);
-        curves::Curve {
-            name: net.clone(),
-            runs: vec![own.cloned().collect()],
-        }
-    };
-    let row = curves::Row {
-        title: format!("{} on {}", config.experiment, config.data),
-        nets: config.nets.iter().map(of_net).collect(),
-    };
-    curves::write(&run.curves(), &[row])
 }

@@ -1,10 +1,11 @@
-//! The files of a run folder that are written at once: the configuration and the weights.
+//! The files of a run folder that are written at once: the configuration, the weights and the curves.
 
 use crate::checkpoint;
 use crate::error::Result;
 use crate::gpu::Device;
-use crate::report::atomic_file;
+use crate::report::metrics::EpochRecord;
 use crate::report::run_folder::RunFolder;
+use crate::report::{atomic_file, curves};
 use crate::train::{Config, Trainer};
 
 /// `config.toml`: the configuration, and for the record the program and the device.
@@ -49,4 +50,17 @@ pub fn write_weights(folder: &RunFolder, trainer: &Trainer, config: &Config) -> 
         checkpoint::save(&folder.weights(net), &trainer.weights(index)?, &metadata)?;
     }
     Ok(())
+}
+
+/// Draws the curves of every net from the epochs of all.
+pub fn write_curves(folder: &RunFolder, config: &Config, epochs: &[EpochRecord]) -> Result<()> {
+    let of_net = |net: &String| curves::Curve {
+        name: net.clone(),
+        runs: vec![EpochRecord::of_net(epochs, net)],
+    };
+    let row = curves::Row {
+        title: format!("{} on {}", config.experiment, config.data),
+        nets: config.nets.iter().map(of_net).collect(),
+    };
+    curves::write(&folder.curves(), &[row])
 }

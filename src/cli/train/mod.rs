@@ -1,12 +1,12 @@
 //! `spinal train`: the main job.
 
-pub mod config;
 pub mod data_flags;
 pub mod dataset;
 pub mod files;
 pub mod recipe_flags;
 pub mod recorder;
 mod summary;
+pub mod training_flags;
 
 use std::path::PathBuf;
 
@@ -15,15 +15,15 @@ use clap::builder::{RangedU64ValueParser, StringValueParser, TypedValueParser};
 
 use super::device::DeviceFlags;
 use super::interruption::Interruption;
-use super::model::ModelFlags;
-use super::output::note;
+use super::output::{note, print};
 use crate::error::{Error, Result};
-use crate::experiment;
+use crate::experiment::{self, Experiment};
+use crate::report::metrics::EpochRecord;
 use crate::report::run_folder::RunFolder;
-use crate::train::{End, Trainer};
-use data_flags::DataFlags;
-use recipe_flags::RecipeFlags;
+use crate::report::summary::render;
+use crate::train::{Config, End, Trainer};
 use recorder::Recorder;
+use training_flags::{TrainingFlags, refuse_several};
 
 /// Flags of `spinal train`.
 #[derive(Args, Debug)]
@@ -32,9 +32,6 @@ pub struct Train {
     /// wrn-28-10, wrn-16-8, mlp, custom, regression, regression-ablations
     #[arg(default_value = "mnist-cnn")]
     experiment: String,
-    /// spinal, baseline, both, all, or a variant (see `spinal list`)
-    #[arg(long)]
-    net: Option<String>,
     /// Keep the file order of the training samples
     #[arg(long, help_heading = "Data")]
     no_shuffle: bool,
@@ -48,11 +45,7 @@ pub struct Train {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    data: DataFlags,
-    #[command(flatten)]
-    recipe: RecipeFlags,
-    #[command(flatten)]
-    network: ModelFlags,
+    training: TrainingFlags,
     #[command(flatten)]
     device: DeviceFlags,
 }
@@ -88,14 +81,11 @@ impl Train {
         let interrupted = end? == End::Interrupted;
         written?;
         for summary in &mut summaries {
-            summary.epochs = recorder
-                .epochs
-                .iter()
-                .filter(|record| record.net == summary.name)
-                .cloned()
-                .collect();
+            summary.epochs = EpochRecord::of_net(&recorder.epochs, &summary.name);
         }
-        summary::finish(&folder, &config, summaries)?;
+        files::write_curves(&folder, &config, &recorder.epochs)?;
+        print(format!("\n{}", render(&summaries)))?;
+        print(format!("run folder: {}", folder.path().display()))?;
         if interrupted {
             return Err(Error::training(
                 "interrupted: the unfinished epoch is not counted",
@@ -103,6 +93,21 @@ impl Train {
             ));
         }
         Ok(())
+    }
+
+    /// The recipe of the experiment with the flags on top.
+    fn config(&self, experiment: &Experiment) -> Result<Config> {
+        let config = self.training.config(experiment)?;
+        if self.init.is_some() {
+            let what = "--init: the weights belong to one net";
+            refuse_several(what, config.nets.len(), experiment)?;
+        }
+        Ok(Config {
+            seed: self.seed,
+            shuffle: !self.no_shuffle,
+            init: self.init.clone(),
+            ..config
+        })
     }
 }
 

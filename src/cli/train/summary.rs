@@ -1,10 +1,7 @@
-//! What a run shows at its end: the table and the picture.
+//! What the closing table of a run knows before anything is trained.
 
-use crate::cli::output::print;
 use crate::error::Result;
-use crate::report::curves;
-use crate::report::run_folder::RunFolder;
-use crate::report::summary::{self, NetSummary};
+use crate::report::summary::NetSummary;
 use crate::steps::multiplications;
 use crate::train::{Config, Trainer};
 
@@ -28,19 +25,4 @@ pub fn before_training(trainer: &mut Trainer, config: &Config) -> Result<Vec<Net
             })
         })
         .collect()
-}
-
-/// Draws the curves and prints the table.
-pub fn finish(folder: &RunFolder, config: &Config, summaries: Vec<NetSummary>) -> Result<()> {
-    let title = format!("{} on {}", config.experiment, config.data);
-    let nets: Vec<_> = summaries
-        .iter()
-        .map(|net| curves::Curve {
-            name: net.name.clone(),
-            runs: vec![net.epochs.clone()],
-        })
-        .collect();
-    curves::write(&folder.curves(), &[curves::Row { title, nets }])?;
-    print(format!("\n{}", summary::render(&summaries)))?;
-    print(format!("run folder: {}", folder.path().display()))
 }

@@ -1,0 +1,56 @@
+//! The flags that say what is trained, on what and how: those that `train` and `reproduce` have in common.
+
+use clap::Args;
+
+use super::data_flags::DataFlags;
+use super::recipe_flags::RecipeFlags;
+use crate::cli::model::ModelFlags;
+use crate::error::{Error, Result};
+use crate::experiment::Experiment;
+use crate::train::Config;
+
+/// What is trained, on what and how.
+#[derive(Args, Debug)]
+pub struct TrainingFlags {
+    /// spinal, baseline, both, all, or a variant (see `spinal list`)
+    #[arg(long)]
+    net: Option<String>,
+    #[command(flatten)]
+    pub data: DataFlags,
+    #[command(flatten)]
+    pub recipe: RecipeFlags,
+    #[command(flatten)]
+    network: ModelFlags,
+}
+
+impl TrainingFlags {
+    /// The recipe of the experiment with the flags on top.
+    ///
+    /// # Errors
+    /// `Error::Usage` if a flag contradicts another or the recipe.
+    pub fn config(&self, experiment: &Experiment) -> Result<Config> {
+        let net = self.net.as_deref().unwrap_or(experiment.default_net);
+        let nets = experiment.select(net)?;
+        let network = self.network.options();
+        if network.head.head.is_some() {
+            refuse_several("--head: it is for one net", nets.len(), experiment)?;
+        }
+        let data = self.data.data.as_deref();
+        let recipe = self.recipe.config(experiment, &nets, data)?;
+        Ok(Config {
+            network,
+            ..self.data.apply(recipe)
+        })
+    }
+}
+
+/// Refuses more than one net where that makes no sense.
+pub fn refuse_several(what: &str, nets: usize, experiment: &Experiment) -> Result<()> {
+    if nets == 1 {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("{what}, and {nets} are to be trained"),
+        format!("add --net, one of {}", experiment.nets.join(", ")),
+    ))
+}
