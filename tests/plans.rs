@@ -630,10 +630,8 @@ fn any_backbone_takes_any_head() {
             assert_eq!(model.has_spinal(), is_spinal, "{backbone} {head:?}");
             for class in [AdapterClass::Gpu, AdapterClass::Cpu] {
                 let plan = steps::train_plan(&model, &source(&model, 8, 4), 4, &sgd(), class);
-                let logits = plan
-                    .tensor("gradients")
-                    .map(|gradients| gradients.elements());
-                assert_eq!(logits, Some(model.parameters.device_elements()));
+                let gradients = plan.tensor("gradients").map(|tensor| tensor.elements());
+                assert_eq!(gradients, Some(model.parameters.device_elements()));
             }
         }
     }

@@ -25,6 +25,8 @@ struct Setup {
     batch: usize,
     seed: u32,
     in_training: u32,
+    /// Bytes of images that are bound at once: where all are more, those of the batch are brought together first.
+    window_bytes: u64,
 }
 
 impl Setup {
@@ -37,6 +39,7 @@ impl Setup {
         let batch = self.batch as u32;
         Source {
             transforms: self.transforms,
+            window_bytes: self.window_bytes,
             ..Source::whole(Part::Train, sample, STEPS * batch, batch)
         }
     }
@@ -199,6 +202,7 @@ pub fn draws_match_their_twins(bench: &Bench) {
                     batch,
                     seed,
                     in_training,
+                    window_bytes: u64::MAX,
                 };
                 for open in bench.open(&setup.record().0) {
                     let order: Vec<u32> = (0..STEPS * batch as u32).collect();
@@ -456,6 +460,13 @@ fn pipelines() -> Vec<Transforms> {
     pipelines
 }
 
+/// Every pipeline on images that are bound at once, and the last on images that are brought together first.
+fn pipelines_in_windows() -> Vec<(Transforms, u64)> {
+    let mut all: Vec<_> = pipelines().into_iter().map(|one| (one, u64::MAX)).collect();
+    all.extend(pipelines().pop().map(|last| (last, 1)));
+    all
+}
+
 pub fn augmented_images_match_their_twin(bench: &Bench) {
     let listed = [
         ([28, 28], 1, 5, [1, 0]),
@@ -468,7 +479,7 @@ pub fn augmented_images_match_their_twin(bench: &Bench) {
         1,
         shapes(),
         |&(size, channels, batch, [seed, in_training])| {
-            for transforms in pipelines() {
+            for (transforms, window_bytes) in pipelines_in_windows() {
                 let setup = Setup {
                     transforms,
                     size,
@@ -476,6 +487,7 @@ pub fn augmented_images_match_their_twin(bench: &Bench) {
                     batch,
                     seed,
                     in_training,
+                    window_bytes,
                 };
                 let (plan, recorded) = setup.record();
                 let images = setup.images();
@@ -550,6 +562,7 @@ fn record_case(case: &Case) -> (Plan, Batch, Setup) {
         batch: case.images.len(),
         seed: 0,
         in_training: 0,
+        window_bytes: u64::MAX,
     };
     let (plan, batch) = setup.record();
     (plan, batch, setup)
