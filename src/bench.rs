@@ -84,8 +84,14 @@ impl<'a> Bench<'a> {
             momentum: 0.5,
             ..Sgd::default()
         };
-        let train = train_plan(&model, &source, batch_size, &optimizer, device.class());
-        let forward = forward_plan(&model, batch_size, device.class());
+        let train = train_plan(
+            &model,
+            &source,
+            batch_size,
+            &optimizer,
+            device.kernels().clone(),
+        );
+        let forward = forward_plan(&model, batch_size, device.kernels().clone());
         let mut allocation = Allocation::default();
         allocation.add(0, [&train, &forward]);
         let memory = Memory::allocate(device, &allocation)?;

@@ -4,7 +4,7 @@ use crate::layers::{Sample, Source};
 use crate::loss::{cross_entropy, mse};
 use crate::models::Model;
 use crate::optim::{Optimizer, advance};
-use crate::plan::{AdapterClass, Mode, Plan, Tape};
+use crate::plan::{AdapterClass, Kernels, Mode, Plan, Tape};
 
 /// A training step: gather, forward, loss, backward, update, advance.
 pub fn train_plan(
@@ -12,14 +12,14 @@ pub fn train_plan(
     source: &Source,
     batch: u32,
     optimizer: &dyn Optimizer,
-    class: AdapterClass,
+    kernels: impl Into<Kernels>,
 ) -> Plan {
     let mut tape = Tape::new(
         format!("{} train batch {batch}", model.name),
         &model.parameters,
         Mode::Train,
     )
-    .for_class(class);
+    .with_kernels(kernels);
     record_loss(&mut tape, model, source, batch);
     tape.scope("optimizer", |tape| optimizer.record(tape, source.steps()));
     tape.scope("step", advance);
@@ -27,18 +27,23 @@ pub fn train_plan(
 }
 
 /// An evaluation step: gather, forward, loss, advance.
-pub fn evaluate_plan(model: &Model, source: &Source, batch: u32, class: AdapterClass) -> Plan {
+pub fn evaluate_plan(
+    model: &Model,
+    source: &Source,
+    batch: u32,
+    kernels: impl Into<Kernels>,
+) -> Plan {
     let name = format!("{} evaluate batch {batch}", model.name);
-    let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate).for_class(class);
+    let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate).with_kernels(kernels);
     record_loss(&mut tape, model, source, batch);
     tape.scope("step", advance);
     tape.finish()
 }
 
 /// The network alone on given images or rows in the buffer `input`; its output is in the buffer `output`.
-pub fn forward_plan(model: &Model, batch: u32, class: AdapterClass) -> Plan {
+pub fn forward_plan(model: &Model, batch: u32, kernels: impl Into<Kernels>) -> Plan {
     let name = format!("{} forward batch {batch}", model.name);
-    let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate).for_class(class);
+    let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate).with_kernels(kernels);
     let x = model.sample.input(&mut tape, batch);
     let y = model.forward(&mut tape, x);
     tape.export(y, "output");

@@ -1,7 +1,7 @@
 //! Convolution, max pooling and activation as one layer, which some adapters run as one kernel.
 
 use super::{Activation, Conv2d, Layer, MaxPool2d};
-use crate::plan::{AdapterClass, Kernel, RowCut, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
+use crate::plan::{AdapterClass, Kernel, Kernels, RowCut, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
 
 static UNIFORM: Shader = crate::shader!("conv2d/uniform");
 
@@ -18,7 +18,7 @@ pub struct ConvBlock {
 
 impl Layer for ConvBlock {
     fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
-        match UniformBlock::new(*self, tape.class(), x) {
+        match UniformBlock::new(*self, tape.kernels(), x) {
             Some(block) => block.forward(tape, x),
             None => self.composed(tape, x),
         }
@@ -49,8 +49,9 @@ struct UniformBlock {
 
 impl UniformBlock {
     /// The block on a CPU adapter, if its sizes fit the kernel's limits.
-    fn new(block: ConvBlock, class: AdapterClass, x: Tensor) -> Option<Self> {
-        if class != AdapterClass::Cpu {
+    fn new(block: ConvBlock, kernels: &Kernels, x: Tensor) -> Option<Self> {
+        let class = kernels.class();
+        if class != AdapterClass::Cpu || kernels.is_reference() {
             return None;
         }
         let conv_shape = block.conv.out_shape(x);

@@ -80,7 +80,7 @@ impl<'a> Trainer<'a> {
         let mut recorded = Vec::new();
         let mut allocation = Allocation::default();
         for (index, (name, model)) in config.nets.iter().zip(models).enumerate() {
-            let net = RecordedNet::new(name, model, &config, &sources, device.class());
+            let net = RecordedNet::new(name, model, &config, &sources, device.kernels());
             allocation.add(index, net.plans());
             recorded.push(net);
         }

@@ -209,7 +209,7 @@ fn run_twice(setup: &Setup, recording: &Recording, open: &OpenPlan) -> Outcome {
 }
 
 fn record(setup: &Setup, layer: impl Fn(&mut Tape, &[Tensor]) -> Tensor) -> Recording {
-    let mut tape = Tape::new("trial", &setup.parameters, Mode::Train).for_class(setup.class);
+    let mut tape = Tape::new("trial", &setup.parameters, Mode::Train).with_kernels(setup.class);
     let inputs: Vec<Tensor> = setup
         .inputs
         .iter()

@@ -3,7 +3,7 @@
 //! All files have the same entry points, bindings and constants; only what an invocation covers differs.
 
 use super::Conv2dOptions;
-use crate::plan::{AdapterClass, Shader};
+use crate::plan::{AdapterClass, Candidate, Shader};
 
 static DIRECT: Shader = crate::shader!("conv2d/direct");
 static IMPLICIT_GEMM: Shader = crate::shader!("conv2d/implicit_gemm");
@@ -29,8 +29,8 @@ pub(super) enum Algorithm {
 }
 
 impl Algorithm {
-    /// The fastest one for y and the gradient of x.
-    pub(super) fn of_images(class: AdapterClass, options: &Conv2dOptions) -> Self {
+    /// Those that fit, for y and the gradient of x.
+    pub(super) fn of_images(class: AdapterClass, options: &Conv2dOptions) -> Vec<Self> {
         let [height, width] = options.kernel_size.map(u64::from);
         let pairs = u64::from(options.in_channels.max(options.out_channels)) / 2;
         let iterations = height * (1 + width * (1 + pairs));
@@ -38,25 +38,25 @@ impl Algorithm {
         Self::of(class, options, in_fours, iterations)
     }
 
-    /// The fastest one for the gradient of the weight, for `[N, H, W, C]` of x and y.
+    /// Those that fit, for the gradient of the weight, for `[N, H, W, C]` of x and y.
     pub(super) fn of_weight(
         class: AdapterClass,
         options: &Conv2dOptions,
         x: [u32; 4],
         y: [u32; 4],
-    ) -> Self {
+    ) -> Vec<Self> {
         let lines = (y[0] * y[1]).div_ceil(Self::ImplicitGemm.chunks(options, x, y));
         Self::of(class, options, true, u64::from(lines) * u64::from(1 + y[2]))
     }
 
     /// The matrix product if its invocations take no more than `iterations`, and the shape and the adapter are its own.
-    fn of(class: AdapterClass, options: &Conv2dOptions, fits: bool, iterations: u64) -> Self {
+    fn of(class: AdapterClass, options: &Conv2dOptions, fits: bool, iterations: u64) -> Vec<Self> {
         let in_fours = options.out_channels.is_multiple_of(4);
         let is_cpu = class == AdapterClass::Cpu;
         if is_cpu && fits && in_fours && iterations <= class.loop_iterations() {
-            Self::ImplicitGemm
+            vec![Self::ImplicitGemm, Self::Direct]
         } else {
-            Self::Direct
+            vec![Self::Direct]
         }
     }
 
@@ -125,6 +125,20 @@ impl Algorithm {
         let (rows, columns) = partial_sizes(options);
         let largest = (MAX_PARTIAL_ELEMENTS / (rows * columns)).max(1);
         wanted.min(y[0] * y[1]).min(largest)
+    }
+}
+
+impl Candidate for Algorithm {
+    fn name(&self) -> String {
+        match self {
+            Self::Direct => "direct",
+            Self::ImplicitGemm => "implicit_gemm",
+        }
+        .to_owned()
+    }
+
+    fn shaders(&self) -> Vec<&'static Shader> {
+        vec![self.shader()]
     }
 }
 
