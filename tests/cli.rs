@@ -10,6 +10,7 @@ mod cli {
     pub mod data;
     pub mod datasets;
     pub mod inspection;
+    pub mod kernels;
     #[cfg(target_os = "linux")]
     pub mod memory;
     pub mod refusals;

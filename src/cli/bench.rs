@@ -7,7 +7,7 @@ use super::model::ModelFlags;
 use super::output::{print, print_json};
 use crate::bench::Bench as Benchmark;
 use crate::error::Result;
-use crate::models;
+use crate::{models, steps};
 
 /// Subcommands of `spinal bench`.
 #[derive(Args, Debug)]
@@ -56,7 +56,9 @@ impl Bench {
 impl Step {
     fn run(&self) -> Result<()> {
         let model = models::build(&self.model, self.network.options())?;
-        let device = self.device.open()?;
+        let mut device = self.device.open()?;
+        let subjects = || Ok(steps::subjects(&model, self.batch_size).into());
+        self.device.kernels.refine(&mut device, subjects)?;
         let bench = Benchmark::new(&device, model, self.batch_size)?;
         let report = bench.steps(self.runs as usize)?;
         if self.json {

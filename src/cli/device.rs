@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::kernels::KernelFlags;
 use super::output::note;
 use crate::error::Result;
 use crate::gpu::{AdapterChoice, Backend, Checks, Device};
@@ -19,6 +20,9 @@ pub struct DeviceFlags {
     /// Let naga check every array index, loop and division in the shaders
     #[arg(long)]
     checked: bool,
+    #[command(flatten)]
+    /// Which kernels its plans are recorded with.
+    pub kernels: KernelFlags,
 }
 
 impl DeviceFlags {
@@ -37,7 +41,8 @@ impl DeviceFlags {
         } else {
             Checks::Trusted
         };
-        let device = Device::open(&self.choice(), checks)?;
+        let mut device = Device::open(&self.choice(), checks)?;
+        self.kernels.apply(&mut device)?;
         let adapter = device.adapter();
         let kind = if adapter.device_type == "CPU" {
             "a CPU adapter: slow, for checks and small nets"

@@ -24,6 +24,16 @@ pub enum Checks {
     Checked,
 }
 
+impl Checks {
+    /// `trusted` or `checked`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Checked => "checked",
+        }
+    }
+}
+
 type PipelineKey = (&'static str, &'static str, Vec<(&'static str, u64)>);
 
 /// A device, its queue and what was compiled on it.

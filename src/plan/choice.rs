@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::shader::Shader;
 use super::tape::AdapterClass;
-use super::tensor::Tensor;
+use super::tensor::{BufferId, Tensor};
+use super::{BufferSpec, Lifetime, Plan};
 
 /// A way to compute an operation.
 pub trait Candidate: Copy {
@@ -116,6 +117,69 @@ pub struct Operation {
     pub dispatches: Range<usize>,
     /// What it computes; other tensors that it writes are scratch.
     pub outputs: Vec<Tensor>,
+}
+
+/// The dispatches of one operation alone, over buffers that can all be written and read by their labels.
+#[derive(Clone, Debug)]
+pub struct OperationPlan {
+    /// The dispatches, and the one operation. Of every buffer only the part is left that they bind.
+    pub plan: Plan,
+    /// The name of each buffer in the plan it was taken from, and which element of it is the first one here.
+    pub origins: Vec<(String, u32)>,
+}
+
+impl OperationPlan {
+    /// Takes an operation out of its plan.
+    pub fn new(whole: &Plan, operation: &Operation) -> Self {
+        let mut dispatches = whole.dispatches[operation.dispatches.clone()].to_vec();
+        let mut outputs = operation.outputs.clone();
+        let mut ranges: BTreeMap<BufferId, Range<u64>> = BTreeMap::new();
+        let bound = dispatches.iter().flat_map(|dispatch| &dispatch.bindings);
+        for binding in bound {
+            let (start, end) = (
+                binding.offset_bytes(),
+                binding.offset_bytes() + binding.bytes,
+            );
+            let range = ranges.entry(binding.tensor.buffer).or_insert(start..end);
+            *range = range.start.min(start)..range.end.max(end);
+        }
+        let (mut buffers, mut origins) = (Vec::new(), Vec::new());
+        let mut places = BTreeMap::new();
+        for (&buffer, range) in &ranges {
+            let label = &whole.buffers[buffer.0 as usize].label;
+            let bytes = range.end - range.start;
+            let (index, start) = (buffers.len(), (range.start / 4) as u32);
+            places.insert(buffer, (BufferId(index as u32), start));
+            origins.push((label.clone(), start));
+            buffers.push(BufferSpec {
+                label: format!("{index} {label}"),
+                elements: (bytes / 4) as u32,
+                bytes,
+                lifetime: Lifetime::Data,
+            });
+        }
+        let bindings = dispatches
+            .iter_mut()
+            .flat_map(|dispatch| &mut dispatch.bindings);
+        let bound = bindings.map(|binding| &mut binding.tensor);
+        for tensor in bound.chain(&mut outputs) {
+            let (buffer, start) = places[&tensor.buffer];
+            tensor.buffer = buffer;
+            tensor.offset -= start;
+        }
+        let operations = vec![Operation {
+            dispatches: 0..dispatches.len(),
+            outputs,
+            ..operation.clone()
+        }];
+        let plan = Plan {
+            name: operation.key.clone(),
+            buffers,
+            dispatches,
+            operations,
+        };
+        Self { plan, origins }
+    }
 }
 
 /// What there is to know of a candidate without its type.

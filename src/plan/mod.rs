@@ -13,7 +13,7 @@ mod tape;
 mod tensor;
 mod uniform;
 
-pub use choice::{Candidate, CandidateInfo, Kernels, Operation, Winners};
+pub use choice::{Candidate, CandidateInfo, Kernels, Operation, OperationPlan, Winners};
 pub use parameters::{ALIGNMENT, Init, Layout, Parameter, ParameterSpec, Parameters, Role, Values};
 pub use shader::{Access, BindingSlot, EntryPoint, Shader};
 pub use tape::{AdapterClass, Kernel, Mode, Tape, Target};
@@ -146,43 +146,6 @@ impl Plan {
             .collect();
         order.sort_by_key(|&index| std::cmp::Reverse(self.buffers[index].bytes));
         order.into_iter()
-    }
-
-    /// The dispatches of one operation alone, over buffers that can all be written and read by their labels.
-    pub fn operation(&self, operation: &Operation) -> Self {
-        let mut plan = Self {
-            name: operation.key.clone(),
-            buffers: Vec::new(),
-            dispatches: self.dispatches[operation.dispatches.clone()].to_vec(),
-            operations: Vec::new(),
-        };
-        let mut places = BTreeMap::new();
-        let mut place_of = |tensor: &mut Tensor| {
-            let place = *places.entry(tensor.buffer).or_insert_with(|| {
-                let index = plan.buffers.len();
-                let spec = &self.buffers[tensor.buffer.0 as usize];
-                plan.buffers.push(BufferSpec {
-                    label: format!("{index} {}", spec.label),
-                    lifetime: Lifetime::Data,
-                    ..spec.clone()
-                });
-                BufferId(index as u32)
-            });
-            tensor.buffer = place;
-        };
-        let mut outputs = operation.outputs.clone();
-        outputs.iter_mut().for_each(&mut place_of);
-        let bindings = plan
-            .dispatches
-            .iter_mut()
-            .flat_map(|dispatch| &mut dispatch.bindings);
-        bindings.for_each(|binding| place_of(&mut binding.tensor));
-        plan.operations.push(Operation {
-            dispatches: 0..plan.dispatches.len(),
-            outputs,
-            ..operation.clone()
-        });
-        plan
     }
 
     /// The cost of all dispatches.
