@@ -152,6 +152,17 @@ impl Bench {
         self.entry_points.into_inner()
     }
 
+    /// Whether the adapter runs the kernels of a class: those for CPU adapters need 64-bit integers and subgroups of at
+    /// least 8.
+    pub fn runs(&self, class: AdapterClass) -> bool {
+        if !self.on_device || class == AdapterClass::Gpu {
+            return true;
+        }
+        let adapter = device(MODES[0]).adapter();
+        let has = |feature| adapter.features.contains(&feature);
+        has("subgroups") && has("int64") && adapter.subgroup_size[0] >= 8
+    }
+
     /// The plan on a device of each mode of checks.
     pub fn open(&self, plan: &Plan) -> Vec<OpenPlan> {
         let names = plan
@@ -173,7 +184,7 @@ impl Bench {
         layer: impl Fn(&mut Tape, &[Tensor]) -> Tensor,
     ) -> Vec<Outcome> {
         let recording = record(setup, layer);
-        if self.on_device && !runs(setup.class) {
+        if !self.runs(setup.class) {
             return Vec::new();
         }
         let opened = self.open(&recording.plan);
@@ -188,13 +199,6 @@ impl Bench {
                 .collect()
         })
     }
-}
-
-/// Whether the adapter runs the kernels of a class: those for CPU adapters need 64-bit integers and subgroups of at least 8.
-fn runs(class: AdapterClass) -> bool {
-    let adapter = device(MODES[0]).adapter();
-    let has = |feature| adapter.features.contains(&feature);
-    class == AdapterClass::Gpu || has("subgroups") && has("int64") && adapter.subgroup_size[0] >= 8
 }
 
 fn run_twice(setup: &Setup, recording: &Recording, open: &OpenPlan) -> Outcome {
