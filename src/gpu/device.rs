@@ -5,15 +5,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::adapter::{self, AdapterChoice, AdapterReport};
+use super::profile::Clock;
 use crate::error::{Error, Result};
 use crate::plan::{AdapterClass, Dispatch, Shader};
 
 /// How long a submission may take before the driver is given up.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Features that are used where the adapter has them.
-const OPTIONAL_FEATURES: wgpu::Features =
+/// Features of the kernels for the CPU.
+const CPU_KERNEL_FEATURES: wgpu::Features =
     wgpu::Features::SUBGROUP.union(wgpu::Features::SHADER_INT64);
+
+/// Features that are used where the adapter has them.
+const OPTIONAL_FEATURES: wgpu::Features = CPU_KERNEL_FEATURES
+    .union(wgpu::Features::TIMESTAMP_QUERY)
+    .union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_ENCODERS)
+    .union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
 
 /// Which run-time checks naga adds to the shaders.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,7 +99,7 @@ impl Device {
     /// The class of the adapter, by which kernels are chosen. Those for the CPU need 64-bit integers and subgroups of at
     /// least 8.
     pub fn class(&self) -> AdapterClass {
-        let features = self.device.features().contains(OPTIONAL_FEATURES);
+        let features = self.device.features().contains(CPU_KERNEL_FEATURES);
         if self.adapter.device_type == "CPU" && features && self.adapter.subgroup_size[0] >= 8 {
             AdapterClass::Cpu
         } else {
@@ -103,6 +110,25 @@ impl Device {
     /// The run-time checks in force.
     pub fn checks(&self) -> Checks {
         self.checks
+    }
+
+    /// Where the device can write the time.
+    pub fn clock(&self) -> Clock {
+        let features = self.device.features();
+        let of_dispatches =
+            wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES;
+        if features.contains(of_dispatches) {
+            Clock::OfDispatches
+        } else if features.contains(wgpu::Features::TIMESTAMP_QUERY) {
+            Clock::OfPasses
+        } else {
+            Clock::Absent
+        }
+    }
+
+    /// Pipelines compiled so far.
+    pub fn pipelines(&self) -> usize {
+        lock(&self.pipelines).len()
     }
 
     /// The limits of the adapter.
@@ -193,6 +219,35 @@ impl Device {
             );
         }
         self.check()
+    }
+
+    /// Submits what was encoded, and then reads a whole buffer back.
+    pub(super) fn read_buffer<T: bytemuck::Pod>(
+        &self,
+        label: &str,
+        buffer: &wgpu::Buffer,
+        mut encoder: wgpu::CommandEncoder,
+    ) -> Result<Vec<T>> {
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("read back"),
+            size: buffer.size(),
+            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+            mapped_at_creation: false,
+        });
+        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, buffer.size());
+        let submission = self.queue.submit([encoder.finish()]);
+        staging.map_async(wgpu::MapMode::Read, .., |_| {});
+        self.wait(Some(submission))?;
+        let view = staging.get_mapped_range(..).map_err(|error| {
+            Error::adapter(
+                format!(
+                    "{}: reading {label} back failed: {error}",
+                    self.adapter.name
+                ),
+                "update its driver, or choose another one with --adapter",
+            )
+        })?;
+        Ok(bytemuck::pod_collect_to_vec(&view))
     }
 
     /// The first failure of the driver, if there was one.
