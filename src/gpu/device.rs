@@ -5,15 +5,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::adapter::{self, AdapterChoice, AdapterReport};
+use super::profile::Clock;
 use crate::error::{Error, Result};
 use crate::plan::{AdapterClass, Dispatch, Kernels, Shader};
 
 /// How long a submission may take before the driver is given up.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Features that are used where the adapter has them.
-const OPTIONAL_FEATURES: wgpu::Features =
+/// Features of the kernels for the CPU.
+const CPU_KERNEL_FEATURES: wgpu::Features =
     wgpu::Features::SUBGROUP.union(wgpu::Features::SHADER_INT64);
+
+/// Features that are used where the adapter has them.
+const OPTIONAL_FEATURES: wgpu::Features = CPU_KERNEL_FEATURES
+    .union(wgpu::Features::TIMESTAMP_QUERY)
+    .union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_ENCODERS)
+    .union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
 
 /// Which run-time checks naga adds to the shaders.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,6 +129,25 @@ impl Device {
         self.checks
     }
 
+    /// Where the device can write the time.
+    pub fn clock(&self) -> Clock {
+        let features = self.device.features();
+        let of_dispatches =
+            wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES;
+        if features.contains(of_dispatches) {
+            Clock::OfDispatches
+        } else if features.contains(wgpu::Features::TIMESTAMP_QUERY) {
+            Clock::OfPasses
+        } else {
+            Clock::Absent
+        }
+    }
+
+    /// Pipelines compiled so far.
+    pub fn pipelines(&self) -> usize {
+        lock(&self.pipelines).len()
+    }
+
     /// The limits of the adapter.
     pub(super) fn limits(&self) -> &wgpu::Limits {
         &self.limits
@@ -212,6 +238,35 @@ impl Device {
         self.check()
     }
 
+    /// Submits what was encoded, and then reads a whole buffer back.
+    pub(super) fn read_buffer<T: bytemuck::Pod>(
+        &self,
+        label: &str,
+        buffer: &wgpu::Buffer,
+        mut encoder: wgpu::CommandEncoder,
+    ) -> Result<Vec<T>> {
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("read back"),
+            size: buffer.size(),
+            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+            mapped_at_creation: false,
+        });
+        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, buffer.size());
+        let submission = self.queue.submit([encoder.finish()]);
+        staging.map_async(wgpu::MapMode::Read, .., |_| {});
+        self.wait(Some(submission))?;
+        let view = staging.get_mapped_range(..).map_err(|error| {
+            Error::adapter(
+                format!(
+                    "{}: reading {label} back failed: {error}",
+                    self.adapter.name
+                ),
+                "update its driver, or choose another one with --adapter",
+            )
+        })?;
+        Ok(bytemuck::pod_collect_to_vec(&view))
+    }
+
     /// The first failure of the driver, if there was one.
     pub fn check(&self) -> Result<()> {
         match lock(&self.failure).as_deref() {
@@ -231,7 +286,7 @@ impl Device {
 
 /// Kernels for the CPU need 64-bit integers and subgroups of at least 8.
 fn class_of(adapter: &AdapterReport, features: wgpu::Features) -> AdapterClass {
-    let able = features.contains(OPTIONAL_FEATURES) && adapter.subgroup_size[0] >= 8;
+    let able = features.contains(CPU_KERNEL_FEATURES) && adapter.subgroup_size[0] >= 8;
     if adapter.device_type == "CPU" && able {
         AdapterClass::Cpu
     } else {

@@ -5,7 +5,8 @@ use super::memory::Memory;
 use crate::error::{Error, Result};
 use crate::plan::{Dispatch, Plan};
 
-struct Command {
+/// One dispatch, compiled and bound.
+pub(super) struct Command {
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
     grid: [u32; 3],
@@ -13,7 +14,7 @@ struct Command {
 
 /// A compiled plan.
 pub struct Executable {
-    commands: Vec<Command>,
+    pub(super) commands: Vec<Command>,
 }
 
 /// Work that was handed to the device.
@@ -75,18 +76,27 @@ fn submit(device: &Device, commands: &[Command], times: u32) -> Submission {
     let mut encoder = device
         .device
         .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        for _ in 0..times {
-            for command in commands {
-                pass.set_pipeline(&command.pipeline);
-                pass.set_bind_group(0, &command.bind_group, &[]);
-                let [x, y, z] = command.grid;
-                pass.dispatch_workgroups(x, y, z);
-            }
-        }
-    }
+    encode_runs(
+        &mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()),
+        commands,
+        times,
+    );
     Submission(device.queue.submit([encoder.finish()]))
+}
+
+/// Writes `times` runs of the commands into a pass.
+pub(super) fn encode_runs(pass: &mut wgpu::ComputePass, commands: &[Command], times: u32) {
+    for _ in 0..times {
+        commands.iter().for_each(|command| encode(pass, command));
+    }
+}
+
+/// Writes one dispatch into a pass.
+pub(super) fn encode(pass: &mut wgpu::ComputePass, command: &Command) {
+    pass.set_pipeline(&command.pipeline);
+    pass.set_bind_group(0, &command.bind_group, &[]);
+    let [x, y, z] = command.grid;
+    pass.dispatch_workgroups(x, y, z);
 }
 
 impl Submission {

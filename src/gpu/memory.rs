@@ -155,6 +155,21 @@ impl Memory {
         buffers.collect()
     }
 
+    /// Reads the whole buffer number `index` of a plan of net number `net`, scratch too.
+    pub fn read_plan_buffer<T: bytemuck::Pod>(
+        &self,
+        device: &Device,
+        plan: &Plan,
+        net: usize,
+        index: usize,
+    ) -> Result<Vec<T>> {
+        let buffer = &self.buffers_of(plan, net)[index];
+        let encoder = device
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        device.read_buffer(&plan.buffers[index].label, buffer, encoder)
+    }
+
     fn find(&self, key: &(Option<usize>, String)) -> &wgpu::Buffer {
         self.named
             .get(key)
@@ -178,30 +193,10 @@ impl Memory {
         key: &(Option<usize>, String),
     ) -> Result<Vec<T>> {
         let buffer = self.find(key);
-        let staging = device.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("read back"),
-            size: buffer.size(),
-            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-            mapped_at_creation: false,
-        });
-        let mut encoder = device
+        let encoder = device
             .device
             .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, buffer.size());
-        let submission = device.queue.submit([encoder.finish()]);
-        staging.map_async(wgpu::MapMode::Read, .., |_| {});
-        device.wait(Some(submission))?;
-        let view = staging.get_mapped_range(..).map_err(|error| {
-            Error::adapter(
-                format!(
-                    "{}: reading {} back failed: {error}",
-                    device.adapter().name,
-                    key.1
-                ),
-                "update its driver, or choose another one with --adapter",
-            )
-        })?;
-        Ok(bytemuck::pod_collect_to_vec(&view))
+        device.read_buffer(&key.1, buffer, encoder)
     }
 }
 

@@ -5,9 +5,11 @@ mod device;
 mod executable;
 mod memory;
 mod pace;
+mod profile;
 
 pub use adapter::{AdapterChoice, AdapterReport, Backend, list_adapters};
 pub use device::{Checks, Device};
 pub use executable::{Executable, Submission};
 pub use memory::Memory;
 pub use pace::Pace;
+pub use profile::{Clock, Span};

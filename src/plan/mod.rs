@@ -94,6 +94,13 @@ pub struct Dispatch {
     pub cost: Cost,
 }
 
+impl Dispatch {
+    /// What runs: `SHADER.ENTRY`.
+    pub fn kernel(&self) -> String {
+        format!("{}.{}", self.shader.name(), self.entry)
+    }
+}
+
 /// A step as a flat list of dispatches over named buffers.
 #[derive(Clone, Debug)]
 pub struct Plan {

@@ -497,7 +497,8 @@ fn check_evaluation(bench: &Bench, class: AdapterClass) {
             })
             .collect();
         let [weight, bias, mean, var] = <[Vec<f64>; 4]>::try_from(drawn).expect("four of them");
-        let mut tape = Tape::new("evaluation", &parameters, Mode::Evaluate).with_kernels(case.class);
+        let mut tape =
+            Tape::new("evaluation", &parameters, Mode::Evaluate).with_kernels(case.class);
         let x = tape.tensor("x", case.shape());
         let y = layer.forward(&mut tape, x);
         if !bench.runs(case.class) {

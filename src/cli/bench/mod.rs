@@ -1,0 +1,33 @@
+//! `spinal bench`: how long things take.
+
+mod peers;
+mod step;
+
+use clap::{Args, Subcommand};
+
+use crate::error::Result;
+
+/// Subcommands of `spinal bench`.
+#[derive(Args, Debug)]
+pub struct Bench {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Time a whole training step and an inference
+    Step(step::Step),
+    /// Time the same steps in PyTorch, in turn
+    Peers(peers::Peers),
+}
+
+impl Bench {
+    /// Runs the subcommand.
+    pub fn run(&self) -> Result<()> {
+        match &self.command {
+            Command::Step(command) => command.run(),
+            Command::Peers(command) => command.run(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! `spinal bench step`: a whole training step and an inference.
+
+use clap::Args;
+
+use crate::bench::step::{Grouping, Share, StepReport, measure, shares};
+use crate::bench::subject::Subject;
+use crate::bench::table::{Table, short};
+use crate::cli::device::DeviceFlags;
+use crate::cli::model::ModelFlags;
+use crate::cli::output::{print, print_json};
+use crate::error::Result;
+use crate::{models, steps};
+
+/// Flags of `spinal bench step`.
+#[derive(Args, Debug)]
+pub struct Step {
+    /// The network (see `spinal list`)
+    model: String,
+    /// Samples of a step
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=8192))]
+    batch_size: u32,
+    /// Timings of each, after a warm-up
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Tell what share each dispatch takes, or each layer or kernel
+    #[arg(long, value_enum, value_name = "BY", num_args = 0..=1, require_equals = true, default_missing_value = "dispatch")]
+    dispatches: Option<Grouping>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    network: ModelFlags,
+    #[command(flatten)]
+    device: DeviceFlags,
+}
+
+impl Step {
+    /// Measures and prints.
+    pub fn run(&self) -> Result<()> {
+        let model = models::build(&self.model, self.network.options())?;
+        let mut device = self.device.open()?;
+        let subjects = || Ok(steps::subjects(&model, self.batch_size).into());
+        self.device.kernels.refine(&mut device, subjects)?;
+        let subject = Subject::new(&device, model, self.batch_size)?;
+        let runs = self.runs as usize;
+        let mut report = measure(&subject, runs)?;
+        if let Some(grouping) = self.dispatches {
+            report.shares = shares(&subject, runs, grouping)?;
+        }
+        if self.json {
+            return print_json(&report);
+        }
+        print(&report.conditions)?;
+        print(summary(&report))?;
+        if self.dispatches.is_some() {
+            print(table(&report.shares))?;
+        }
+        Ok(())
+    }
+}
+
+fn summary(report: &StepReport) -> String {
+    let mut table = Table::new(
+        1,
+        &["", "median ms", "min ms", "device median", "device min"],
+    );
+    let rows = [
+        (
+            "training step",
+            report.train_step_ms,
+            report.device_train_step_ms,
+        ),
+        ("inference", report.inference_ms, report.device_inference_ms),
+    ];
+    for (name, wall, device) in rows {
+        let device = device.map(|timing| (short(timing.median), short(timing.min)));
+        let (median, min) = device.unwrap_or_else(|| ("-".to_owned(), "-".to_owned()));
+        table.push(vec![
+            name.to_owned(),
+            short(wall.median),
+            short(wall.min),
+            median,
+            min,
+        ]);
+    }
+    format!(
+        "{} batch {}: {} dispatches ({} of an inference), {:.2} us of the host for each, {} GFLOP/s, {:.1} MB of device memory\n{table}",
+        report.model,
+        report.batch_size,
+        report.dispatches,
+        report.inference_dispatches,
+        report.encode_us_per_dispatch.median,
+        short(report.gflops),
+        report.device_bytes as f64 / 1e6,
+    )
+}
+
+fn table(shares: &[Share]) -> Table {
+    let header = [
+        "what",
+        "dispatches",
+        "median ms",
+        "min ms",
+        "share",
+        "GFLOP/s",
+        "GB/s",
+    ];
+    let mut table = Table::new(1, &header);
+    for row in shares {
+        table.push(vec![
+            row.name.clone(),
+            row.dispatches.to_string(),
+            short(row.ms.median),
+            short(row.ms.min),
+            format!("{:.1} %", 100.0 * row.share),
+            short(row.gflops),
+            short(row.gbytes_per_s),
+        ]);
+    }
+    table
+}
