@@ -89,8 +89,7 @@ impl<'a> Trial<'a> {
             let allowed = tolerances(scales, candidate.amplification);
             let wrong = (0..output.len()).find(|&index| {
                 let difference = f64::from(output[index]) - f64::from(expected[index]);
-                // A difference that is not a number is beyond any tolerance.
-                !(difference.abs() <= allowed(index))
+                difference.is_nan() || difference.abs() > allowed(index)
             });
             if let Some(index) = wrong {
                 let label = &self.part.plan.buffer(operation.outputs[place]).label;
