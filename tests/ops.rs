@@ -76,6 +76,7 @@ tests! {
     concat::slices_wrap_and_share_a_tensor,
     conv2d::conv2d_matches_its_twin,
     conv2d::conv2d_on_cpu_adapters_matches_its_twin,
+    conv2d::every_tile_of_conv2d_matches_its_twin,
     conv2d::conv2d_of_integers_is_exact,
     conv_block::conv_blocks_match_their_twins,
     cross_entropy::cross_entropy_matches_its_twin,

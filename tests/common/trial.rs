@@ -7,7 +7,7 @@ use std::thread;
 
 use spinalnet::layers::Add;
 use spinalnet::plan::{
-    AdapterClass, Mode, ParameterSpec, Parameters, Plan, Role, Shape, Tape, Tensor, Values,
+    AdapterClass, Kernels, Mode, ParameterSpec, Parameters, Plan, Role, Shape, Tape, Tensor, Values,
 };
 
 use super::{Draw, MODES, OpenPlan, Random, device, doubles, tolerance};
@@ -62,6 +62,8 @@ pub struct Setup {
     pub step: [u32; 3],
     /// The class of adapter whose kernels are recorded; they run on any.
     pub class: AdapterClass,
+    /// Which candidate of every operation is recorded; the last one, the reference, where there are fewer.
+    pub candidate: usize,
 }
 
 impl Setup {
@@ -74,6 +76,7 @@ impl Setup {
             twice: false,
             step: [0; 3],
             class: AdapterClass::Gpu,
+            candidate: 0,
         }
     }
 }
@@ -213,7 +216,27 @@ fn run_twice(setup: &Setup, recording: &Recording, open: &OpenPlan) -> Outcome {
 }
 
 fn record(setup: &Setup, layer: impl Fn(&mut Tape, &[Tensor]) -> Tensor) -> Recording {
-    let mut tape = Tape::new("trial", &setup.parameters, Mode::Train).with_kernels(setup.class);
+    let first = record_with(setup, &layer, setup.class.into());
+    if setup.candidate == 0 {
+        return first;
+    }
+    let winners = first.plan.operations.iter().map(|operation| {
+        let place = setup.candidate.min(operation.candidates.len() - 1);
+        (
+            operation.key.clone(),
+            operation.candidates[place].name.clone(),
+        )
+    });
+    let kernels = Kernels::measured(setup.class, winners.collect());
+    record_with(setup, &layer, kernels)
+}
+
+fn record_with(
+    setup: &Setup,
+    layer: &impl Fn(&mut Tape, &[Tensor]) -> Tensor,
+    kernels: Kernels,
+) -> Recording {
+    let mut tape = Tape::new("trial", &setup.parameters, Mode::Train).with_kernels(kernels);
     let inputs: Vec<Tensor> = setup
         .inputs
         .iter()

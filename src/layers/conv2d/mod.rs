@@ -1,9 +1,10 @@
 //! Two-dimensional convolution.
 
 mod algorithm;
+mod tiled;
 
 use super::Layer;
-use super::reduce::reduce_rows;
+use super::reduce::{reduce_rows, sum_chunks};
 use crate::plan::{Init, Kernel, Layout, Parameter, Parameters, Tape, Target, Tensor};
 use algorithm::Algorithm;
 
@@ -130,9 +131,11 @@ impl Conv2d {
 
 impl Layer for Conv2d {
     fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
-        let y = tape.tensor("y", self.out_shape(x));
+        let y_shape = self.out_shape(x);
+        let y = tape.tensor("y", y_shape);
         let pass = Pass { conv: *self, x, y };
-        let candidates = Algorithm::of_images(tape.class(), &self.options);
+        let (class, x_shape) = (tape.class(), x.image_sizes());
+        let candidates = Algorithm::of_forward(class, &self.options, x_shape, y_shape);
         tape.operation(
             "conv2d.forward",
             pass.shape(),
@@ -185,22 +188,31 @@ impl Pass {
     }
 
     fn forward(&self, tape: &mut Tape, algorithm: Algorithm) {
-        let weight = tape.parameter(self.conv.weight);
-        let mut bindings = vec![("x", self.x), ("weight", weight), ("y", self.y)];
-        if let Some(bias) = self.conv.bias {
-            bindings.push(("bias", tape.parameter(bias)));
-        }
-        tape.dispatch(Kernel {
-            shader: algorithm.shader(),
-            entry: if self.conv.bias.is_some() {
-                "forward_bias"
-            } else {
-                "forward"
-            },
-            constants: &self.constants(),
-            bindings: &bindings,
-            extent: algorithm.forward_extent(self.y.image_sizes()),
-            multiplications: self.multiplications(),
+        let options = &self.conv.options;
+        let images = algorithm.forward(options, self.y.image_sizes());
+        let bias = self.conv.bias.map(|bias| ("bias", tape.parameter(bias)));
+        let mut constants = self.constants();
+        constants.extend(algorithm.constants());
+        constants.push(("CHUNKS", images.chunks.into()));
+        let y = Target {
+            tensor: self.y,
+            accumulate: false,
+        };
+        sum_chunks(tape, images.chunks, y, |tape, y| {
+            let mut bindings = vec![
+                ("x", self.x),
+                (images.weight, tape.parameter(self.conv.weight)),
+                (images.output, y.tensor),
+            ];
+            bindings.extend(bias);
+            tape.dispatch(Kernel {
+                shader: algorithm.shader(),
+                entry: images.entry,
+                constants: &constants,
+                bindings: &bindings,
+                extent: images.extent,
+                multiplications: self.multiplications(),
+            });
         });
     }
 
@@ -241,6 +253,7 @@ impl Pass {
         let (rows, columns) = algorithm::partial_sizes(options);
         let partial = tape.tensor("partial", [chunks, rows * columns]);
         let mut constants = self.constants();
+        constants.extend(algorithm.constants());
         constants.push(("CHUNKS", chunks.into()));
         tape.dispatch(Kernel {
             shader: algorithm.shader(),
@@ -261,7 +274,8 @@ impl Pass {
         let Some(dx) = tape.gradient_of(self.x) else {
             return;
         };
-        let candidates = Algorithm::of_images(tape.class(), &self.conv.options);
+        let (x, y) = (self.x.image_sizes(), self.y.image_sizes());
+        let candidates = Algorithm::of_backward_input(tape.class(), &self.conv.options, x, y);
         let name = "conv2d.backward_input";
         tape.operation(
             name,
@@ -275,17 +289,25 @@ impl Pass {
     }
 
     fn backward_input(&self, tape: &mut Tape, algorithm: Algorithm, dy: Tensor, dx: Target) {
+        let images = algorithm.backward_input(&self.conv.options, self.x.image_sizes());
+        let weight = tape.parameter(self.conv.weight);
         let mut constants = self.constants();
-        constants.push(dx.constant());
-        let weights = tape.parameter(self.conv.weight);
-        let stride = self.conv.options.stride;
-        tape.dispatch(Kernel {
-            shader: algorithm.shader(),
-            entry: "backward_input",
-            constants: &constants,
-            bindings: &[("weights", weights), ("dy", dy), ("dx", dx.tensor)],
-            extent: algorithm.backward_input_extent(self.x.image_sizes(), stride),
-            multiplications: self.multiplications(),
+        constants.extend(algorithm.constants());
+        constants.push(("CHUNKS", images.chunks.into()));
+        sum_chunks(tape, images.chunks, dx, |tape, dx| {
+            constants.push(dx.constant());
+            tape.dispatch(Kernel {
+                shader: algorithm.shader(),
+                entry: images.entry,
+                constants: &constants,
+                bindings: &[
+                    (images.weight, weight),
+                    ("dy", dy),
+                    (images.output, dx.tensor),
+                ],
+                extent: images.extent,
+                multiplications: self.multiplications(),
+            });
         });
     }
 }
