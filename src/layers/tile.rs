@@ -162,6 +162,7 @@ impl Product {
             let powers = (0..=max_chunks.ilog2()).map(|power| 1 << power);
             let chunks = powers.filter_map(|wanted| self.whole_chunks(wanted));
             let mut cuts: Vec<Cut> = chunks.map(|chunks| Cut { tile, chunks }).collect();
+            cuts.dedup();
             cuts.retain(|cut| cut.extent(self).iter().all(|&size| size <= MAX_GRID));
             by_cycles(&mut cuts);
             firsts.extend(cuts.first());
@@ -173,12 +174,11 @@ impl Product {
         firsts
     }
 
-    /// So many chunks if none of them is empty or makes the partial sums too large.
+    /// About so many chunks, of which none is empty, if the partial sums are not too large.
     fn whole_chunks(self, wanted: u32) -> Option<u32> {
         let chunks = self.steps.div_ceil(self.steps.div_ceil(wanted));
         let elements = [self.rows, self.columns, self.count, chunks];
         let elements: u64 = elements.iter().map(|&size| u64::from(size)).product();
-        let fits = chunks == 1 || elements <= MAX_PARTIAL_ELEMENTS;
-        (chunks == wanted && fits).then_some(chunks)
+        (chunks == 1 || elements <= MAX_PARTIAL_ELEMENTS).then_some(chunks)
     }
 }
