@@ -215,9 +215,9 @@ fn evaluation_has_no_gradients_and_no_dropout() {
 type Constants = Vec<(&'static str, f64)>;
 type Bindings = Vec<(&'static str, Tensor)>;
 
-static LINEAR: Shader = spinalnet::shader!("linear/tiled");
+static LINEAR: Shader = spinalnet::shader!("linear/direct");
 
-/// A kernel that fits, as `linear/tiled.forward` of 2 rows, 3 and 4 columns in a layer called `fc`; `change` spoils it.
+/// A kernel that fits, as `linear/direct.forward` of 2 rows, 3 and 4 columns in a layer called `fc`; `change` spoils it.
 fn record(change: impl FnOnce(&mut Constants, &mut Bindings, &mut Tape)) -> Plan {
     let mut tape = Tape::new("plan", &Parameters::default(), Mode::Train);
     let mut bindings = vec![
@@ -273,27 +273,27 @@ fn misfits_name_layer_entry_point_and_binding() {
     let refuse = |change: fn(&mut Constants, &mut Bindings, &mut Tape)| refusal(|| record(change));
     assert_eq!(
         refuse(|_, bindings, _| bindings.retain(|(name, _)| *name != "bias")),
-        "fc: linear/tiled.forward: binding `bias` is missing"
+        "fc: linear/direct.forward: binding `bias` is missing"
     );
     assert_eq!(
         refuse(|_, bindings, tape| bindings.push(("dy", tape.tensor("dy", [2, 4])))),
-        "fc: linear/tiled.forward: there is no binding `dy`"
+        "fc: linear/direct.forward: there is no binding `dy`"
     );
     assert_eq!(
         refuse(|constants, _, _| constants.retain(|(name, _)| *name != "IN")),
-        "fc: linear/tiled.forward: override IN is not set"
+        "fc: linear/direct.forward: override IN is not set"
     );
     assert_eq!(
         refuse(|constants, _, _| constants.push(("CHANNELS", 1.0))),
-        "fc: linear/tiled.forward: there is no override CHANNELS"
+        "fc: linear/direct.forward: there is no override CHANNELS"
     );
     assert_eq!(
         refuse(|constants, _, _| constants.push(("IN", 3.0))),
-        "fc: linear/tiled.forward: override IN is given twice"
+        "fc: linear/direct.forward: override IN is given twice"
     );
     assert_eq!(
         refuse(|_, bindings, _| bindings[3].1 = bindings[0].1),
-        "fc: linear/tiled.forward: `y` is written in the buffer that `x` is read from"
+        "fc: linear/direct.forward: `y` is written in the buffer that `x` is read from"
     );
 }
 
@@ -480,7 +480,7 @@ fn impossible_layers_and_tensors_are_refused() {
     assert_eq!(message, "parameter fc.weight exists already");
     assert_eq!(
         refusal(|| LINEAR.entry_point("sideways").tile),
-        "shader linear/tiled has no entry point `sideways`"
+        "shader linear/direct has no entry point `sideways`"
     );
 }
 

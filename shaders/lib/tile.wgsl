@@ -49,6 +49,11 @@ fn stage_share(share: Share, values: mat4x4<f32>) {
     }
 }
 
+// The sum of the first summands of the four shares of a quad.
+fn tile_column_sum(quad: u32) -> vec4<f32> {
+    return tile[quad] + tile[quad + 4u * TILE_QUADS] + tile[quad + 8u * TILE_QUADS] + tile[quad + 12u * TILE_QUADS];
+}
+
 // sums[first ..] += a * b^T
 fn add_outer_product(sums: ptr<function, Block>, first: u32, a: vec4<f32>, b: vec4<f32>) {
     (*sums)[first] += a.x * b;
@@ -81,11 +86,11 @@ fn add_tile(sums: ptr<function, Block>, invocation: u32) {
     }
 }
 
-// Where row `row` of an invocation's block lies in the product, for tile `id`: its row, and its quad of columns number `half`.
-fn place_in_product(id: vec3<u32>, invocation: u32, row: u32, half: u32) -> vec2<u32> {
-    let quad = vec2<u32>(invocation / BLOCKS_ACROSS, invocation % BLOCKS_ACROSS);
-    let in_tile = vec2<u32>(4u * quad.x + row % 4u + row / 4u * (TILE_ROWS / 2u), quad.y + half * (COLUMN_QUADS / 2u));
-    return id.xy * vec2<u32>(TILE_ROWS, COLUMN_QUADS) + in_tile;
+// The quads of rows and of columns, in the tile, in which row `row` of an invocation's block lies, for its quad of columns
+// number `half`.
+fn quads_of(invocation: u32, row: u32, half: u32) -> vec2<u32> {
+    let first = vec2<u32>(invocation / BLOCKS_ACROSS, invocation % BLOCKS_ACROSS);
+    return first + vec2<u32>(row / 4u * (ROW_QUADS / 2u), half * (COLUMN_QUADS / 2u));
 }
 
 // Row `row` of a block in its quad of columns number `half`: a register, whatever the compiler makes of the loop around it.
