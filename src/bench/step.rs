@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::conditions::Conditions;
 use super::subject::Subject;
-use super::timing::{Timing, encode_us, repeats, sample, wall_ms};
+use super::timing::{self, MOST_REPEATS, Timing, encode_us, repeats, sample, wall_ms};
 use crate::error::Result;
 use crate::gpu::Executable;
 use crate::plan::{Cost, Dispatch};
@@ -184,42 +184,34 @@ impl<'a> Steps<'a> {
 
 /// What every dispatch takes within training steps, by the device's clock; alone, by the host's, where there is none.
 pub fn shares(subject: &Subject, runs: usize, grouping: Grouping) -> Result<Vec<Share>> {
-    let lead_in = Steps::new(subject, &subject.train_step)?;
-    let steps = (LEAD_IN_MS / lead_in.ms_of_one).ceil() as u32;
+    let timings = match within(subject, runs)? {
+        Some(timings) => timings,
+        None => alone(subject, runs)?,
+    };
+    Ok(group(&subject.train.dispatches, &timings, grouping))
+}
+
+/// Every dispatch within training steps, if the device has a clock for it.
+fn within(subject: &Subject, runs: usize) -> Result<Option<Vec<Timing>>> {
+    let steps = Steps::new(subject, &subject.train_step)?;
+    let lead_in = (LEAD_IN_MS / steps.ms_of_one).ceil() as u32;
     let mut times = vec![Vec::new(); subject.train.dispatches.len()];
     for _ in 0..runs {
         subject.rewind();
-        let Some(spans) = subject
-            .train_step
-            .profile(subject.device, steps.min(lead_in.times - 1))?
-        else {
-            times = alone(subject, runs)?;
-            break;
+        let lead_in = lead_in.min(MOST_REPEATS - 1);
+        let Some(spans) = subject.train_step.profile(subject.device, lead_in)? else {
+            return Ok(None);
         };
         for (times, span) in times.iter_mut().zip(&spans) {
             times.push(span.ms());
         }
     }
-    let timings: Vec<Timing> = times.into_iter().map(Timing::of).collect();
-    Ok(group(&subject.train.dispatches, &timings, grouping))
+    Ok(Some(times.into_iter().map(Timing::of).collect()))
 }
 
-/// Every dispatch alone, by the host's clock, with what a submission costs spread over its repetitions.
-fn alone(subject: &Subject, runs: usize) -> Result<Vec<Vec<f64>>> {
-    let one = |index| {
-        let measure = |times| {
-            subject.device.flush()?;
-            let started = std::time::Instant::now();
-            let step = &subject.train_step;
-            step.submit_dispatch(subject.device, index, times)
-                .wait(subject.device)?;
-            Ok(started.elapsed().as_secs_f64() * 1e3)
-        };
-        let times = repeats(measure)?;
-        (0..runs)
-            .map(|_| Ok(measure(times)? / f64::from(times)))
-            .collect()
-    };
+/// Every dispatch alone.
+fn alone(subject: &Subject, runs: usize) -> Result<Vec<Timing>> {
+    let one = |index| timing::time(subject.device, &subject.train_step.part(&[index]), runs);
     (0..subject.train.dispatches.len()).map(one).collect()
 }
 

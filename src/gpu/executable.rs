@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::plan::{Dispatch, Plan};
 
 /// One dispatch, compiled and bound.
+#[derive(Clone)]
 pub(super) struct Command {
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
@@ -66,9 +67,12 @@ impl Executable {
         submit(device, &self.commands, times)
     }
 
-    /// Hands `times` runs of dispatch number `index` alone to the device in one submission, to be timed.
-    pub fn submit_dispatch(&self, device: &Device, index: usize, times: u32) -> Submission {
-        submit(device, &self.commands[index..=index], times)
+    /// Some of its dispatches, by their numbers, as a plan of their own: to be timed.
+    pub fn part(&self, dispatches: &[usize]) -> Self {
+        let commands = dispatches.iter().map(|&index| self.commands[index].clone());
+        Self {
+            commands: commands.collect(),
+        }
     }
 }
 

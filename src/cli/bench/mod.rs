@@ -1,5 +1,6 @@
 //! `spinal bench`: how long things take.
 
+mod gemm;
 mod peers;
 mod step;
 
@@ -18,6 +19,8 @@ pub struct Bench {
 enum Command {
     /// Time a whole training step and an inference
     Step(step::Step),
+    /// Time matrix products
+    Gemm(gemm::Gemm),
     /// Time the same steps in PyTorch, in turn
     Peers(peers::Peers),
 }
@@ -27,6 +30,7 @@ impl Bench {
     pub fn run(&self) -> Result<()> {
         match &self.command {
             Command::Step(command) => command.run(),
+            Command::Gemm(command) => command.run(),
             Command::Peers(command) => command.run(),
         }
     }
