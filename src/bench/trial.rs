@@ -22,9 +22,7 @@ impl<'a> Trial<'a> {
     pub fn new(device: &'a Device, plan: Plan, parameters: &Parameters) -> Result<Self> {
         let memory = Memory::allocate(device, &plan.allocation())?;
         let executable = Executable::new(device, &memory, &plan, 0)?;
-        if parameters.device_elements() > 0 {
-            memory.write_values(device, 0, &initial_values(parameters, 1));
-        }
+        memory.write_values(device, 0, &initial_values(parameters, 1));
         for (index, buffer) in plan.buffers.iter().enumerate() {
             if buffer.lifetime == Lifetime::Plan {
                 let values = Noise::new(index as u64).values(buffer.elements as usize);

@@ -18,6 +18,16 @@ pub struct Executable {
     pub(super) commands: Vec<Command>,
 }
 
+/// Work that is written down for the device.
+pub struct Encoded(wgpu::CommandBuffer);
+
+impl Encoded {
+    /// Hands it to the device.
+    pub fn submit(self, device: &Device) -> Submission {
+        Submission(device.queue.submit([self.0]))
+    }
+}
+
 /// Work that was handed to the device.
 pub struct Submission(wgpu::SubmissionIndex);
 
@@ -64,7 +74,20 @@ impl Executable {
 
     /// Hands `times` runs of the plan to the device in one submission.
     pub fn submit(&self, device: &Device, times: u32) -> Submission {
-        submit(device, &self.commands, times)
+        self.encode(device, times).submit(device)
+    }
+
+    /// Writes `times` runs of the plan down for one submission.
+    pub fn encode(&self, device: &Device, times: u32) -> Encoded {
+        let mut encoder = device
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encode_runs(
+            &mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()),
+            &self.commands,
+            times,
+        );
+        Encoded(encoder.finish())
     }
 
     /// Some of its dispatches, by their numbers, as a plan of their own: to be timed.
@@ -74,18 +97,6 @@ impl Executable {
             commands: commands.collect(),
         }
     }
-}
-
-fn submit(device: &Device, commands: &[Command], times: u32) -> Submission {
-    let mut encoder = device
-        .device
-        .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    encode_runs(
-        &mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()),
-        commands,
-        times,
-    );
-    Submission(device.queue.submit([encoder.finish()]))
 }
 
 /// Writes `times` runs of the commands into a pass.

@@ -2,9 +2,9 @@
 
 use clap::Args;
 
+use super::report::ReportFlags;
 use crate::bench::gemm::{Size, measure};
 use crate::cli::device::DeviceFlags;
-use crate::cli::output::{print, print_json};
 use crate::error::Result;
 
 /// Flags of `spinal bench gemm`.
@@ -20,9 +20,8 @@ pub struct Gemm {
     /// Timings of each, after a warm-up
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    report: ReportFlags,
     #[command(flatten)]
     device: DeviceFlags,
 }
@@ -30,12 +29,9 @@ pub struct Gemm {
 impl Gemm {
     /// Measures and prints.
     pub fn run(&self) -> Result<()> {
+        let teller = self.report.teller()?;
         let device = self.device.open()?;
         let report = measure(&device, &self.sizes, self.runs as usize)?;
-        if self.json {
-            print_json(&report)
-        } else {
-            print(report)
-        }
+        teller.tell(&report, &report)
     }
 }

@@ -2,7 +2,10 @@
 
 mod gemm;
 mod peers;
+mod report;
+mod spinal;
 mod step;
+mod sweep;
 
 use clap::{Args, Subcommand};
 
@@ -21,6 +24,10 @@ enum Command {
     Step(step::Step),
     /// Time matrix products
     Gemm(gemm::Gemm),
+    /// Time the fused spinal chain beside the composed one
+    Spinal(spinal::SpinalHeads),
+    /// Time a model at batches of 1, 2, 4 and so on
+    Sweep(sweep::Sweep),
     /// Time the same steps in PyTorch, in turn
     Peers(peers::Peers),
 }
@@ -31,6 +38,8 @@ impl Bench {
         match &self.command {
             Command::Step(command) => command.run(),
             Command::Gemm(command) => command.run(),
+            Command::Spinal(command) => command.run(),
+            Command::Sweep(command) => command.run(),
             Command::Peers(command) => command.run(),
         }
     }

@@ -1,15 +1,20 @@
 //! `spinal bench step`: a whole training step and an inference.
 
+use std::fmt::Write;
+use std::path::PathBuf;
+
 use clap::Args;
 
+use super::report::ReportFlags;
 use crate::bench::step::{Grouping, Share, StepReport, measure, shares};
 use crate::bench::subject::Subject;
 use crate::bench::table::{Table, short};
+use crate::bench::trace;
 use crate::cli::device::DeviceFlags;
 use crate::cli::model::ModelFlags;
-use crate::cli::output::{print, print_json};
 use crate::error::Result;
 use crate::models;
+use crate::report::atomic_file;
 
 /// Flags of `spinal bench step`.
 #[derive(Args, Debug)]
@@ -25,9 +30,11 @@ pub struct Step {
     /// Tell what share each dispatch takes, or each layer or kernel
     #[arg(long, value_enum, value_name = "BY", num_args = 0..=1, require_equals = true, default_missing_value = "dispatch")]
     dispatches: Option<Grouping>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    /// Write a Chrome trace of one training step
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    #[command(flatten)]
+    report: ReportFlags,
     #[command(flatten)]
     network: ModelFlags,
     #[command(flatten)]
@@ -37,6 +44,10 @@ pub struct Step {
 impl Step {
     /// Measures and prints.
     pub fn run(&self) -> Result<()> {
+        let teller = self.report.teller()?;
+        if let Some(path) = &self.trace {
+            atomic_file::check(path)?;
+        }
         let model = models::build(&self.model, self.network.options())?;
         let device = self.device.open()?;
         let subject = Subject::new(&device, model, self.batch_size)?;
@@ -45,16 +56,20 @@ impl Step {
         if let Some(grouping) = self.dispatches {
             report.shares = shares(&subject, runs, grouping)?;
         }
-        if self.json {
-            return print_json(&report);
+        if let Some(path) = &self.trace {
+            let trace = trace::record(&subject)?.to_string();
+            atomic_file::write(path, trace.as_bytes())?;
         }
-        print(&report.conditions)?;
-        print(summary(&report))?;
-        if self.dispatches.is_some() {
-            print(table(&report.shares))?;
-        }
-        Ok(())
+        teller.tell(&report, text(&report))
     }
+}
+
+fn text(report: &StepReport) -> String {
+    let mut text = format!("{}\n{}", report.conditions, summary(report));
+    if !report.shares.is_empty() {
+        let _ = write!(text, "\n\n{}", table(&report.shares));
+    }
+    text
 }
 
 fn summary(report: &StepReport) -> String {
