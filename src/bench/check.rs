@@ -23,6 +23,19 @@ pub fn agree(name: &str, got: &[f32], expected: &[f32], terms: u32) -> Result<()
     Ok(())
 }
 
+/// The same for buffers of which only the kernel knows whether they hold numbers: equal bits are always right.
+pub fn agree_words(name: &str, got: &[u32], expected: &[u32], terms: u32) -> Result<(), String> {
+    if got == expected {
+        return Ok(());
+    }
+    agree(
+        name,
+        bytemuck::cast_slice(got),
+        bytemuck::cast_slice(expected),
+        terms,
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::agree;

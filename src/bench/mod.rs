@@ -2,10 +2,12 @@
 
 pub mod ceilings;
 mod check;
+pub mod cold;
 pub mod compare;
 pub mod conditions;
 pub mod gemm;
 mod noise;
+pub mod ops;
 pub mod peers;
 pub mod row;
 pub mod spinal;

@@ -126,7 +126,7 @@ fn cells(row: &Row) -> Vec<String> {
     };
     vec![
         name,
-        row.kernels.clone(),
+        first_of(&row.kernels),
         row.dispatches.to_string(),
         number(row.ms.map(|ms| ms.median)),
         number(row.ms.map(|ms| ms.min)),
@@ -135,4 +135,12 @@ fn cells(row: &Row) -> Vec<String> {
         number(row.gbytes_per_s),
         percent(row.of_copy_ceiling),
     ]
+}
+
+/// The first kernel, and how many there are besides.
+fn first_of(kernels: &str) -> String {
+    match kernels.split_once(' ') {
+        Some((first, others)) => format!("{first} + {}", others.split(' ').count()),
+        None => kernels.to_owned(),
+    }
 }

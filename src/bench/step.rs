@@ -98,7 +98,7 @@ pub fn measure(subject: &Subject, runs: usize) -> Result<StepReport> {
         encode_us_per_dispatch: training.encode_us(runs, dispatches)?,
         device_bytes: subject.device_bytes,
         dispatches,
-        inference_dispatches: subject.inference_dispatches,
+        inference_dispatches: subject.forward.dispatches.len(),
         gflops: gflops(subject.train.cost(), train_step_ms.min),
         conditions: Conditions::on(subject.device, runs),
         shares: Vec::new(),

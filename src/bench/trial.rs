@@ -25,7 +25,7 @@ impl<'a> Trial<'a> {
         memory.write_values(device, 0, &initial_values(parameters, 1));
         for (index, buffer) in plan.buffers.iter().enumerate() {
             if buffer.lifetime == Lifetime::Plan {
-                let values = Noise::new(index as u64).values(buffer.elements as usize);
+                let values = Noise::named(&buffer.label).values(buffer.elements as usize);
                 memory.write_plan_buffer(device, &plan, 0, index, bytemuck::cast_slice(&values));
             }
         }
