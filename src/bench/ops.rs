@@ -55,7 +55,7 @@ pub fn measure(
     for workload in workloads {
         let model = || models::build(&workload.model, ModelOptions::default());
         let optimizer = optimizer_of(&workload.model);
-        let plans = plans(&model()?, workload.batch_size, &*optimizer, device.class());
+        let plans = plans(&model()?, workload.batch_size, &*optimizer, device.class())?;
         if plans.iter().any(|plan| bench.wants(plan)) {
             let subject = |device| {
                 Subject::with_optimizer(device, model()?, workload.batch_size, &*optimizer)

@@ -1,6 +1,6 @@
 //! A model on a device with a training step and an inference, ready to be timed.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Device, Executable, Memory};
 use crate::layers::{Part, Sample, Source};
 use crate::models::{Model, initial_values};
@@ -44,13 +44,26 @@ pub struct Subject<'a> {
 }
 
 /// The training step and the inference of a subject, which need no device.
+///
+/// # Errors
+/// `Error::Usage` if the model cannot be trained on so few samples.
 pub fn plans(
     model: &Model,
     batch_size: u32,
     optimizer: &dyn Optimizer,
     class: AdapterClass,
-) -> [Plan; 2] {
-    [
+) -> Result<[Plan; 2]> {
+    let smallest = model.smallest_batch();
+    if batch_size < smallest {
+        return Err(Error::usage(
+            format!(
+                "--batch-size {batch_size}: {} normalises over the batch",
+                model.name
+            ),
+            format!("choose {smallest} or more"),
+        ));
+    }
+    Ok([
         train_plan(
             model,
             &source(model, batch_size),
@@ -59,7 +72,7 @@ pub fn plans(
             class,
         ),
         forward_plan(model, batch_size, class),
-    ]
+    ])
 }
 
 /// Two batches, over and over.
@@ -84,7 +97,7 @@ impl<'a> Subject<'a> {
         optimizer: &'a dyn Optimizer,
     ) -> Result<Self> {
         let source = source(&model, batch_size);
-        let [train, forward] = plans(&model, batch_size, optimizer, device.class());
+        let [train, forward] = plans(&model, batch_size, optimizer, device.class())?;
         let mut allocation = Allocation::default();
         allocation.add(0, [&train, &forward]);
         let memory = Memory::allocate(device, &allocation)?;

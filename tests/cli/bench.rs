@@ -240,6 +240,7 @@ fn what_cannot_be_measured_is_refused() {
     place
         .run(&["bench", "step", "mlp-spinal", "--runs", "0"])
         .misused("--runs");
+    bench(&place, "step vgg5-spinal --batch-size 1").refused(2, "--batch-size 1");
     bench(&place, "ops nosuchkernel").refused(2, "nosuchkernel");
 }
 
