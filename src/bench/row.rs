@@ -8,6 +8,19 @@ use super::table::{Table, short};
 use super::timing::Timing;
 use crate::plan::{Cost, Dispatch};
 
+/// The columns of a table of rows.
+pub const HEADER: [&str; 9] = [
+    "operation",
+    "kernels",
+    "dispatches",
+    "median ms",
+    "min ms",
+    "GFLOP/s",
+    "of ceiling",
+    "GB/s",
+    "of ceiling",
+];
+
 /// One operation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
@@ -72,6 +85,29 @@ impl Row {
             wrong: outcome.err(),
         }
     }
+
+    /// The cells under [`HEADER`].
+    pub fn cells(&self) -> Vec<String> {
+        let number = |value: Option<f64>| value.map_or("-".to_owned(), short);
+        let percent = |value: Option<f64>| {
+            value.map_or("-".to_owned(), |part| format!("{:.0} %", 100.0 * part))
+        };
+        let name = match &self.wrong {
+            Some(wrong) => format!("{}: WRONG: {wrong}", self.name),
+            None => self.name.clone(),
+        };
+        vec![
+            name,
+            first_of(&self.kernels),
+            self.dispatches.to_string(),
+            number(self.ms.map(|ms| ms.median)),
+            number(self.ms.map(|ms| ms.min)),
+            number(self.gflops),
+            percent(self.of_product_ceiling),
+            number(self.gbytes_per_s),
+            percent(self.of_copy_ceiling),
+        ]
+    }
 }
 
 /// Rows that were measured together.
@@ -97,44 +133,12 @@ impl std::fmt::Display for RowsReport {
             short(self.ceilings.gflops),
             short(self.ceilings.gbytes_per_s)
         )?;
-        let header = [
-            "operation",
-            "kernels",
-            "dispatches",
-            "median ms",
-            "min ms",
-            "GFLOP/s",
-            "of ceiling",
-            "GB/s",
-            "of ceiling",
-        ];
-        let mut table = Table::new(2, &header);
+        let mut table = Table::new(2, &HEADER);
         for row in &self.rows {
-            table.push(cells(row));
+            table.push(row.cells());
         }
         write!(f, "{table}")
     }
-}
-
-fn cells(row: &Row) -> Vec<String> {
-    let number = |value: Option<f64>| value.map_or("-".to_owned(), short);
-    let percent =
-        |value: Option<f64>| value.map_or("-".to_owned(), |part| format!("{:.0} %", 100.0 * part));
-    let name = match &row.wrong {
-        Some(wrong) => format!("{}: WRONG: {wrong}", row.name),
-        None => row.name.clone(),
-    };
-    vec![
-        name,
-        first_of(&row.kernels),
-        row.dispatches.to_string(),
-        number(row.ms.map(|ms| ms.median)),
-        number(row.ms.map(|ms| ms.min)),
-        number(row.gflops),
-        percent(row.of_product_ceiling),
-        number(row.gbytes_per_s),
-        percent(row.of_copy_ceiling),
-    ]
 }
 
 /// The first kernel, and how many there are besides.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::report::ReportFlags;
+use crate::bench::row::HEADER;
 use crate::bench::step::{Grouping, Share, StepReport, measure, shares};
 use crate::bench::subject::Subject;
 use crate::bench::table::{Table, short};
@@ -54,7 +55,7 @@ impl Step {
         let runs = self.runs as usize;
         let mut report = measure(&subject, runs)?;
         if let Some(grouping) = self.dispatches {
-            report.shares = shares(&subject, runs, grouping)?;
+            report.shares = shares(&subject, runs, grouping, &report.ceilings)?;
         }
         if let Some(path) = &self.trace {
             let trace = trace::record(&subject)?.to_string();
@@ -97,38 +98,26 @@ fn summary(report: &StepReport) -> String {
         ]);
     }
     format!(
-        "{} batch {}: {} dispatches ({} of an inference), {:.2} us of the host for each, {} GFLOP/s, {:.1} MB of device memory\n{table}",
+        "{} batch {}: {} dispatches ({} of an inference), {:.2} us of the host for each ({:.0} % of the device's time), {:.1} MB of device memory\n{} GFLOP/s and {} GB/s in the training step; {} and {} are the ceilings\n{table}",
         report.model,
         report.batch_size,
         report.dispatches,
         report.inference_dispatches,
         report.encode_us_per_dispatch.median,
-        short(report.gflops),
+        100.0 * report.host_share,
         report.device_bytes as f64 / 1e6,
+        short(report.gflops),
+        short(report.gbytes_per_s),
+        short(report.ceilings.gflops),
+        short(report.ceilings.gbytes_per_s),
     )
 }
 
 fn table(shares: &[Share]) -> Table {
-    let header = [
-        "what",
-        "dispatches",
-        "median ms",
-        "min ms",
-        "share",
-        "GFLOP/s",
-        "GB/s",
-    ];
-    let mut table = Table::new(1, &header);
-    for row in shares {
-        table.push(vec![
-            row.name.clone(),
-            row.dispatches.to_string(),
-            short(row.ms.median),
-            short(row.ms.min),
-            format!("{:.1} %", 100.0 * row.share),
-            short(row.gflops),
-            short(row.gbytes_per_s),
-        ]);
+    let mut table = Table::new(3, &[&["share"], &HEADER[..]].concat());
+    for share in shares {
+        let percent = format!("{:>4.1} %", 100.0 * share.share);
+        table.push([vec![percent], share.row.cells()].concat());
     }
     table
 }
