@@ -7,6 +7,7 @@ mod server;
 
 mod cli {
     pub mod augmentation;
+    pub mod bench;
     pub mod data;
     pub mod datasets;
     pub mod inspection;

@@ -12,6 +12,7 @@ mod ops {
     pub mod augment;
     pub mod avg_pool2d;
     pub mod batch_norm;
+    pub mod ceiling;
     pub mod clip;
     pub mod concat;
     pub mod conv2d;
@@ -71,6 +72,8 @@ tests! {
     batch_norm::batch_norm_on_cpu_adapters_matches_its_twin,
     batch_norm::batch_norm_evaluates_with_running_statistics,
     batch_norm::batch_norm_evaluates_on_cpu_adapters,
+    ceiling::copies_are_exact,
+    ceiling::chains_of_products_match_their_twin,
     clip::clipping_matches_its_twin,
     concat::concat_matches_its_twin,
     concat::slices_wrap_and_share_a_tensor,

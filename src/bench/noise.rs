@@ -12,6 +12,12 @@ impl Noise {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
+    /// The stream of a name.
+    pub fn named(name: &str) -> Self {
+        let mix = |key: u64, byte: u8| (key ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        Self::new(name.bytes().fold(0xcbf2_9ce4_8422_2325, mix))
+    }
+
     /// Numbers of [-1, 1).
     pub fn values(&mut self, count: usize) -> Vec<f32> {
         let unit = |bits: u32| (bits >> 8) as f32 / 8_388_608.0 - 1.0;

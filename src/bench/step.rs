@@ -1,12 +1,14 @@
 //! Whole steps of a model, and what share of them each dispatch takes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::ceilings::Ceilings;
 use super::conditions::Conditions;
+use super::row::Row;
 use super::subject::Subject;
-use super::timing::{Timing, encode_us, repeats, sample, wall_ms};
+use super::timing::{self, MOST_REPEATS, Timing, encode_us, repeats, sample, wall_ms};
 use crate::error::Result;
 use crate::gpu::Executable;
 use crate::plan::{Cost, Dispatch};
@@ -39,8 +41,14 @@ pub struct StepReport {
     pub dispatches: usize,
     /// Dispatches of an inference.
     pub inference_dispatches: usize,
+    /// The host's part of a training step as a fraction of the device's: below 1 the device need not wait for the host.
+    pub host_share: f64,
     /// Multiplications and additions of the training step's layers per second, in units of 10^9.
     pub gflops: f64,
+    /// Bytes bound by the training step per second, in units of 10^9.
+    pub gbytes_per_s: f64,
+    /// What the adapter can do at most.
+    pub ceilings: Ceilings,
     /// Where and how.
     #[serde(flatten)]
     pub conditions: Conditions,
@@ -52,22 +60,13 @@ pub struct StepReport {
 /// What a dispatch, or all of a layer or kernel, takes of a training step.
 #[derive(Clone, Debug, Serialize)]
 pub struct Share {
-    /// Where it stands in the step, and what it is.
-    pub name: String,
-    /// The layer that recorded it, or all layers of the kernel.
+    /// Its name, time and rates.
+    #[serde(flatten)]
+    pub row: Row,
+    /// The layers that recorded it.
     pub layer: String,
-    /// `SHADER.ENTRY`, or all kernels of the layer.
-    pub kernel: String,
-    /// Dispatches taken together.
-    pub dispatches: usize,
-    /// Its time within the step.
-    pub ms: Timing,
     /// Its part of the sum of all medians.
     pub share: f64,
-    /// Multiplications and additions per second, in units of 10^9.
-    pub gflops: f64,
-    /// Bytes bound per second, in units of 10^9.
-    pub gbytes_per_s: f64,
 }
 
 /// What is taken together in a list of shares.
@@ -87,19 +86,26 @@ pub fn measure(subject: &Subject, runs: usize) -> Result<StepReport> {
     let inference = Steps::new(subject, &subject.inference)?;
     let dispatches = subject.train.dispatches.len();
     let train_step_ms = training.wall(runs)?;
+    let device_train_step_ms = training.device(runs)?;
+    let encode_us_per_dispatch = training.encode_us(runs, dispatches)?;
+    let host_ms = encode_us_per_dispatch.median * dispatches as f64 * 1e-3;
+    let cost = subject.train.cost();
     Ok(StepReport {
         bench: "step",
         model: subject.model.name.clone(),
         batch_size: subject.batch_size,
         train_step_ms,
         inference_ms: inference.wall(runs)?,
-        device_train_step_ms: training.device(runs)?,
+        device_train_step_ms,
         device_inference_ms: inference.device(runs)?,
-        encode_us_per_dispatch: training.encode_us(runs, dispatches)?,
+        encode_us_per_dispatch,
+        host_share: host_ms / device_train_step_ms.unwrap_or(train_step_ms).median,
         device_bytes: subject.device_bytes,
         dispatches,
-        inference_dispatches: subject.inference_dispatches,
-        gflops: gflops(subject.train.cost(), train_step_ms.min),
+        inference_dispatches: subject.forward.dispatches.len(),
+        gflops: gflops(cost, train_step_ms.min),
+        gbytes_per_s: gbytes_per_s(cost, train_step_ms.min),
+        ceilings: Ceilings::measure(subject.device)?,
         conditions: Conditions::on(subject.device, runs),
         shares: Vec::new(),
     })
@@ -183,111 +189,102 @@ impl<'a> Steps<'a> {
 }
 
 /// What every dispatch takes within training steps, by the device's clock; alone, by the host's, where there is none.
-pub fn shares(subject: &Subject, runs: usize, grouping: Grouping) -> Result<Vec<Share>> {
-    let lead_in = Steps::new(subject, &subject.train_step)?;
-    let steps = (LEAD_IN_MS / lead_in.ms_of_one).ceil() as u32;
+pub fn shares(
+    subject: &Subject,
+    runs: usize,
+    grouping: Grouping,
+    ceilings: &Ceilings,
+) -> Result<Vec<Share>> {
+    let timings = match within(subject, runs)? {
+        Some(timings) => timings,
+        None => alone(subject, runs)?,
+    };
+    Ok(group(
+        &subject.train.dispatches,
+        &timings,
+        grouping,
+        ceilings,
+    ))
+}
+
+/// Every dispatch within training steps, if the device has a clock for it.
+fn within(subject: &Subject, runs: usize) -> Result<Option<Vec<Timing>>> {
+    let steps = Steps::new(subject, &subject.train_step)?;
+    let lead_in = (LEAD_IN_MS / steps.ms_of_one).ceil() as u32;
     let mut times = vec![Vec::new(); subject.train.dispatches.len()];
     for _ in 0..runs {
         subject.rewind();
-        let Some(spans) = subject
-            .train_step
-            .profile(subject.device, steps.min(lead_in.times - 1))?
-        else {
-            times = alone(subject, runs)?;
-            break;
+        let lead_in = lead_in.min(MOST_REPEATS - 1);
+        let Some(spans) = subject.train_step.profile(subject.device, lead_in)? else {
+            return Ok(None);
         };
         for (times, span) in times.iter_mut().zip(&spans) {
             times.push(span.ms());
         }
     }
-    let timings: Vec<Timing> = times.into_iter().map(Timing::of).collect();
-    Ok(group(&subject.train.dispatches, &timings, grouping))
+    Ok(Some(times.into_iter().map(Timing::of).collect()))
 }
 
-/// Every dispatch alone, by the host's clock, with what a submission costs spread over its repetitions.
-fn alone(subject: &Subject, runs: usize) -> Result<Vec<Vec<f64>>> {
-    let one = |index| {
-        let measure = |times| {
-            subject.device.flush()?;
-            let started = std::time::Instant::now();
-            let step = &subject.train_step;
-            step.submit_dispatch(subject.device, index, times)
-                .wait(subject.device)?;
-            Ok(started.elapsed().as_secs_f64() * 1e3)
-        };
-        let times = repeats(measure)?;
-        (0..runs)
-            .map(|_| Ok(measure(times)? / f64::from(times)))
-            .collect()
-    };
+/// Every dispatch alone.
+fn alone(subject: &Subject, runs: usize) -> Result<Vec<Timing>> {
+    let one = |index| timing::time(subject.device, &subject.train_step.part(&[index]), runs);
     (0..subject.train.dispatches.len()).map(one).collect()
 }
 
-struct Group {
-    layers: Vec<String>,
-    kernels: Vec<String>,
-    dispatches: usize,
-    ms: Timing,
-    cost: Cost,
+/// Dispatches that are told together.
+#[derive(Default)]
+struct Group<'a> {
+    dispatches: Vec<&'a Dispatch>,
+    min: f64,
+    median: f64,
 }
 
-fn group(dispatches: &[Dispatch], timings: &[Timing], grouping: Grouping) -> Vec<Share> {
+fn group(
+    dispatches: &[Dispatch],
+    timings: &[Timing],
+    grouping: Grouping,
+    ceilings: &Ceilings,
+) -> Vec<Share> {
     let total: f64 = timings.iter().map(|timing| timing.median).sum();
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     for (index, (dispatch, timing)) in dispatches.iter().zip(timings).enumerate() {
         let kernel = dispatch.kernel();
         let key = match grouping {
-            Grouping::Dispatch => format!("{index:03} {} {kernel}", dispatch.layer),
+            Grouping::Dispatch => format!("{index:03} {} {}", dispatch.layer, dispatch.entry),
             Grouping::Layer => dispatch.layer.clone(),
-            Grouping::Kernel => kernel.clone(),
+            Grouping::Kernel => kernel,
         };
-        let group = groups.entry(key).or_insert_with(|| Group {
-            layers: Vec::new(),
-            kernels: Vec::new(),
-            dispatches: 0,
-            ms: Timing {
-                min: 0.0,
-                median: 0.0,
-            },
-            cost: Cost::default(),
-        });
-        group.add(dispatch, kernel, timing);
+        let group = groups.entry(key).or_default();
+        group.dispatches.push(dispatch);
+        group.min += timing.min;
+        group.median += timing.median;
     }
     let shares = groups
         .into_iter()
-        .map(|(name, group)| group.share(name, total));
+        .map(|(name, group)| group.share(name, total, ceilings));
     let mut shares: Vec<Share> = shares.collect();
     if grouping != Grouping::Dispatch {
-        shares.sort_by(|a, b| b.ms.median.total_cmp(&a.ms.median));
+        shares.sort_by(|a, b| b.share.total_cmp(&a.share));
     }
     shares
 }
 
-impl Group {
-    fn add(&mut self, dispatch: &Dispatch, kernel: String, timing: &Timing) {
-        if !self.layers.contains(&dispatch.layer) {
-            self.layers.push(dispatch.layer.clone());
-        }
-        if !self.kernels.contains(&kernel) {
-            self.kernels.push(kernel);
-        }
-        self.dispatches += 1;
-        self.ms.min += timing.min;
-        self.ms.median += timing.median;
-        self.cost.multiplications += dispatch.cost.multiplications;
-        self.cost.bytes += dispatch.cost.bytes;
-    }
-
-    fn share(self, name: String, total_ms: f64) -> Share {
+impl Group<'_> {
+    fn share(self, name: String, total_ms: f64, ceilings: &Ceilings) -> Share {
+        let ms = Timing {
+            min: self.min,
+            median: self.median,
+        };
+        let layers: BTreeSet<&str> = self
+            .dispatches
+            .iter()
+            .map(|dispatch| dispatch.layer.as_str())
+            .collect();
+        let layers: Vec<&str> = layers.into_iter().collect();
         Share {
-            name,
-            layer: self.layers.join(" "),
-            kernel: self.kernels.join(" "),
-            dispatches: self.dispatches,
-            ms: self.ms,
-            share: self.ms.median / total_ms,
-            gflops: gflops(self.cost, self.ms.min),
-            gbytes_per_s: gbytes_per_s(self.cost, self.ms.min),
+            layer: layers.join(" "),
+            share: self.median / total_ms,
+            row: Row::new(name, self.dispatches, Ok(ms), ceilings),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! A model on a device with a training step and an inference, ready to be timed.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Device, Executable, Memory};
 use crate::layers::{Part, Sample, Source};
 use crate::models::{Model, initial_values};
 use crate::optim::{Optimizer, ScheduleEntry, Sgd};
-use crate::plan::{Allocation, Lifetime, Plan};
+use crate::plan::{Allocation, Kernels, Plan};
 use crate::steps::{forward_plan, train_plan};
 
 use super::noise::Noise;
@@ -14,8 +14,8 @@ use super::timing::MOST_REPEATS;
 /// Small enough that random labels do not throw the weights far away in thousands of steps.
 const LR: f32 = 1e-4;
 
-/// What every subject is trained with.
-pub const OPTIMIZER: Sgd = Sgd {
+/// What subjects are trained with unless told otherwise.
+pub const SGD: Sgd = Sgd {
     momentum: 0.5,
     nesterov: false,
     weight_decay: 0.0,
@@ -35,43 +35,85 @@ pub struct Subject<'a> {
     pub train_step: Executable,
     /// The network alone on a batch that is on the device.
     pub inference: Executable,
-    /// The dispatches of an inference.
-    pub inference_dispatches: usize,
+    /// The inference: the network alone.
+    pub forward: Plan,
     /// The bytes of device memory that training takes.
     pub device_bytes: u64,
     memory: Memory,
+    optimizer: &'a dyn Optimizer,
+}
+
+/// The training step and the inference of a subject, which need no device.
+///
+/// # Errors
+/// `Error::Usage` if the model cannot be trained on so few samples.
+pub fn plans(
+    model: &Model,
+    batch_size: u32,
+    optimizer: &dyn Optimizer,
+    kernels: &Kernels,
+) -> Result<[Plan; 2]> {
+    let smallest = model.smallest_batch();
+    if batch_size < smallest {
+        return Err(Error::usage(
+            format!(
+                "--batch-size {batch_size}: {} normalises over the batch",
+                model.name
+            ),
+            format!("choose {smallest} or more"),
+        ));
+    }
+    Ok([
+        train_plan(
+            model,
+            &source(model, batch_size),
+            batch_size,
+            optimizer,
+            kernels.clone(),
+        ),
+        forward_plan(model, batch_size, kernels.clone()),
+    ])
+}
+
+/// Two batches, over and over.
+fn source(model: &Model, batch_size: u32) -> Source {
+    Source {
+        count: batch_size * MOST_REPEATS,
+        ..Source::whole(Part::Train, model.sample, batch_size * 2, batch_size)
+    }
 }
 
 impl<'a> Subject<'a> {
     /// Compiles a training step (SGD with momentum) and an inference of `model` over random images and labels.
     pub fn new(device: &'a Device, model: Model, batch_size: u32) -> Result<Self> {
-        let source = Source {
-            count: batch_size * MOST_REPEATS,
-            ..Source::whole(Part::Train, model.sample, batch_size * 2, batch_size)
-        };
-        let train = train_plan(
-            &model,
-            &source,
-            batch_size,
-            &OPTIMIZER,
-            device.kernels().clone(),
-        );
-        let forward = forward_plan(&model, batch_size, device.kernels().clone());
+        Self::with_optimizer(device, model, batch_size, &SGD)
+    }
+
+    /// The same with another optimiser.
+    pub fn with_optimizer(
+        device: &'a Device,
+        model: Model,
+        batch_size: u32,
+        optimizer: &'a dyn Optimizer,
+    ) -> Result<Self> {
+        let source = source(&model, batch_size);
+        let [train, forward] = plans(&model, batch_size, optimizer, device.kernels())?;
         let mut allocation = Allocation::default();
         allocation.add(0, [&train, &forward]);
         let memory = Memory::allocate(device, &allocation)?;
         let subject = Self {
             train_step: Executable::new(device, &memory, &train, 0)?,
             inference: Executable::new(device, &memory, &forward, 0)?,
-            inference_dispatches: forward.dispatches.len(),
             device_bytes: train.allocation().bytes(),
             device,
             memory,
+            optimizer,
             train,
+            forward,
             model,
             batch_size,
         };
-        subject.write_samples(&source, &forward);
+        subject.write_samples(&source);
         subject.restart();
         Ok(subject)
     }
@@ -80,7 +122,7 @@ impl<'a> Subject<'a> {
     pub fn restart(&self) {
         let weights = initial_values(&self.model.parameters, 1);
         self.memory.write_values(self.device, 0, &weights);
-        for label in OPTIMIZER.state() {
+        for label in self.optimizer.state() {
             self.memory.clear_state(self.device, 0, label);
         }
         self.rewind();
@@ -91,19 +133,26 @@ impl<'a> Subject<'a> {
         self.memory.write_data(self.device, "train.step", &[0; 16]);
     }
 
-    /// Reads buffer number `index` of the training step as it is.
-    pub fn read(&self, index: usize) -> Result<Vec<u32>> {
-        self.memory
-            .read_plan_buffer(self.device, &self.train, 0, index)
+    /// Reads buffer number `index` of one of the plans as it is.
+    pub fn read(&self, plan: &Plan, index: usize) -> Result<Vec<u32>> {
+        self.memory.read_plan_buffer(self.device, plan, 0, index)
     }
 
-    fn write_samples(&self, source: &Source, forward: &Plan) {
+    /// Writes buffer number `index` of one of the plans.
+    pub fn write_buffer(&self, plan: &Plan, index: usize, words: &[u32]) {
+        let bytes = bytemuck::cast_slice(words);
+        self.memory
+            .write_plan_buffer(self.device, plan, 0, index, bytes);
+    }
+
+    fn write_samples(&self, source: &Source) {
         let mut noise = Noise::new(1);
         let order: Vec<u32> = (0..source.count).map(|n| n % source.resident).collect();
         self.write("train.order", &order);
-        let schedule = vec![OPTIMIZER.schedule(LR, 1); source.steps() as usize];
+        let schedule = vec![self.optimizer.schedule(LR, 1); source.steps() as usize];
         self.write::<ScheduleEntry>("train.schedule", &schedule);
-        let input = forward
+        let input = self
+            .forward
             .tensor("input")
             .expect("a forward plan has an input");
         self.write("input", &noise.values(input.elements() as usize));
@@ -134,13 +183,5 @@ impl<'a> Subject<'a> {
     fn write<T: bytemuck::Pod>(&self, label: &str, values: &[T]) {
         self.memory
             .write_data(self.device, label, bytemuck::cast_slice(values));
-    }
-
-    /// The buffers that the training step writes and that outlive a dispatch: all but the data set.
-    pub fn results(&self) -> impl Iterator<Item = usize> + '_ {
-        let buffers = self.train.buffers.iter().enumerate();
-        buffers
-            .filter(|(_, buffer)| buffer.lifetime != Lifetime::Data)
-            .map(|(index, _)| index)
     }
 }

@@ -108,6 +108,16 @@ pub fn wall_ms(
     Ok(started.elapsed().as_secs_f64() * 1e3)
 }
 
+/// Milliseconds of one run of a plan: by the device's clock, or where there is none by the host's.
+pub fn time(device: &Device, executable: &Executable, runs: usize) -> Result<Timing> {
+    let once = |times| match executable.device_ms(device, times)? {
+        Some(ms) => Ok(ms),
+        None => wall_ms(device, executable, times, f64::INFINITY),
+    };
+    let times = repeats(once)?;
+    sample(runs, || Ok(once(times)? / f64::from(times)))
+}
+
 /// Microseconds of the host for each of `dispatches` in one submission of `times` runs: encoding, finishing, submitting.
 pub fn encode_us(
     device: &Device,

@@ -1,6 +1,6 @@
 //! The flags that choose a device, shared by every subcommand that needs one.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::kernels::KernelFlags;
 use super::output::note;
@@ -34,14 +34,43 @@ impl DeviceFlags {
         }
     }
 
-    /// Opens the device and says on stderr which one it is.
-    pub fn open(&self) -> Result<Device> {
-        let checks = if self.checked {
+    /// The flags as arguments of another process.
+    pub fn arguments(&self) -> Vec<String> {
+        let backend = self.backend.and_then(|backend| backend.to_possible_value());
+        let backend = backend.map(|value| value.get_name().to_owned());
+        let mut arguments = Vec::new();
+        for (flag, value) in [("--adapter", self.adapter.clone()), ("--backend", backend)] {
+            arguments.extend(
+                value
+                    .map(|value| [flag.to_owned(), value])
+                    .into_iter()
+                    .flatten(),
+            );
+        }
+        arguments.extend(self.checked.then(|| "--checked".to_owned()));
+        arguments
+    }
+
+    /// Opens the device with the checks that the flags do not ask for.
+    pub fn open_with_other_checks(&self) -> Result<Device> {
+        let checks = match self.checks() {
+            Checks::Trusted => Checks::Checked,
+            Checks::Checked => Checks::Trusted,
+        };
+        Device::open(&self.choice(), checks)
+    }
+
+    fn checks(&self) -> Checks {
+        if self.checked {
             Checks::Checked
         } else {
             Checks::Trusted
-        };
-        let mut device = Device::open(&self.choice(), checks)?;
+        }
+    }
+
+    /// Opens the device and says on stderr which one it is.
+    pub fn open(&self) -> Result<Device> {
+        let mut device = Device::open(&self.choice(), self.checks())?;
         self.kernels.apply(&mut device)?;
         let adapter = device.adapter();
         let kind = if adapter.device_type == "CPU" {

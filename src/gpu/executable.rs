@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::plan::{Dispatch, Plan};
 
 /// One dispatch, compiled and bound.
+#[derive(Clone)]
 pub(super) struct Command {
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
@@ -15,6 +16,16 @@ pub(super) struct Command {
 /// A compiled plan.
 pub struct Executable {
     pub(super) commands: Vec<Command>,
+}
+
+/// Work that is written down for the device.
+pub struct Encoded(wgpu::CommandBuffer);
+
+impl Encoded {
+    /// Hands it to the device.
+    pub fn submit(self, device: &Device) -> Submission {
+        Submission(device.queue.submit([self.0]))
+    }
 }
 
 /// Work that was handed to the device.
@@ -63,25 +74,29 @@ impl Executable {
 
     /// Hands `times` runs of the plan to the device in one submission.
     pub fn submit(&self, device: &Device, times: u32) -> Submission {
-        submit(device, &self.commands, times)
+        self.encode(device, times).submit(device)
     }
 
-    /// Hands `times` runs of dispatch number `index` alone to the device in one submission, to be timed.
-    pub fn submit_dispatch(&self, device: &Device, index: usize, times: u32) -> Submission {
-        submit(device, &self.commands[index..=index], times)
+    /// Writes `times` runs of the plan down for one submission.
+    pub fn encode(&self, device: &Device, times: u32) -> Encoded {
+        let mut encoder = device
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encode_runs(
+            &mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()),
+            &self.commands,
+            times,
+        );
+        Encoded(encoder.finish())
     }
-}
 
-fn submit(device: &Device, commands: &[Command], times: u32) -> Submission {
-    let mut encoder = device
-        .device
-        .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    encode_runs(
-        &mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()),
-        commands,
-        times,
-    );
-    Submission(device.queue.submit([encoder.finish()]))
+    /// Some of its dispatches, by their numbers, as a plan of their own: to be timed.
+    pub fn part(&self, dispatches: &[usize]) -> Self {
+        let commands = dispatches.iter().map(|&index| self.commands[index].clone());
+        Self {
+            commands: commands.collect(),
+        }
+    }
 }
 
 /// Writes `times` runs of the commands into a pass.

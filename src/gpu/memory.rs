@@ -148,6 +148,19 @@ impl Memory {
         buffers.collect()
     }
 
+    /// Writes the start of buffer number `index` of a plan of net number `net`, scratch too.
+    pub fn write_plan_buffer(
+        &self,
+        device: &Device,
+        plan: &Plan,
+        net: usize,
+        index: usize,
+        bytes: &[u8],
+    ) {
+        let buffer = &self.buffers_of(plan, net)[index];
+        device.queue.write_buffer(buffer, 0, bytes);
+    }
+
     /// Reads the whole buffer number `index` of a plan of net number `net`, scratch too.
     pub fn read_plan_buffer<T: bytemuck::Pod>(
         &self,

@@ -9,7 +9,7 @@ mod profile;
 
 pub use adapter::{AdapterChoice, AdapterReport, Backend, list_adapters};
 pub use device::{Checks, Device};
-pub use executable::{Executable, Submission};
+pub use executable::{Encoded, Executable, Submission};
 pub use memory::Memory;
 pub use pace::Pace;
 pub use profile::{Clock, Span};

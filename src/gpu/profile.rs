@@ -1,7 +1,7 @@
 //! When work ran, by the clock of the device.
 
 use super::device::Device;
-use super::executable::{Command, Executable, encode, encode_runs};
+use super::executable::{Executable, encode, encode_runs};
 use crate::error::Result;
 
 /// Timestamps that every adapter keeps in one set of queries.
@@ -37,17 +37,14 @@ impl Span {
 impl Executable {
     /// Milliseconds that the device takes for `times` runs of the plan in one submission; `None` if it has no clock.
     pub fn device_ms(&self, device: &Device, times: u32) -> Result<Option<f64>> {
-        time_pass(device, &self.commands, times)
-    }
-
-    /// Milliseconds that the device takes for `times` runs of dispatch number `index` alone; `None` if it has no clock.
-    pub fn dispatch_device_ms(
-        &self,
-        device: &Device,
-        index: usize,
-        times: u32,
-    ) -> Result<Option<f64>> {
-        time_pass(device, &self.commands[index..=index], times)
+        if device.clock() == Clock::Absent {
+            return Ok(None);
+        }
+        let timestamps = Timestamps::new(device, 2);
+        let mut encoder = create_encoder(device);
+        encode_runs(&mut timestamps.pass(&mut encoder, 0), &self.commands, times);
+        let read = timestamps.read(device, encoder)?;
+        Ok(Some(read[1] - read[0]))
     }
 
     /// When each dispatch ran in one run of the plan, after `lead_in` runs that bring the device up to speed. `None` if the
@@ -101,17 +98,6 @@ impl Executable {
         });
         Ok(spans.collect())
     }
-}
-
-fn time_pass(device: &Device, commands: &[Command], times: u32) -> Result<Option<f64>> {
-    if device.clock() == Clock::Absent {
-        return Ok(None);
-    }
-    let timestamps = Timestamps::new(device, 2);
-    let mut encoder = create_encoder(device);
-    encode_runs(&mut timestamps.pass(&mut encoder, 0), commands, times);
-    let read = timestamps.read(device, encoder)?;
-    Ok(Some(read[1] - read[0]))
 }
 
 fn create_encoder(device: &Device) -> wgpu::CommandEncoder {

@@ -15,12 +15,30 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     write_and_rename(&partial, path, bytes).map_err(|error| {
         // The cause is already on its way to the user; a file that was never created needs no removal.
         let _ = fs::remove_file(&partial);
-        Error::file(
-            path,
-            format!("cannot be written: {error}"),
-            "check that the folder exists, may be written to and has space left",
-        )
+        cannot_write(path, &error)
     })
+}
+
+/// Refuses a `path` that [`write`] could not write, before there is anything to write.
+///
+/// # Errors
+/// `Error::File` if `path` is a folder, or the file cannot be created in its own.
+pub(crate) fn check(path: &Path) -> Result<()> {
+    let partial = partial_path(path);
+    let created = if path.is_dir() {
+        Err(io::Error::from(io::ErrorKind::IsADirectory))
+    } else {
+        File::create(&partial).and_then(|_| fs::remove_file(&partial))
+    };
+    created.map_err(|error| cannot_write(path, &error))
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Error {
+    Error::file(
+        path,
+        format!("cannot be written: {error}"),
+        "check that the folder exists, may be written to and has space left",
+    )
 }
 
 fn write_and_rename(partial: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {

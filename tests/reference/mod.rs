@@ -18,6 +18,7 @@ pub mod add;
 pub mod augment;
 pub mod avg_pool2d;
 pub mod batch_norm;
+pub mod ceiling;
 pub mod clip;
 pub mod concat;
 pub mod conv2d;

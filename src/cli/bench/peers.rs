@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::report::ReportFlags;
 use crate::bench::peers::{PeerOptions, PeersReport, TorchDevice, compare};
 use crate::bench::subject::Subject;
 use crate::bench::table::{Table, short};
 use crate::cli::device::DeviceFlags;
-use crate::cli::output::{print, print_json};
 use crate::error::Result;
 use crate::models::{self, ModelOptions};
 use crate::steps;
@@ -36,9 +36,8 @@ pub struct Peers {
     /// Let PyTorch keep images channels last
     #[arg(long)]
     channels_last: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    report: ReportFlags,
     #[command(flatten)]
     device: DeviceFlags,
 }
@@ -46,6 +45,7 @@ pub struct Peers {
 impl Peers {
     /// Measures and prints.
     pub fn run(&self) -> Result<()> {
+        let teller = self.report.teller()?;
         let model = models::build(&self.model, ModelOptions::default())?;
         let mut device = self.device.open()?;
         let subjects = || Ok(steps::subjects(&model, self.batch_size).into());
@@ -60,12 +60,14 @@ impl Peers {
             rounds: self.rounds,
         };
         let report = compare(&subject, &options)?;
-        if self.json {
-            return print_json(&report);
-        }
-        print(&report.conditions)?;
-        print(format!("{} batch {}", report.model, report.batch_size))?;
-        print(table(&report))
+        let text = format!(
+            "{}\n{} batch {}\n{}",
+            report.conditions,
+            report.model,
+            report.batch_size,
+            table(&report)
+        );
+        teller.tell(&report, text)
     }
 }
 

@@ -1,14 +1,20 @@
 //! `spinal bench step`: a whole training step and an inference.
 
+use std::fmt::Write;
+use std::path::PathBuf;
+
 use clap::Args;
 
+use super::report::ReportFlags;
+use crate::bench::row::HEADER;
 use crate::bench::step::{Grouping, Share, StepReport, measure, shares};
 use crate::bench::subject::Subject;
 use crate::bench::table::{Table, short};
+use crate::bench::trace;
 use crate::cli::device::DeviceFlags;
 use crate::cli::model::ModelFlags;
-use crate::cli::output::{print, print_json};
 use crate::error::Result;
+use crate::report::atomic_file;
 use crate::{models, steps};
 
 /// Flags of `spinal bench step`.
@@ -25,9 +31,11 @@ pub struct Step {
     /// Tell what share each dispatch takes, or each layer or kernel
     #[arg(long, value_enum, value_name = "BY", num_args = 0..=1, require_equals = true, default_missing_value = "dispatch")]
     dispatches: Option<Grouping>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    /// Write a Chrome trace of one training step
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    #[command(flatten)]
+    report: ReportFlags,
     #[command(flatten)]
     network: ModelFlags,
     #[command(flatten)]
@@ -37,6 +45,10 @@ pub struct Step {
 impl Step {
     /// Measures and prints.
     pub fn run(&self) -> Result<()> {
+        let teller = self.report.teller()?;
+        if let Some(path) = &self.trace {
+            atomic_file::check(path)?;
+        }
         let model = models::build(&self.model, self.network.options())?;
         let mut device = self.device.open()?;
         let subjects = || Ok(steps::subjects(&model, self.batch_size).into());
@@ -45,18 +57,22 @@ impl Step {
         let runs = self.runs as usize;
         let mut report = measure(&subject, runs)?;
         if let Some(grouping) = self.dispatches {
-            report.shares = shares(&subject, runs, grouping)?;
+            report.shares = shares(&subject, runs, grouping, &report.ceilings)?;
         }
-        if self.json {
-            return print_json(&report);
+        if let Some(path) = &self.trace {
+            let trace = trace::record(&subject)?.to_string();
+            atomic_file::write(path, trace.as_bytes())?;
         }
-        print(&report.conditions)?;
-        print(summary(&report))?;
-        if self.dispatches.is_some() {
-            print(table(&report.shares))?;
-        }
-        Ok(())
+        teller.tell(&report, text(&report))
     }
+}
+
+fn text(report: &StepReport) -> String {
+    let mut text = format!("{}\n{}", report.conditions, summary(report));
+    if !report.shares.is_empty() {
+        let _ = write!(text, "\n\n{}", table(&report.shares));
+    }
+    text
 }
 
 fn summary(report: &StepReport) -> String {
@@ -84,38 +100,26 @@ fn summary(report: &StepReport) -> String {
         ]);
     }
     format!(
-        "{} batch {}: {} dispatches ({} of an inference), {:.2} us of the host for each, {} GFLOP/s, {:.1} MB of device memory\n{table}",
+        "{} batch {}: {} dispatches ({} of an inference), {:.2} us of the host for each ({:.0} % of the device's time), {:.1} MB of device memory\n{} GFLOP/s and {} GB/s in the training step; {} and {} are the ceilings\n{table}",
         report.model,
         report.batch_size,
         report.dispatches,
         report.inference_dispatches,
         report.encode_us_per_dispatch.median,
-        short(report.gflops),
+        100.0 * report.host_share,
         report.device_bytes as f64 / 1e6,
+        short(report.gflops),
+        short(report.gbytes_per_s),
+        short(report.ceilings.gflops),
+        short(report.ceilings.gbytes_per_s),
     )
 }
 
 fn table(shares: &[Share]) -> Table {
-    let header = [
-        "what",
-        "dispatches",
-        "median ms",
-        "min ms",
-        "share",
-        "GFLOP/s",
-        "GB/s",
-    ];
-    let mut table = Table::new(1, &header);
-    for row in shares {
-        table.push(vec![
-            row.name.clone(),
-            row.dispatches.to_string(),
-            short(row.ms.median),
-            short(row.ms.min),
-            format!("{:.1} %", 100.0 * row.share),
-            short(row.gflops),
-            short(row.gbytes_per_s),
-        ]);
+    let mut table = Table::new(3, &[&["share"], &HEADER[..]].concat());
+    for share in shares {
+        let percent = format!("{:>4.1} %", 100.0 * share.share);
+        table.push([vec![percent], share.row.cells()].concat());
     }
     table
 }

@@ -1,0 +1,250 @@
+//! Every dispatch of the models alone: the shader entry points over the shapes that are really used.
+
+use std::collections::{HashMap, HashSet};
+
+use super::ceilings::Ceilings;
+use super::check;
+use super::conditions::Conditions;
+use super::row::{Row, RowsReport};
+use super::subject::{SGD, Subject, plans};
+use super::timing;
+use crate::error::{Error, Result};
+use crate::gpu::{Device, Executable};
+use crate::models::{self, ModelOptions};
+use crate::optim::{Adam, Optimizer};
+use crate::plan::{Access, Dispatch, Plan};
+
+/// A model with its batch size.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Workload {
+    /// The name of the model.
+    pub model: String,
+    /// Samples of a step.
+    pub batch_size: u32,
+}
+
+/// The models and batch sizes of the authors' scripts that together use every operation.
+pub const WORKLOADS: [(&str, u32); 8] = [
+    ("mnist-cnn-spinal", 64),
+    ("mnist-cnn-baseline", 64),
+    ("arch2-spinal", 64),
+    ("regression-spinal", 100),
+    ("vgg5-spinal", 100),
+    ("vgg5-baseline", 100),
+    ("cifar-resnet18-spinal", 100),
+    ("cifar-resnet18-baseline", 100),
+];
+
+/// Measures every distinct dispatch of the workloads whose kernel or layer contains `filter`. `other` is the same adapter
+/// with the other kind of checks, which must compute the same.
+pub fn measure(
+    device: &Device,
+    other: &Device,
+    workloads: &[Workload],
+    filter: &str,
+    runs: usize,
+) -> Result<RowsReport> {
+    let mut bench = Bench {
+        filter,
+        runs,
+        ceilings: Ceilings::measure(device)?,
+        seen: HashSet::new(),
+        names: HashMap::new(),
+        rows: Vec::new(),
+    };
+    for workload in workloads {
+        let model = || models::build(&workload.model, ModelOptions::default());
+        let optimizer = optimizer_of(&workload.model);
+        let plans = plans(
+            &model()?,
+            workload.batch_size,
+            &*optimizer,
+            device.kernels(),
+        )?;
+        if plans.iter().any(|plan| bench.wants(plan)) {
+            let subject = |device| {
+                Subject::with_optimizer(device, model()?, workload.batch_size, &*optimizer)
+            };
+            bench.add(&subject(device)?, &subject(other)?)?;
+        }
+    }
+    if bench.rows.is_empty() {
+        return Err(Error::usage(
+            format!("no kernel or layer has `{filter}` in its name"),
+            "see the names that `spinal plan MODEL` prints",
+        ));
+    }
+    Ok(RowsReport {
+        bench: "ops",
+        conditions: Conditions::on(device, runs),
+        ceilings: bench.ceilings,
+        rows: bench.rows,
+    })
+}
+
+/// The optimiser of the authors' script.
+fn optimizer_of(model: &str) -> Box<dyn Optimizer> {
+    if model.starts_with("regression") {
+        Box::new(Adam::default())
+    } else {
+        Box::new(SGD)
+    }
+}
+
+/// What makes a dispatch another one: kernel, constants, grid, and bytes of the bindings.
+type Identity = (String, Vec<(&'static str, u64)>, [u32; 3], Vec<u64>);
+
+fn identity(dispatch: &Dispatch) -> Identity {
+    let constants = dispatch.constants.iter();
+    let bindings = dispatch.bindings.iter();
+    (
+        dispatch.kernel(),
+        constants
+            .map(|&(name, value)| (name, value.to_bits()))
+            .collect(),
+        dispatch.grid,
+        bindings.map(|binding| binding.bytes).collect(),
+    )
+}
+
+struct Bench<'a> {
+    filter: &'a str,
+    runs: usize,
+    ceilings: Ceilings,
+    seen: HashSet<Identity>,
+    names: HashMap<String, u32>,
+    rows: Vec<Row>,
+}
+
+impl Bench<'_> {
+    fn wants(&self, plan: &Plan) -> bool {
+        let mut dispatches = plan.dispatches.iter();
+        dispatches.any(|dispatch| self.wants_dispatch(dispatch))
+    }
+
+    fn wants_dispatch(&self, dispatch: &Dispatch) -> bool {
+        let found = dispatch.kernel().contains(self.filter) || dispatch.layer.contains(self.filter);
+        found && !self.seen.contains(&identity(dispatch))
+    }
+
+    /// Measures what is new in a model. `other` is the same on the device with the other checks.
+    fn add(&mut self, subject: &Subject, other: &Subject) -> Result<()> {
+        // One step and one inference give every buffer the values that it has in training.
+        for executable in [&subject.train_step, &subject.inference] {
+            executable.submit(subject.device, 1).wait(subject.device)?;
+        }
+        let plans = [
+            (&subject.train, &subject.train_step, &other.train_step),
+            (&subject.forward, &subject.inference, &other.inference),
+        ];
+        for (plan, executable, reference) in plans {
+            for (index, dispatch) in plan.dispatches.iter().enumerate() {
+                if self.wants_dispatch(dispatch) {
+                    self.seen.insert(identity(dispatch));
+                    let part = Part {
+                        subject,
+                        other,
+                        plan,
+                        dispatch,
+                        executable: executable.part(&[index]),
+                        reference: reference.part(&[index]),
+                    };
+                    let row = part.row(self.name(subject, dispatch), self.runs, &self.ceilings)?;
+                    self.rows.push(row);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A name that no other row has.
+    fn name(&mut self, subject: &Subject, dispatch: &Dispatch) -> String {
+        let name = format!(
+            "{} {} {} {}",
+            subject.model.name, subject.batch_size, dispatch.layer, dispatch.entry
+        );
+        let count = self.names.entry(name.clone()).or_insert(0);
+        *count += 1;
+        if *count == 1 {
+            name
+        } else {
+            format!("{name} {count}")
+        }
+    }
+}
+
+/// One dispatch of a plan, on both devices.
+struct Part<'a> {
+    subject: &'a Subject<'a>,
+    other: &'a Subject<'a>,
+    plan: &'a Plan,
+    dispatch: &'a Dispatch,
+    executable: Executable,
+    reference: Executable,
+}
+
+impl Part<'_> {
+    /// Checks and times it, and leaves every buffer as it was.
+    fn row(&self, name: String, runs: usize, ceilings: &Ceilings) -> Result<Row> {
+        let before = self.buffers(self.subject)?;
+        let outcome = match self.check(&before)? {
+            Ok(()) => Ok(timing::time(self.subject.device, &self.executable, runs)?),
+            Err(wrong) => Err(wrong),
+        };
+        for (&index, words) in &before {
+            self.subject.write_buffer(self.plan, index, words);
+        }
+        Ok(Row::new(name, [self.dispatch], outcome, ceilings))
+    }
+
+    /// The contents of all buffers that it binds, by their numbers.
+    fn buffers(&self, subject: &Subject) -> Result<HashMap<usize, Vec<u32>>> {
+        let mut contents = HashMap::new();
+        for binding in &self.dispatch.bindings {
+            let index = self.plan.index(binding.tensor);
+            if !contents.contains_key(&index) {
+                contents.insert(index, subject.read(self.plan, index)?);
+            }
+        }
+        Ok(contents)
+    }
+
+    /// Whether both devices compute the same from the same contents.
+    fn check(&self, before: &HashMap<usize, Vec<u32>>) -> Result<std::result::Result<(), String>> {
+        for (&index, words) in before {
+            self.other.write_buffer(self.plan, index, words);
+        }
+        self.executable
+            .submit(self.subject.device, 1)
+            .wait(self.subject.device)?;
+        self.reference
+            .submit(self.other.device, 1)
+            .wait(self.other.device)?;
+        let (got, expected) = (self.buffers(self.subject)?, self.buffers(self.other)?);
+        let terms = self.terms();
+        for binding in &self.dispatch.bindings {
+            if binding.access == Access::ReadWrite {
+                let index = self.plan.index(binding.tensor);
+                let outcome =
+                    check::agree_words(&binding.name, &got[&index], &expected[&index], terms);
+                if outcome.is_err() {
+                    return Ok(outcome);
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// About how many terms an element that it writes adds up: products, or where it has none what it reads.
+    fn terms(&self) -> u32 {
+        let elements = |written: bool| {
+            let bindings = self.dispatch.bindings.iter();
+            let of_kind =
+                bindings.filter(|binding| (binding.access == Access::ReadWrite) == written);
+            of_kind.map(|binding| binding.bytes / 4).sum::<u64>()
+        };
+        let outputs = elements(true).max(1);
+        let work = self.dispatch.cost.multiplications.max(elements(false));
+        (work.div_ceil(outputs) + 2) as u32
+    }
+}
