@@ -4,7 +4,7 @@
 // g is the gradient plus WEIGHT_DECAY * parameter; or, if DECOUPLED, it is the gradient alone, and the parameter is first
 // multiplied by 1 - lr * WEIGHT_DECAY (PyTorch's AdamW). One dispatch updates all parameters.
 
-override ELEMENTS: u32;
+override QUADS: u32;            // parameters, in fours
 override BETA1: f32;
 override BETA2: f32;
 override ONE_MINUS_BETA1: f32;  // given, because in f32 1 - 0.999 is 0.0009999871
@@ -15,10 +15,10 @@ override DECOUPLED: bool;
 
 @group(0) @binding(0) var<storage, read> step: array<Step>;                // [1]
 @group(0) @binding(1) var<storage, read> schedule: array<Schedule>;        // [steps of an epoch]
-@group(0) @binding(2) var<storage, read> gradients: array<f32>;            // [ELEMENTS]
-@group(0) @binding(3) var<storage, read_write> m: array<f32>;              // [ELEMENTS]
-@group(0) @binding(4) var<storage, read_write> v: array<f32>;              // [ELEMENTS]
-@group(0) @binding(5) var<storage, read_write> parameters: array<f32>;     // [ELEMENTS]
+@group(0) @binding(2) var<storage, read> gradients: array<vec4<f32>>;        // [QUADS]
+@group(0) @binding(3) var<storage, read_write> m: array<vec4<f32>>;          // [QUADS]
+@group(0) @binding(4) var<storage, read_write> v: array<vec4<f32>>;          // [QUADS]
+@group(0) @binding(5) var<storage, read_write> parameters: array<vec4<f32>>; // [QUADS]
 
 @compute @workgroup_size(64)
 fn update(
@@ -27,14 +27,14 @@ fn update(
     @builtin(local_invocation_index) local_index: u32,
 ) {
     let index = flat_index(workgroup_id, workgroups, local_index, 64u);
-    if index >= ELEMENTS {
+    if index >= QUADS {
         return;
     }
     let now = schedule[step[0].in_epoch];
     let before = parameters[index];
     let decay = WEIGHT_DECAY * before;
-    let gradient = gradients[index] + select(decay, 0.0, DECOUPLED);
-    let parameter = before - select(0.0, now.lr * decay, DECOUPLED);
+    let gradient = gradients[index] + select(decay, vec4<f32>(), DECOUPLED);
+    let parameter = before - select(vec4<f32>(), now.lr * decay, DECOUPLED);
     let mean = BETA1 * m[index] + ONE_MINUS_BETA1 * gradient;
     let square = BETA2 * v[index] + ONE_MINUS_BETA2 * gradient * gradient;
     m[index] = mean;

@@ -3,16 +3,16 @@
 //
 // g is the gradient plus WEIGHT_DECAY * parameter. One dispatch updates all parameters.
 
-override ELEMENTS: u32;
+override QUADS: u32;  // parameters, in fours
 override MOMENTUM: f32;
 override NESTEROV: bool;
 override WEIGHT_DECAY: f32;
 
 @group(0) @binding(0) var<storage, read> step: array<Step>;                // [1]
 @group(0) @binding(1) var<storage, read> schedule: array<Schedule>;        // [steps of an epoch]
-@group(0) @binding(2) var<storage, read> gradients: array<f32>;            // [ELEMENTS]
-@group(0) @binding(3) var<storage, read_write> velocity: array<f32>;       // [ELEMENTS]
-@group(0) @binding(4) var<storage, read_write> parameters: array<f32>;     // [ELEMENTS]
+@group(0) @binding(2) var<storage, read> gradients: array<vec4<f32>>;        // [QUADS]
+@group(0) @binding(3) var<storage, read_write> velocity: array<vec4<f32>>;   // [QUADS]
+@group(0) @binding(4) var<storage, read_write> parameters: array<vec4<f32>>; // [QUADS]
 
 @compute @workgroup_size(64)
 fn update(
@@ -21,7 +21,7 @@ fn update(
     @builtin(local_invocation_index) local_index: u32,
 ) {
     let index = flat_index(workgroup_id, workgroups, local_index, 64u);
-    if index >= ELEMENTS {
+    if index >= QUADS {
         return;
     }
     let parameter = parameters[index];

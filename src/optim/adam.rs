@@ -46,11 +46,13 @@ impl Optimizer for Adam {
             ("v", v),
             ("parameters", parameters),
         ];
+        // Their places are multiples of 256 bytes, the end of the last one too.
+        let quads = parameters.elements() / 4;
         tape.dispatch(Kernel {
             shader: &ADAM,
             entry: "update",
             constants: &[
-                ("ELEMENTS", parameters.elements().into()),
+                ("QUADS", quads.into()),
                 ("BETA1", self.beta1),
                 ("BETA2", self.beta2),
                 ("ONE_MINUS_BETA1", 1.0 - self.beta1),
@@ -60,7 +62,7 @@ impl Optimizer for Adam {
                 ("DECOUPLED", f64::from(u8::from(self.decoupled))),
             ],
             bindings: &bindings,
-            extent: [parameters.elements(), 1, 1],
+            extent: [quads, 1, 1],
             multiplications: 0,
         });
     }

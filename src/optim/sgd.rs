@@ -27,17 +27,19 @@ impl Optimizer for Sgd {
             ("velocity", velocity),
             ("parameters", parameters),
         ];
+        // Their places are multiples of 256 bytes, the end of the last one too.
+        let quads = parameters.elements() / 4;
         tape.dispatch(Kernel {
             shader: &SGD,
             entry: "update",
             constants: &[
-                ("ELEMENTS", parameters.elements().into()),
+                ("QUADS", quads.into()),
                 ("MOMENTUM", self.momentum),
                 ("NESTEROV", f64::from(u8::from(self.nesterov))),
                 ("WEIGHT_DECAY", self.weight_decay),
             ],
             bindings: &bindings,
-            extent: [parameters.elements(), 1, 1],
+            extent: [quads, 1, 1],
             multiplications: 0,
         });
     }
