@@ -182,3 +182,47 @@ impl Product {
         (chunks == 1 || elements <= MAX_PARTIAL_ELEMENTS).then_some(chunks)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Product, TILES};
+
+    fn product([rows, columns, steps]: [u32; 3]) -> Product {
+        Product {
+            rows,
+            columns,
+            steps,
+            count: 1,
+        }
+    }
+
+    #[test]
+    fn every_tile_is_a_candidate_and_no_chunk_is_empty() {
+        for sizes in [[1, 1, 1], [900, 256, 144], [10, 64, 4900], [78_400, 64, 36]] {
+            let product = product(sizes);
+            let cuts = product.cuts();
+            for tile in TILES {
+                assert!(
+                    cuts.iter().any(|cut| cut.tile == tile),
+                    "{sizes:?}: {tile:?}"
+                );
+            }
+            for cut in cuts {
+                let chunk = product.steps.div_ceil(cut.chunks);
+                assert!(
+                    (cut.chunks - 1) * chunk < product.steps,
+                    "{sizes:?}: {cut:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn few_rows_with_long_sums_are_cut_and_many_rows_are_not() {
+        assert!(product([900, 256, 144]).cuts()[0].chunks > 1);
+        assert!(product([10, 64, 4900]).cuts()[0].chunks > 1);
+        assert_eq!(product([78_400, 64, 36]).cuts()[0].chunks, 1);
+        let whole = product([900, 256, 144]).whole_cuts();
+        assert!(whole.iter().all(|cut| cut.chunks == 1));
+    }
+}

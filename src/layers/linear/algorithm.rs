@@ -36,14 +36,9 @@ pub(super) struct Sums {
     pub(super) summands: u32,
 }
 
-/// The kernels that fit sums which may be cut into chunks, if the chunks are whole `vec4<f32>`s; the one that should be the
-/// fastest first.
+/// The kernels that fit sums which may be cut into chunks, the one that should be the fastest first.
 pub(super) fn of_sums(class: AdapterClass, sums: Sums) -> Vec<Algorithm> {
-    if (sums.rows * sums.columns).is_multiple_of(4) {
-        of(class, sums, Product::cuts)
-    } else {
-        of_whole_sums(class, sums)
-    }
+    of(class, sums, Product::cuts)
 }
 
 /// The kernels that fit sums which are written at once.
