@@ -1,8 +1,8 @@
 // y[i] = sum over r of x[r, i]       the last stage of a reduction that was cut into chunks, in fixed order:
-//                                    reduce_rows, reduce_rows_shared
+//                                    reduce_rows, reduce_rows_shared, reduce_rows_any
 //
 // The first ELEMENTS columns of x make the first ELEMENTS of y, the TAIL after them those from TAIL_START on: a weight's
-// gradient and a bias's in one dispatch. All sizes are multiples of 4.
+// gradient and a bias's in one dispatch. All sizes are multiples of 4, but for reduce_rows_any, which makes no tail.
 
 override ROWS: u32;
 override ELEMENTS: u32;
@@ -68,4 +68,24 @@ fn reduce_rows_shared(
     if lane == 0u && quad < QUADS {
         store(quad, sums[local_index]);
     }
+}
+
+@group(0) @binding(0) var<storage, read> x_any: array<f32>;         // [ROWS, X_COLUMNS]
+@group(0) @binding(1) var<storage, read_write> y_any: array<f32>;   // [ELEMENTS]
+
+@compute @workgroup_size(64)
+fn reduce_rows_any(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let index = flat_index(workgroup_id, workgroups, local_index, 64u);
+    if index >= ELEMENTS {
+        return;
+    }
+    var sum = 0.0;
+    for (var row = 0u; row < ROWS; row++) {
+        sum += x_any[row * X_COLUMNS + index];
+    }
+    y_any[index] = select(0.0, y_any[index], ACCUMULATE) + sum;
 }

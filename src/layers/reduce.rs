@@ -9,28 +9,28 @@ const SHARED_ROWS: u32 = 16;
 const FEW_QUADS: u32 = 16_384;
 
 /// Adds up the rows of `x` into `y` and, with the columns after those of `y`, into `tail`, which lies behind `y` in the same
-/// buffer. Panics if a size is no multiple of 4.
+/// buffer. Panics if there is a tail and a size is no multiple of 4.
 pub fn reduce_rows(tape: &mut Tape, x: Tensor, y: Target, tail: Option<Target>) {
     let elements = y.tensor.elements();
     let tail_elements = tail.map_or(0, |tail| tail.tensor.elements());
     let both = tail.map_or(y.tensor, |tail| y.tensor.through(tail.tensor));
+    let in_fours = [x.columns(), elements, tail_elements]
+        .iter()
+        .all(|size| size.is_multiple_of(4));
     let fits = elements + tail_elements <= x.columns()
-        && [x.columns(), elements, tail_elements]
-            .iter()
-            .all(|size| size.is_multiple_of(4))
-        && tail.is_none_or(|tail| tail.accumulate == y.accumulate);
+        && tail.is_none_or(|tail| in_fours && tail.accumulate == y.accumulate);
     assert!(fits, "{:?} into {y:?} and {tail:?}", x.shape());
     let quads = (elements + tail_elements) / 4;
     let is_shared =
         tape.class() == AdapterClass::Gpu && x.rows() >= SHARED_ROWS && quads < FEW_QUADS;
-    let (entry, extent) = if is_shared {
+    let (entry, names, extent) = if !in_fours {
+        ("reduce_rows_any", ["x_any", "y_any"], elements)
+    } else if is_shared {
         let (columns, lanes) = (REDUCE.constant("COLUMNS"), REDUCE.constant("LANES"));
-        (
-            "reduce_rows_shared",
-            quads.div_ceil(columns) * columns * lanes,
-        )
+        let extent = quads.div_ceil(columns) * columns * lanes;
+        ("reduce_rows_shared", ["x", "y"], extent)
     } else {
-        ("reduce_rows", quads)
+        ("reduce_rows", ["x", "y"], quads)
     };
     tape.dispatch(Kernel {
         shader: &REDUCE,
@@ -43,7 +43,7 @@ pub fn reduce_rows(tape: &mut Tape, x: Tensor, y: Target, tail: Option<Target>) 
             ("X_COLUMNS", x.columns().into()),
             y.constant(),
         ],
-        bindings: &[("x", x), ("y", both)],
+        bindings: &[(names[0], x), (names[1], both)],
         extent: [extent, 1, 1],
         multiplications: 0,
     });
