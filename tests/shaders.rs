@@ -49,7 +49,7 @@ fn files() -> Vec<File> {
         .collect();
     let mut files = Vec::new();
     for path in listed(&root()) {
-        let is_library = path.ends_with("lib");
+        let is_library = path.ends_with("lib") || path.ends_with("f16");
         let paths = if path.is_dir() {
             listed(&path)
         } else {
@@ -70,13 +70,35 @@ fn files() -> Vec<File> {
             });
         }
     }
+    files.push(matrix_units());
     files
+}
+
+/// The one file that multiplies on matrix units, as `shader!(f16 ..)` puts it together.
+fn matrix_units() -> File {
+    let mut source = "enable f16; enable wgpu_cooperative_matrix; ".to_owned();
+    source += &read(&root().join("conv2d/tiled.wgsl"));
+    for path in listed(&root().join("lib")) {
+        let is_tile = path.ends_with("tile.wgsl");
+        source += &read(&if is_tile {
+            root().join("f16/tile.wgsl")
+        } else {
+            path
+        });
+    }
+    File {
+        name: "conv2d/tiled (f16)".to_owned(),
+        source,
+    }
 }
 
 fn parse(file: &File) -> (Module, ModuleInfo) {
     let module = naga::front::wgsl::parse_str(&file.source)
         .unwrap_or_else(|error| panic!("{}: {}", file.name, error.emit_to_string(&file.source)));
-    let capabilities = Capabilities::SUBGROUP | Capabilities::SHADER_INT64;
+    let mut capabilities = Capabilities::SUBGROUP | Capabilities::SHADER_INT64;
+    if file.name.ends_with("(f16)") {
+        capabilities |= Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
+    }
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .subgroup_stages(ShaderStages::COMPUTE)
         .subgroup_operations(SubgroupOperationSet::all())
@@ -114,7 +136,7 @@ fn constants(module: &Module, file: &File, entry: &str, plans: &[Plan]) -> HashM
     let of_file = || {
         dispatches
             .clone()
-            .filter(|dispatch| dispatch.shader.name() == file.name)
+            .filter(|dispatch| file.name.starts_with(dispatch.shader.name()))
     };
     let real = of_file()
         .find(|dispatch| dispatch.entry == entry)
@@ -152,7 +174,7 @@ fn for_every_entry_point(write: impl Fn(&str, &str, &Module, &ModuleInfo)) {
             let constants = constants.into_iter().collect();
             let stage = Some((ShaderStage::Compute, entry.name.as_str()));
             let (module, info) = process_overrides(&module, &info, stage, &constants)
-                .unwrap_or_else(|error| panic!("{place}: {error}"));
+                .unwrap_or_else(|error| panic!("{place}: {error:?}"));
             write(&place, &entry.name, &module, &info);
         }
     }
@@ -232,6 +254,9 @@ fn vulkan_takes_every_entry_point() {
 #[test]
 fn metal_takes_every_entry_point() {
     for_every_entry_point(|place, entry, module, info| {
+        if needs_matrix_units(module) {
+            return;
+        }
         for bounds_check_policies in policies() {
             // Every buffer at the slot of its binding, and the sizes that bounds checks read after them.
             let resources = module.global_variables.iter().filter_map(|(_, variable)| {
@@ -277,6 +302,9 @@ fn metal_takes_every_entry_point() {
 #[test]
 fn dx12_takes_every_entry_point() {
     for_every_entry_point(|place, entry, module, info| {
+        if needs_matrix_units(module) {
+            return;
+        }
         for restrict_indexing in [true, false] {
             let options = hlsl::Options {
                 shader_model: hlsl::ShaderModel::V6_0,
@@ -301,6 +329,12 @@ fn dx12_takes_every_entry_point() {
     });
 }
 
+/// Whether a shader needs matrix units, which naga knows for Vulkan and Metal; only Vulkan's are used.
+fn needs_matrix_units(module: &Module) -> bool {
+    let matrix = |inner: &TypeInner| matches!(inner, TypeInner::CooperativeMatrix { .. });
+    module.types.iter().any(|(_, ty)| matrix(&ty.inner))
+}
+
 /// Whether a shader needs wgpu's feature `SHADER_INT64`, which OpenGL never has: kernels are not chosen there then.
 fn needs_int64(module: &Module) -> bool {
     let wide = |inner: &TypeInner| matches!(inner, TypeInner::Scalar(scalar) if scalar.width == 8);
@@ -310,7 +344,7 @@ fn needs_int64(module: &Module) -> bool {
 #[test]
 fn opengl_takes_every_entry_point_without_64_bit_integers() {
     for_every_entry_point(|place, entry, module, info| {
-        if needs_int64(module) {
+        if needs_int64(module) || needs_matrix_units(module) {
             return;
         }
         let options = glsl::Options {

@@ -152,6 +152,7 @@ fn convolve(sums: ptr<function, Block>, id: vec3<u32>, invocation: u32) {
     let begin = id.z * FORWARD_CHUNK;
     let end = min(begin + FORWARD_CHUNK, FORWARD_STEPS);
     var values = load_forward(share, windows, column, begin);
+    begin_tile();
     for (var step = begin; step < end; step++) {
         stage_share(share, values);
         workgroupBarrier();
@@ -161,12 +162,12 @@ fn convolve(sums: ptr<function, Block>, id: vec3<u32>, invocation: u32) {
         add_tile(sums, invocation);
         workgroupBarrier();
     }
+    end_tile(sums, invocation);
 }
 
 // The row of the product, and its quad of columns, of row `row` of an invocation's block for tile `id`.
 fn place_in_product(id: vec3<u32>, invocation: u32, row: u32, half: u32) -> vec2<u32> {
-    let quads = quads_of(invocation, row, half);
-    return id.xy * vec2<u32>(TILE_ROWS, COLUMN_QUADS) + vec2<u32>(4u * quads.x + row % 4u, quads.y);
+    return id.xy * vec2<u32>(TILE_ROWS, COLUMN_QUADS) + place_in_tile(invocation, row, half);
 }
 
 fn write_y(sums: ptr<function, Block>, id: vec3<u32>, invocation: u32) {
@@ -348,6 +349,7 @@ fn convolve_transposed(sums: ptr<function, Block>, residue: Residue, id: vec3<u3
     if begin < end {
         values = load_backward_input(share, residue, targets, column, begin);
     }
+    begin_tile();
     for (var step = begin; step < end; step++) {
         stage_share(share, values);
         workgroupBarrier();
@@ -357,6 +359,7 @@ fn convolve_transposed(sums: ptr<function, Block>, residue: Residue, id: vec3<u3
         add_tile(sums, invocation);
         workgroupBarrier();
     }
+    end_tile(sums, invocation);
 }
 
 // The place of a row of the product in dx, past its end for rows after the last one.
@@ -481,6 +484,7 @@ fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocati
     var sums: Block;
     var bias_sum = vec4<f32>();
     var values = load_backward_weight(share, rows, column, begin);
+    begin_tile();
     for (var step = begin; step < end; step++) {
         stage_share(share, values);
         bias_sum += values[0] + values[1] + values[2] + values[3];
@@ -491,6 +495,7 @@ fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocati
         add_tile(&sums, invocation);
         workgroupBarrier();
     }
+    end_tile(&sums, invocation);
     for (var half = 0u; half < BLOCK_COLUMNS / 4u; half++) {
         for (var r = 0u; r < BLOCK_ROWS; r++) {
             let place = place_in_product(id, invocation, r, half);
@@ -500,10 +505,10 @@ fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocati
         }
     }
     if id.x == 0u {
-        stage_share(share, mat4x4<f32>(bias_sum, vec4<f32>(), vec4<f32>(), vec4<f32>()));
+        stage_sums(share, bias_sum);
         workgroupBarrier();
         if share.depth == 0u && share.is_used && !share.is_left {
-            store_partial(id.z, TAP_ROWS, column, tile_column_sum(share.quad));
+            store_partial(id.z, TAP_ROWS, column, staged_sum(share.quad));
         }
     }
 }

@@ -49,8 +49,14 @@ fn stage_share(share: Share, values: mat4x4<f32>) {
     }
 }
 
-// The sum of the first summands of the four shares of a quad.
-fn tile_column_sum(quad: u32) -> vec4<f32> {
+// Puts one vector of every share aside; `staged_sum` adds up those of a quad after a barrier.
+fn stage_sums(share: Share, values: vec4<f32>) {
+    if share.is_used {
+        tile[share.depth * TILE_QUADS + share.quad] = values;
+    }
+}
+
+fn staged_sum(quad: u32) -> vec4<f32> {
     return tile[quad] + tile[quad + 4u * TILE_QUADS] + tile[quad + 8u * TILE_QUADS] + tile[quad + 12u * TILE_QUADS];
 }
 
@@ -97,6 +103,17 @@ fn add_tile(sums: ptr<function, Block>, invocation: u32) {
 fn quads_of(invocation: u32, row: u32, half: u32) -> vec2<u32> {
     let first = vec2<u32>(invocation / BLOCKS_ACROSS, invocation % BLOCKS_ACROSS);
     return first + vec2<u32>(row / 4u * (ROW_QUADS / 2u), half * (COLUMN_QUADS / 2u));
+}
+
+// Before the first step, and after the last: only the matrix units of f16/tile.wgsl keep sums outside of the block.
+fn begin_tile() {}
+
+fn end_tile(sums: ptr<function, Block>, invocation: u32) {}
+
+// The row and the quad of columns, in the tile, of row `row` of an invocation's block in its quad of columns number `half`.
+fn place_in_tile(invocation: u32, row: u32, half: u32) -> vec2<u32> {
+    let quads = quads_of(invocation, row, half);
+    return vec2<u32>(4u * quads.x + row % 4u, quads.y);
 }
 
 // Row `row` of a block in its quad of columns number `half`: a register, whatever the compiler makes of the loop around it.

@@ -241,10 +241,10 @@ fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocati
         }
     }
     if id.y == 0u {
-        stage_share(share, mat4x4<f32>(bias_sums, vec4<f32>(), vec4<f32>(), vec4<f32>()));
+        stage_sums(share, bias_sums);
         workgroupBarrier();
         if share.depth == 0u && share.is_left {
-            store_bias(rows_of(id, share.quad), tile_column_sum(share.quad));
+            store_bias(rows_of(id, share.quad), staged_sum(share.quad));
         }
     }
 }

@@ -70,7 +70,8 @@ impl DeviceFlags {
 
     /// Opens the device and says on stderr which one it is.
     pub fn open(&self) -> Result<Device> {
-        let mut device = Device::open(&self.choice(), self.checks())?;
+        let mut device =
+            Device::open_with(&self.choice(), self.checks(), self.kernels.precision())?;
         self.kernels.apply(&mut device)?;
         let adapter = device.adapter();
         let kind = if adapter.device_type == "CPU" {

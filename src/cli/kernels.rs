@@ -9,7 +9,7 @@ use super::output::note;
 use crate::data::Cache;
 use crate::error::Result;
 use crate::gpu::Device;
-use crate::plan::Kernels;
+use crate::plan::{Kernels, Precision};
 use crate::tune::{self, Subject, Tuned, TuningCache};
 
 /// How kernels are chosen.
@@ -35,12 +35,20 @@ pub struct KernelFlags {
         help_heading = "Device"
     )]
     kernels: Choice,
+    /// Factors of products: f16 needs an adapter with matrix units
+    #[arg(long, value_enum, default_value = "f32", help_heading = "Device")]
+    precision: Precision,
     /// Seconds that measuring kernels at first use may take
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Device", value_parser = clap::value_parser!(u64).range(..=86_400))]
     tune_seconds: u64,
 }
 
 impl KernelFlags {
+    /// How exact the factors of products are.
+    pub fn precision(self) -> Precision {
+        self.precision
+    }
+
     /// Lets the plans of a freshly opened device be recorded with the chosen kernels.
     pub fn apply(self, device: &mut Device) -> Result<()> {
         let kernels = match self.kernels {
@@ -48,7 +56,7 @@ impl KernelFlags {
             Choice::Reference => Kernels::reference(device.class()),
             Choice::Tuned => Kernels::measured(device.class(), load(device)?.winners()),
         };
-        device.set_kernels(kernels);
+        device.set_kernels(kernels.with_precision(self.precision));
         Ok(())
     }
 
@@ -84,6 +92,12 @@ pub fn load(device: &Device) -> Result<TuningCache> {
     Ok(loaded.cache)
 }
 
+fn use_winners(device: &mut Device, cache: &TuningCache) {
+    let precision = device.kernels().precision();
+    let kernels = Kernels::measured(device.class(), cache.winners());
+    device.set_kernels(kernels.with_precision(precision));
+}
+
 /// Measures what the tuning cache lacks, with a progress line, writes it, and lets the device use it.
 pub fn tune_into_cache(
     device: &mut Device,
@@ -91,7 +105,7 @@ pub fn tune_into_cache(
     budget: Duration,
 ) -> Result<Vec<Tuned>> {
     let mut cache = load(device)?;
-    device.set_kernels(Kernels::measured(device.class(), cache.winners()));
+    use_winners(device, &cache);
     let open = tune::open_operations(subjects, device.kernels()).len();
     if open == 0 {
         return Ok(Vec::new());
@@ -108,6 +122,6 @@ pub fn tune_into_cache(
     let tuned = tuned?;
     cache.extend(&tuned);
     cache.save()?;
-    device.set_kernels(Kernels::measured(device.class(), cache.winners()));
+    use_winners(device, &cache);
     Ok(tuned)
 }

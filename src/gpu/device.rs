@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::adapter::{self, AdapterChoice, AdapterReport};
 use super::profile::Clock;
 use crate::error::{Error, Result};
-use crate::plan::{AdapterClass, Dispatch, Kernels, Shader};
+use crate::plan::{AdapterClass, Dispatch, Kernels, Precision, Shader};
 
 /// How long a submission may take before the driver is given up.
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -59,11 +59,27 @@ pub struct Device {
 impl Device {
     /// Opens the adapter that fits the choice, with all limits it has.
     pub fn open(choice: &AdapterChoice, checks: Checks) -> Result<Self> {
+        Self::open_with(choice, checks, Precision::F32)
+    }
+
+    /// The same, with what products of a lower precision need.
+    ///
+    /// # Errors
+    /// `Error::Adapter` if the adapter cannot make such products.
+    pub fn open_with(choice: &AdapterChoice, checks: Checks, precision: Precision) -> Result<Self> {
         let adapter = adapter::choose(choice)?;
         let report = adapter::report(&adapter, true);
+        let (features, experimental_features) = match precision {
+            Precision::F32 => (
+                wgpu::Features::empty(),
+                wgpu::ExperimentalFeatures::disabled(),
+            ),
+            Precision::F16 => matrix_features(&adapter, &report)?,
+        };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("spinalnet"),
-            required_features: adapter.features() & OPTIONAL_FEATURES,
+            required_features: adapter.features() & OPTIONAL_FEATURES | features,
+            experimental_features,
             required_limits: adapter.limits(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
@@ -282,6 +298,39 @@ impl Device {
             )),
         }
     }
+}
+
+/// The features of products on matrix units. Refused where there are none of the size that `shaders/f16/tile.wgsl` takes.
+fn matrix_features(
+    adapter: &wgpu::Adapter,
+    report: &AdapterReport,
+) -> Result<(wgpu::Features, wgpu::ExperimentalFeatures)> {
+    let wanted = wgpu::CooperativeMatrixProperties {
+        m_size: 16,
+        n_size: 16,
+        k_size: 16,
+        ab_type: wgpu::CooperativeScalarType::F16,
+        cr_type: wgpu::CooperativeScalarType::F32,
+        saturating_accumulation: false,
+    };
+    let needed = wgpu::Features::SHADER_F16
+        | wgpu::Features::SUBGROUP
+        | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+    let able = adapter.features().contains(needed)
+        && report.subgroup_size == [32, 32]
+        && adapter.cooperative_matrix_properties().contains(&wanted);
+    if !able {
+        return Err(Error::adapter(
+            format!(
+                "--precision f16: {} has no matrix units for 16 x 16 x 16 products of f16 in subgroups of 32",
+                report.name
+            ),
+            "leave --precision out, or choose another --adapter",
+        ));
+    }
+    // SAFETY: the experimental feature is used by one shader, whose results the tests compare with those in f32.
+    let enabled = unsafe { wgpu::ExperimentalFeatures::enabled() };
+    Ok((needed, enabled))
 }
 
 /// Kernels for the CPU need 64-bit integers and subgroups of at least 8.

@@ -32,7 +32,18 @@ pub trait Candidate: Copy {
 #[derive(Clone, Debug, Default)]
 pub struct Kernels {
     class: AdapterClass,
+    precision: Precision,
     choice: Choice,
+}
+
+/// How exact the factors of products are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+pub enum Precision {
+    /// f32 throughout
+    #[default]
+    F32,
+    /// Factors of convolutions are rounded to f16 and multiplied by matrix units; sums and everything stored stay f32
+    F16,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -50,6 +61,7 @@ impl From<AdapterClass> for Kernels {
     fn from(class: AdapterClass) -> Self {
         Self {
             class,
+            precision: Precision::F32,
             choice: Choice::First,
         }
     }
@@ -60,6 +72,7 @@ impl Kernels {
     pub fn reference(class: AdapterClass) -> Self {
         Self {
             class,
+            precision: Precision::F32,
             choice: Choice::Last,
         }
     }
@@ -68,8 +81,19 @@ impl Kernels {
     pub fn measured(class: AdapterClass, winners: Winners) -> Self {
         Self {
             class,
+            precision: Precision::F32,
             choice: Choice::Measured(Arc::new(winners)),
         }
+    }
+
+    /// The same with other factors of products.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// How exact the factors of products are.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The class of adapter.

@@ -14,7 +14,7 @@ mod tape;
 mod tensor;
 mod uniform;
 
-pub use choice::{Candidate, CandidateInfo, Kernels, Operation, OperationPlan, Winners};
+pub use choice::{Candidate, CandidateInfo, Kernels, Operation, OperationPlan, Precision, Winners};
 pub use parameters::{ALIGNMENT, Init, Layout, Parameter, ParameterSpec, Parameters, Role, Values};
 pub use scratch::ScratchPlaces;
 pub use shader::{Access, BindingSlot, EntryPoint, Shader};

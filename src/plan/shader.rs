@@ -16,44 +16,55 @@ pub struct Shader {
 /// Makes the [`Shader`] of `shaders/NAME.wgsl`, with the functions of `shaders/lib` appended.
 ///
 /// WGSL module scope is free of order, so the library comes last and line numbers in messages stay those of the file.
+///
+/// `shader!(f16 NAME)` makes the variant that multiplies f16 on matrix units: `f16/tile.wgsl` takes the place of
+/// `lib/tile.wgsl`.
 #[macro_export]
 macro_rules! shader {
     ($name:literal) => {
+        $crate::plan::Shader::new($name, $crate::shader_source!("", $name, "lib/tile"))
+    };
+    (f16 $name:literal) => {
         $crate::plan::Shader::new(
-            $name,
-            concat!(
-                include_str!(concat!(
-                    env!("CARGO_MANIFEST_DIR"),
-                    "/shaders/",
-                    $name,
-                    ".wgsl"
-                )),
-                include_str!(concat!(
-                    env!("CARGO_MANIFEST_DIR"),
-                    "/shaders/lib/activation.wgsl"
-                )),
-                include_str!(concat!(
-                    env!("CARGO_MANIFEST_DIR"),
-                    "/shaders/lib/index.wgsl"
-                )),
-                include_str!(concat!(
-                    env!("CARGO_MANIFEST_DIR"),
-                    "/shaders/lib/random.wgsl"
-                )),
-                include_str!(concat!(
-                    env!("CARGO_MANIFEST_DIR"),
-                    "/shaders/lib/step.wgsl"
-                )),
-                include_str!(concat!(
-                    env!("CARGO_MANIFEST_DIR"),
-                    "/shaders/lib/tile.wgsl"
-                )),
-                include_str!(concat!(
-                    env!("CARGO_MANIFEST_DIR"),
-                    "/shaders/lib/warp.wgsl"
-                )),
+            concat!($name, " (f16)"),
+            $crate::shader_source!(
+                "enable f16; enable wgpu_cooperative_matrix; ",
+                $name,
+                "f16/tile"
             ),
         )
+    };
+}
+
+/// The WGSL of `shaders/NAME.wgsl` behind `enables`, with the library and the file of the tile behind it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! shader_source {
+    ($enables:literal, $name:literal, $tile:literal) => {
+        concat!(
+            $enables,
+            $crate::wgsl!($name),
+            $crate::wgsl!("lib/activation"),
+            $crate::wgsl!("lib/index"),
+            $crate::wgsl!("lib/random"),
+            $crate::wgsl!("lib/step"),
+            $crate::wgsl!($tile),
+            $crate::wgsl!("lib/warp"),
+        )
+    };
+}
+
+/// The text of `shaders/NAME.wgsl`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! wgsl {
+    ($name:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/shaders/",
+            $name,
+            ".wgsl"
+        ))
     };
 }
 
@@ -118,7 +129,7 @@ impl Shader {
         }
     }
 
-    /// The path below `shaders/`, without the extension.
+    /// The path below `shaders/`, without the extension, and ` (f16)` for that variant.
     pub fn name(&self) -> &'static str {
         self.name
     }

@@ -112,13 +112,15 @@ pub fn tune(
 
 /// Measures every candidate of the operation.
 fn measure(device: &Device, subject: &Subject, key: &str) -> Result<Tuned> {
-    let class = device.class();
-    let plan = (subject.record)(&class.into());
+    let (class, precision) = (device.class(), device.kernels().precision());
+    let defaults = Kernels::from(class).with_precision(precision);
+    let plan = (subject.record)(&defaults);
     let names = find(&plan, key).candidates.iter();
     let names: Vec<String> = names.map(|candidate| candidate.name.clone()).collect();
     let part = |name: &String| {
         let winners = Winners::from([(key.to_owned(), name.clone())]);
-        let plan = (subject.record)(&Kernels::measured(class, winners));
+        let kernels = Kernels::measured(class, winners).with_precision(precision);
+        let plan = (subject.record)(&kernels);
         OperationPlan::new(&plan, find(&plan, key))
     };
     let reference = part(names.last().expect("an operation has a candidate"));

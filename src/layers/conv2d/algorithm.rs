@@ -4,11 +4,20 @@
 
 use super::{Conv2dOptions, tiled};
 use crate::layers::tile::Cut;
-use crate::plan::{AdapterClass, Candidate, Shader};
+use crate::plan::{AdapterClass, Candidate, Kernels, Shader};
 
 static DIRECT: Shader = crate::shader!("conv2d/direct");
 static IMPLICIT_GEMM: Shader = crate::shader!("conv2d/implicit_gemm");
 static TILED: Shader = crate::shader!("conv2d/tiled");
+static TILED_F16: Shader = crate::shader!(f16 "conv2d/tiled");
+
+/// What gradients are multiplied by before they are rounded to f16, as under loss scaling: those of a mean over a batch are
+/// often smaller than f16's smallest number. A gradient of an element may reach 16 before it is clamped.
+const GRADIENT_SCALE: f64 = 4096.0;
+
+/// How many times larger the error of a product of factors that were rounded to f16, 2^-10 of its magnitude, is than the
+/// tolerance for sums in f32, 8 x 2^-23.
+const F16_AMPLIFICATION: f64 = 1024.0;
 
 /// Partial sums of the weight gradient of direct convolution: enough to occupy a device, few enough to add up cheaply.
 const MAX_CHUNKS: u32 = 64;
@@ -30,30 +39,43 @@ pub(super) enum Algorithm {
     ImplicitGemm,
     /// A matrix product in tiles that lie in workgroup memory. Graphics processors; images of a multiple of 4 elements.
     Tiled(Cut),
+    /// The same with factors in f16, on the matrix units of a subgroup.
+    TiledF16(Cut),
+}
+
+/// What a matrix product is for: which factor is a gradient.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    /// y: no factor.
+    Forward,
+    /// The gradient of x: the left one, dy.
+    BackwardInput,
+    /// The gradient of the weight: the right one, dy.
+    BackwardWeight,
 }
 
 impl Algorithm {
     /// Those that fit, for y from `[N, H, W, C]` of x.
     pub(super) fn of_forward(
-        class: AdapterClass,
+        kernels: &Kernels,
         options: &Conv2dOptions,
         x: [u32; 4],
         y: [u32; 4],
     ) -> Vec<Self> {
-        let mut fitting = tiled::candidates(class, x, y, tiled::forward(options, y));
-        fitting.extend(Self::of_images(class, options));
+        let mut fitting = tiled::candidates(kernels, x, y, tiled::forward(options, y));
+        fitting.extend(Self::of_images(kernels.class(), options));
         fitting
     }
 
     /// Those that fit, for the gradient of x.
     pub(super) fn of_backward_input(
-        class: AdapterClass,
+        kernels: &Kernels,
         options: &Conv2dOptions,
         x: [u32; 4],
         y: [u32; 4],
     ) -> Vec<Self> {
-        let mut fitting = tiled::candidates(class, x, y, tiled::backward_input(options, x));
-        fitting.extend(Self::of_images(class, options));
+        let mut fitting = tiled::candidates(kernels, x, y, tiled::backward_input(options, x));
+        fitting.extend(Self::of_images(kernels.class(), options));
         fitting
     }
 
@@ -68,15 +90,15 @@ impl Algorithm {
 
     /// Those that fit, for the gradient of the weight, for `[N, H, W, C]` of x and y.
     pub(super) fn of_weight(
-        class: AdapterClass,
+        kernels: &Kernels,
         options: &Conv2dOptions,
         x: [u32; 4],
         y: [u32; 4],
     ) -> Vec<Self> {
-        let mut fitting = tiled::candidates(class, x, y, tiled::backward_weight(options, y));
+        let mut fitting = tiled::candidates(kernels, x, y, tiled::backward_weight(options, y));
         let lines = (y[0] * y[1]).div_ceil(Self::ImplicitGemm.chunks(options, x, y));
         let iterations = u64::from(lines) * u64::from(1 + y[2]);
-        fitting.extend(Self::of(class, options, true, iterations));
+        fitting.extend(Self::of(kernels.class(), options, true, iterations));
         fitting
     }
 
@@ -97,14 +119,25 @@ impl Algorithm {
             Self::Direct => &DIRECT,
             Self::ImplicitGemm => &IMPLICIT_GEMM,
             Self::Tiled(_) => &TILED,
+            Self::TiledF16(_) => &TILED_F16,
         }
     }
 
     /// The overrides that only this algorithm has.
-    pub(super) fn constants(self) -> Vec<(&'static str, f64)> {
+    pub(super) fn constants(self, purpose: Purpose) -> Vec<(&'static str, f64)> {
+        let (left, right) = match purpose {
+            Purpose::Forward => (1.0, 1.0),
+            Purpose::BackwardInput => (GRADIENT_SCALE, 1.0),
+            Purpose::BackwardWeight => (1.0, GRADIENT_SCALE),
+        };
         match self {
             Self::Direct | Self::ImplicitGemm => Vec::new(),
             Self::Tiled(cut) => cut.constants().to_vec(),
+            Self::TiledF16(cut) => {
+                let mut constants = cut.constants().to_vec();
+                constants.extend([("LEFT_SCALE", left), ("RIGHT_SCALE", right)]);
+                constants
+            }
         }
     }
 
@@ -113,7 +146,9 @@ impl Algorithm {
         let (extent, chunks) = match self {
             Self::Direct => (strips(y), 1),
             Self::ImplicitGemm => (tiles(y[0] * y[1] * y[2], y[3]), 1),
-            Self::Tiled(cut) => (cut.extent(tiled::forward(options, y)), cut.chunks),
+            Self::Tiled(cut) | Self::TiledF16(cut) => {
+                (cut.extent(tiled::forward(options, y)), cut.chunks)
+            }
         };
         let (entry, output) = match (options.bias, self.writes_elements(y[3])) {
             (false, false) => ("forward", "y"),
@@ -142,7 +177,7 @@ impl Algorithm {
                 let [pixels, channels, _] = tiles(pixels, channels);
                 ("weights", [pixels, channels, stride[0] * stride[1]], 1)
             }
-            Self::Tiled(cut) => {
+            Self::Tiled(cut) | Self::TiledF16(cut) => {
                 let extent = cut.extent(tiled::backward_input(options, x));
                 ("weight", extent, cut.chunks)
             }
@@ -163,7 +198,7 @@ impl Algorithm {
 
     /// Whether images with so many channels are written by an entry point of their own, one element at a time.
     fn writes_elements(self, channels: u32) -> bool {
-        matches!(self, Self::Tiled(_)) && !channels.is_multiple_of(4)
+        matches!(self, Self::Tiled(_) | Self::TiledF16(_)) && !channels.is_multiple_of(4)
     }
 
     /// How the gradient of the weight is dispatched.
@@ -181,7 +216,7 @@ impl Algorithm {
                 ("backward_weight", "input", extent)
             }
             Self::ImplicitGemm => ("backward_weight_any", "elements", [tile_rows, tile_columns]),
-            Self::Tiled(cut) => {
+            Self::Tiled(cut) | Self::TiledF16(cut) => {
                 let [rows, columns, _] = cut.extent(tiled::weight_product(options));
                 ("backward_weight", "x", [rows, columns])
             }
@@ -196,7 +231,7 @@ impl Algorithm {
     /// Partial sums of the weight gradient for `[N, H, W, C]` of x and y.
     pub(super) fn chunks(self, options: &Conv2dOptions, x: [u32; 4], y: [u32; 4]) -> u32 {
         let wanted = match self {
-            Self::Tiled(cut) => return cut.chunks,
+            Self::Tiled(cut) | Self::TiledF16(cut) => return cut.chunks,
             Self::Direct => MAX_CHUNKS,
             Self::ImplicitGemm => [x, y]
                 .iter()
@@ -212,15 +247,22 @@ impl Algorithm {
 impl Candidate for Algorithm {
     fn name(&self) -> String {
         match self {
-            Self::Direct => "direct",
-            Self::ImplicitGemm => "implicit_gemm",
-            Self::Tiled(cut) => return format!("tiled {}", cut.name()),
+            Self::Direct => "direct".to_owned(),
+            Self::ImplicitGemm => "implicit_gemm".to_owned(),
+            Self::Tiled(cut) => format!("tiled {}", cut.name()),
+            Self::TiledF16(cut) => format!("tiled f16 {}", cut.name()),
         }
-        .to_owned()
     }
 
     fn shaders(&self) -> Vec<&'static Shader> {
         vec![self.shader()]
+    }
+
+    fn amplification(&self) -> f64 {
+        match self {
+            Self::TiledF16(_) => F16_AMPLIFICATION,
+            Self::Direct | Self::ImplicitGemm | Self::Tiled(_) => 1.0,
+        }
     }
 }
 

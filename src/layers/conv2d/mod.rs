@@ -6,7 +6,7 @@ mod tiled;
 use super::Layer;
 use super::reduce::{reduce_rows, sum_chunks};
 use crate::plan::{Init, Kernel, Layout, Parameter, Parameters, Tape, Target, Tensor};
-use algorithm::Algorithm;
+use algorithm::{Algorithm, Purpose};
 
 /// Sizes of a convolution, spelled as PyTorch spells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,8 +134,8 @@ impl Layer for Conv2d {
         let y_shape = self.out_shape(x);
         let y = tape.tensor("y", y_shape);
         let pass = Pass { conv: *self, x, y };
-        let (class, x_shape) = (tape.class(), x.image_sizes());
-        let candidates = Algorithm::of_forward(class, &self.options, x_shape, y_shape);
+        let x_shape = x.image_sizes();
+        let candidates = Algorithm::of_forward(tape.kernels(), &self.options, x_shape, y_shape);
         tape.operation(
             "conv2d.forward",
             pass.shape(),
@@ -192,7 +192,7 @@ impl Pass {
         let images = algorithm.forward(options, self.y.image_sizes());
         let bias = self.conv.bias.map(|bias| ("bias", tape.parameter(bias)));
         let mut constants = self.constants();
-        constants.extend(algorithm.constants());
+        constants.extend(algorithm.constants(Purpose::Forward));
         constants.push(("CHUNKS", images.chunks.into()));
         let y = Target {
             tensor: self.y,
@@ -226,7 +226,7 @@ impl Pass {
             .map(|target| target.tensor)
             .collect();
         let (x, y) = (self.x.image_sizes(), self.y.image_sizes());
-        let candidates = Algorithm::of_weight(tape.class(), &self.conv.options, x, y);
+        let candidates = Algorithm::of_weight(tape.kernels(), &self.conv.options, x, y);
         let name = "conv2d.backward_weight";
         tape.operation(
             name,
@@ -253,7 +253,7 @@ impl Pass {
         let (rows, columns) = algorithm::partial_sizes(options);
         let partial = tape.tensor("partial", [chunks, rows * columns]);
         let mut constants = self.constants();
-        constants.extend(algorithm.constants());
+        constants.extend(algorithm.constants(Purpose::BackwardWeight));
         constants.push(("CHUNKS", chunks.into()));
         tape.dispatch(Kernel {
             shader: algorithm.shader(),
@@ -272,7 +272,7 @@ impl Pass {
             return;
         };
         let (x, y) = (self.x.image_sizes(), self.y.image_sizes());
-        let candidates = Algorithm::of_backward_input(tape.class(), &self.conv.options, x, y);
+        let candidates = Algorithm::of_backward_input(tape.kernels(), &self.conv.options, x, y);
         let name = "conv2d.backward_input";
         tape.operation(
             name,
@@ -289,7 +289,7 @@ impl Pass {
         let images = algorithm.backward_input(&self.conv.options, self.x.image_sizes());
         let weight = tape.parameter(self.conv.weight);
         let mut constants = self.constants();
-        constants.extend(algorithm.constants());
+        constants.extend(algorithm.constants(Purpose::BackwardInput));
         constants.push(("CHUNKS", images.chunks.into()));
         sum_chunks(tape, images.chunks, dx, |tape, dx| {
             constants.push(dx.constant());

@@ -3,21 +3,28 @@
 use super::Conv2dOptions;
 use super::algorithm::{Algorithm, tiled_depth};
 use crate::layers::tile::Product;
-use crate::plan::AdapterClass;
+use crate::plan::{AdapterClass, Kernels, Precision};
 
 /// The ways to make a product, if the adapter has the processors for them and the images of `[N, H, W, C]` of x and y are
 /// whole `vec4<f32>`s.
 pub(super) fn candidates(
-    class: AdapterClass,
+    kernels: &Kernels,
     x: [u32; 4],
     y: [u32; 4],
     product: Product,
 ) -> Vec<Algorithm> {
     let in_fours = |shape: [u32; 4]| shape.iter().product::<u32>().is_multiple_of(4);
-    if class != AdapterClass::Gpu || !in_fours(x) || !in_fours(y) {
+    if kernels.class() != AdapterClass::Gpu || !in_fours(x) || !in_fours(y) {
         return Vec::new();
     }
-    product.cuts().into_iter().map(Algorithm::Tiled).collect()
+    let cuts = product.cuts();
+    let halves = match kernels.precision() {
+        Precision::F32 => &[],
+        Precision::F16 => &cuts[..],
+    };
+    let halves = halves.iter().copied().map(Algorithm::TiledF16);
+    let singles = cuts.iter().copied().map(Algorithm::Tiled);
+    halves.chain(singles).collect()
 }
 
 /// Pixels of y by its channels, for `[N, H, W, C]` of y.

@@ -1,0 +1,215 @@
+// The tile of lib/tile.wgsl for matrix units: factors are rounded to f16 as they are brought into workgroup memory, and a
+// subgroup of 32 makes products of 16 x 16 x 16 at once, whose sums stay f32.
+//
+// A factor is multiplied by its scale before it is rounded, and the sums are divided by both, so that small gradients do
+// not vanish: f16 has no normal number below 6e-5. What is beyond its largest number is clamped.
+override TILE_ROWS: u32;
+override TILE_COLUMNS: u32;
+override BLOCK_ROWS: u32;     // 4 or 8
+override BLOCK_COLUMNS: u32;  // 4, or 8 with 8 rows
+override LEFT_SCALE: f32;     // powers of two
+override RIGHT_SCALE: f32;
+
+const TILE_DEPTH: u32 = 16u;
+const F16_LARGEST: f32 = 65504.0;
+
+override ROW_QUADS = TILE_ROWS / 4u;
+override COLUMN_QUADS = TILE_COLUMNS / 4u;
+override TILE_QUADS = ROW_QUADS + COLUMN_QUADS;
+override TILE_PITCH = 4u * TILE_QUADS + 8u;     // from one summand to the next, free of bank conflicts
+override TILE_LENGTH = TILE_DEPTH * TILE_PITCH;
+override TILE_INVOCATIONS = TILE_ROWS * TILE_COLUMNS / (BLOCK_ROWS * BLOCK_COLUMNS);
+
+// A subgroup makes a region of the tile, in up to 4 x 2 matrices.
+override REGION_ROWS = 8u * BLOCK_ROWS;
+override REGION_COLUMNS = 4u * BLOCK_COLUMNS;
+override REGIONS_ACROSS = TILE_COLUMNS / REGION_COLUMNS;
+override EXCHANGE_LENGTH = TILE_INVOCATIONS / 32u * 256u;
+
+var<workgroup> tile: array<f16, TILE_LENGTH>;           // [TILE_DEPTH, rows and then columns]
+var<workgroup> exchange: array<f32, EXCHANGE_LENGTH>;   // a matrix of sums for each subgroup
+
+alias Left = coop_mat16x16<f16, A>;
+alias Right = coop_mat16x16<f16, B>;
+alias Products = coop_mat16x16<f32, C>;
+
+// Sums of a region: matrix (row, column) of it.
+var<private> products_00: Products;
+var<private> products_10: Products;
+var<private> products_20: Products;
+var<private> products_30: Products;
+var<private> products_01: Products;
+var<private> products_11: Products;
+var<private> products_21: Products;
+var<private> products_31: Products;
+
+// Of every matrix row of the region two vectors in the first column of matrices, then those of the second.
+alias Block = array<vec4<f32>, 16>;
+
+// What an invocation brings of a step, as in lib/tile.wgsl.
+struct Share {
+    quad: u32,
+    depth: u32,
+    is_left: bool,
+    is_used: bool,
+}
+
+fn share_of(invocation: u32) -> Share {
+    let quad = invocation / 32u * 8u + invocation % 8u;
+    return Share(quad, invocation / 8u % 4u * 4u, quad < ROW_QUADS, quad < TILE_QUADS);
+}
+
+fn stage_quad(place: u32, values: vec4<f32>) {
+    let rounded = vec4<f16>(clamp(values, vec4<f32>(-F16_LARGEST), vec4<f32>(F16_LARGEST)));
+    tile[place] = rounded.x;
+    tile[place + 1u] = rounded.y;
+    tile[place + 2u] = rounded.z;
+    tile[place + 3u] = rounded.w;
+}
+
+// Writes a share, whose columns are summands, into the tile.
+fn stage_share(share: Share, values: mat4x4<f32>) {
+    if share.is_used {
+        let scale = select(RIGHT_SCALE, LEFT_SCALE, share.is_left);
+        let place = share.depth * TILE_PITCH + 4u * share.quad;
+        stage_quad(place, scale * values[0]);
+        stage_quad(place + TILE_PITCH, scale * values[1]);
+        stage_quad(place + 2u * TILE_PITCH, scale * values[2]);
+        stage_quad(place + 3u * TILE_PITCH, scale * values[3]);
+    }
+}
+
+// First row and column, in the tile, of the region of an invocation's subgroup.
+fn region_of(invocation: u32) -> vec2<u32> {
+    let region = invocation / 32u;
+    return vec2<u32>(region / REGIONS_ACROSS * REGION_ROWS, region % REGIONS_ACROSS * REGION_COLUMNS);
+}
+
+fn begin_tile() {
+    products_00 = Products();
+    products_10 = Products();
+    products_20 = Products();
+    products_30 = Products();
+    products_01 = Products();
+    products_11 = Products();
+    products_21 = Products();
+    products_31 = Products();
+}
+
+// Adds the products of one step to a subgroup's region.
+fn add_tile(sums: ptr<function, Block>, invocation: u32) {
+    let first = region_of(invocation);
+    let left = first.x;
+    let right = TILE_ROWS + first.y;
+    let b0 = coopLoadT<Right>(&tile[right], TILE_PITCH);
+    let a0 = coopLoad<Left>(&tile[left], TILE_PITCH);
+    let a1 = coopLoad<Left>(&tile[left + 16u], TILE_PITCH);
+    products_00 = coopMultiplyAdd(a0, b0, products_00);
+    products_10 = coopMultiplyAdd(a1, b0, products_10);
+    if BLOCK_ROWS > 4u {
+        let a2 = coopLoad<Left>(&tile[left + 32u], TILE_PITCH);
+        let a3 = coopLoad<Left>(&tile[left + 48u], TILE_PITCH);
+        products_20 = coopMultiplyAdd(a2, b0, products_20);
+        products_30 = coopMultiplyAdd(a3, b0, products_30);
+        if BLOCK_COLUMNS > 4u {
+            let b1 = coopLoadT<Right>(&tile[right + 16u], TILE_PITCH);
+            products_01 = coopMultiplyAdd(a0, b1, products_01);
+            products_11 = coopMultiplyAdd(a1, b1, products_11);
+            products_21 = coopMultiplyAdd(a2, b1, products_21);
+            products_31 = coopMultiplyAdd(a3, b1, products_31);
+        }
+    }
+}
+
+// The two vectors of an invocation in the matrix that its subgroup has put into the exchange.
+fn add_exchanged(sums: ptr<function, Block>, first: u32, invocation: u32) {
+    workgroupBarrier();
+    let start = invocation / 32u * 256u + 4u * (invocation % 32u);
+    let scale = 1.0 / (LEFT_SCALE * RIGHT_SCALE);
+    for (var half = 0u; half < 2u; half++) {
+        let place = start + 128u * half;
+        (*sums)[first + half] += scale
+            * vec4<f32>(exchange[place], exchange[place + 1u], exchange[place + 2u], exchange[place + 3u]);
+    }
+    workgroupBarrier();
+}
+
+// Adds the sums of the region to the invocation's block.
+fn end_tile(sums: ptr<function, Block>, invocation: u32) {
+    let place = invocation / 32u * 256u;
+    coopStoreT(products_00, &exchange[place], 16u);
+    add_exchanged(sums, 0u, invocation);
+    coopStoreT(products_10, &exchange[place], 16u);
+    add_exchanged(sums, 2u, invocation);
+    if BLOCK_ROWS > 4u {
+        coopStoreT(products_20, &exchange[place], 16u);
+        add_exchanged(sums, 4u, invocation);
+        coopStoreT(products_30, &exchange[place], 16u);
+        add_exchanged(sums, 6u, invocation);
+        if BLOCK_COLUMNS > 4u {
+            coopStoreT(products_01, &exchange[place], 16u);
+            add_exchanged(sums, 8u, invocation);
+            coopStoreT(products_11, &exchange[place], 16u);
+            add_exchanged(sums, 10u, invocation);
+            coopStoreT(products_21, &exchange[place], 16u);
+            add_exchanged(sums, 12u, invocation);
+            coopStoreT(products_31, &exchange[place], 16u);
+            add_exchanged(sums, 14u, invocation);
+        }
+    }
+}
+
+// The row and the quad of columns, in the tile, of row `row` of an invocation's block in its quad of columns number `half`.
+fn place_in_tile(invocation: u32, row: u32, half: u32) -> vec2<u32> {
+    let lane = invocation % 32u;
+    let first = region_of(invocation);
+    let in_region = vec2<u32>(row / 2u * 16u + row % 2u * 8u + lane / 4u, half * 4u + lane % 4u);
+    return vec2<u32>(first.x, first.y / 4u) + in_region;
+}
+
+// Puts one vector of every share aside, in full precision; `staged_sum` adds up those of a quad after a barrier.
+fn stage_sums(share: Share, values: vec4<f32>) {
+    if share.is_used {
+        let place = share.depth * TILE_QUADS + 4u * share.quad;
+        exchange[place] = values.x;
+        exchange[place + 1u] = values.y;
+        exchange[place + 2u] = values.z;
+        exchange[place + 3u] = values.w;
+    }
+}
+
+fn staged_sum(quad: u32) -> vec4<f32> {
+    var sum = vec4<f32>();
+    for (var depth = 0u; depth < TILE_DEPTH; depth += 4u) {
+        let place = depth * TILE_QUADS + 4u * quad;
+        sum += vec4<f32>(exchange[place], exchange[place + 1u], exchange[place + 2u], exchange[place + 3u]);
+    }
+    return sum;
+}
+
+// Row `row` of a block in its quad of columns number `half`: a register, whatever the compiler makes of the loop around it.
+fn block_row(sums: ptr<function, Block>, row: u32, half: u32) -> vec4<f32> {
+    switch row + 8u * half {
+        case 0u: { return (*sums)[0]; }
+        case 1u: { return (*sums)[1]; }
+        case 2u: { return (*sums)[2]; }
+        case 3u: { return (*sums)[3]; }
+        case 4u: { return (*sums)[4]; }
+        case 5u: { return (*sums)[5]; }
+        case 6u: { return (*sums)[6]; }
+        case 7u: { return (*sums)[7]; }
+        case 8u: { return (*sums)[8]; }
+        case 9u: { return (*sums)[9]; }
+        case 10u: { return (*sums)[10]; }
+        case 11u: { return (*sums)[11]; }
+        case 12u: { return (*sums)[12]; }
+        case 13u: { return (*sums)[13]; }
+        case 14u: { return (*sums)[14]; }
+        default: { return (*sums)[15]; }
+    }
+}
+
+// A block whose rows all begin as `a` in the first quad of columns and `b` in the second.
+fn block_of_rows(a: vec4<f32>, b: vec4<f32>) -> Block {
+    return Block(a, a, a, a, a, a, a, a, b, b, b, b, b, b, b, b);
+}
