@@ -23,7 +23,7 @@ fn record(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("record");
     for name in ["mnist-cnn-spinal", "vgg5-spinal", "cifar-resnet18-spinal"] {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| plans(&model(name), 100, &SGD, AdapterClass::Gpu));
+            bencher.iter(|| plans(&model(name), 100, &SGD, &AdapterClass::Gpu.into()));
         });
     }
     group.finish();

@@ -23,4 +23,5 @@ pub mod report;
 pub mod reproduce;
 pub mod steps;
 pub mod train;
+pub mod tune;
 pub mod universal;

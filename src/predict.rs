@@ -37,7 +37,7 @@ impl<'a> Predictor<'a> {
         normalisation: Option<(Vec<f32>, Vec<f32>)>,
     ) -> Result<Self> {
         let values = load_weights(weights, &model.parameters)?;
-        let plan = forward_plan(&model, 1, device.class());
+        let plan = forward_plan(&model, 1, device.kernels().clone());
         let memory = Memory::allocate(device, &plan.allocation())?;
         memory.write_values(device, 0, &values);
         let executable = Executable::new(device, &memory, &plan, 0)?;

@@ -1,10 +1,11 @@
 //! The plans of a net: one for each batch size and mode, all over the same parameters.
 
-use crate::layers::{Sample, Source};
+use crate::layers::{Part, Sample, Source};
 use crate::loss::{cross_entropy, mse};
-use crate::models::Model;
-use crate::optim::{Optimizer, advance};
-use crate::plan::{AdapterClass, Mode, Plan, Tape};
+use crate::models::{Model, initial_values};
+use crate::optim::{Optimizer, Sgd, advance};
+use crate::plan::{AdapterClass, Kernels, Mode, Plan, Tape};
+use crate::tune::Subject;
 
 /// A training step: gather, forward, loss, backward, update, advance.
 pub fn train_plan(
@@ -12,14 +13,14 @@ pub fn train_plan(
     source: &Source,
     batch: u32,
     optimizer: &dyn Optimizer,
-    class: AdapterClass,
+    kernels: impl Into<Kernels>,
 ) -> Plan {
     let mut tape = Tape::new(
         format!("{} train batch {batch}", model.name),
         &model.parameters,
         Mode::Train,
     )
-    .for_class(class);
+    .with_kernels(kernels);
     record_loss(&mut tape, model, source, batch);
     tape.scope("optimizer", |tape| optimizer.record(tape, source.steps()));
     tape.scope("step", advance);
@@ -27,22 +28,51 @@ pub fn train_plan(
 }
 
 /// An evaluation step: gather, forward, loss, advance.
-pub fn evaluate_plan(model: &Model, source: &Source, batch: u32, class: AdapterClass) -> Plan {
+pub fn evaluate_plan(
+    model: &Model,
+    source: &Source,
+    batch: u32,
+    kernels: impl Into<Kernels>,
+) -> Plan {
     let name = format!("{} evaluate batch {batch}", model.name);
-    let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate).for_class(class);
+    let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate).with_kernels(kernels);
     record_loss(&mut tape, model, source, batch);
     tape.scope("step", advance);
     tape.finish()
 }
 
 /// The network alone on given images or rows in the buffer `input`; its output is in the buffer `output`.
-pub fn forward_plan(model: &Model, batch: u32, class: AdapterClass) -> Plan {
+pub fn forward_plan(model: &Model, batch: u32, kernels: impl Into<Kernels>) -> Plan {
     let name = format!("{} forward batch {batch}", model.name);
-    let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate).for_class(class);
+    let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate).with_kernels(kernels);
     let x = model.sample.input(&mut tape, batch);
     let y = model.forward(&mut tape, x);
     tape.export(y, "output");
     tape.finish()
+}
+
+/// The plans of a training step (SGD with momentum) and of an inference, for measuring their kernels.
+pub fn subjects(model: &Model, batch: u32) -> [Subject<'_>; 2] {
+    let source = Source::whole(Part::Train, model.sample, batch * 2, batch);
+    let parameters = initial_values(&model.parameters, 1).parameters;
+    let train = move |kernels: &Kernels| {
+        let optimizer = Sgd {
+            momentum: 0.5,
+            ..Sgd::default()
+        };
+        train_plan(model, &source, batch, &optimizer, kernels.clone())
+    };
+    let infer = move |kernels: &Kernels| forward_plan(model, batch, kernels.clone());
+    [
+        Subject {
+            record: Box::new(train),
+            parameters: parameters.clone(),
+        },
+        Subject {
+            record: Box::new(infer),
+            parameters,
+        },
+    ]
 }
 
 /// Multiplications of the network for one sample, as the paper counts them: convolutions and Linears, without biases.

@@ -11,6 +11,7 @@ mod cli {
     pub mod data;
     pub mod datasets;
     pub mod inspection;
+    pub mod kernels;
     #[cfg(target_os = "linux")]
     pub mod memory;
     pub mod refusals;

@@ -107,12 +107,18 @@ fn plans() -> Vec<Plan> {
     plans
 }
 
-/// Values of the overrides: those of the first dispatch of the entry point in a model's plan, and 3, true or 0.5, after the
-/// type, for every override that it does not set.
+/// Values of the overrides: those of the first dispatch of the entry point in a model's plan, or else of the file, and 3, true
+/// or 0.5, after the type, for every override that it does not set.
 fn constants(module: &Module, file: &File, entry: &str, plans: &[Plan]) -> HashMap<String, f64> {
-    let mut dispatches = plans.iter().flat_map(|plan| &plan.dispatches);
-    let real =
-        dispatches.find(|dispatch| dispatch.shader.name() == file.name && dispatch.entry == entry);
+    let dispatches = plans.iter().flat_map(|plan| &plan.dispatches);
+    let of_file = || {
+        dispatches
+            .clone()
+            .filter(|dispatch| dispatch.shader.name() == file.name)
+    };
+    let real = of_file()
+        .find(|dispatch| dispatch.entry == entry)
+        .or_else(|| of_file().next());
     let mut constants: HashMap<String, f64> = HashMap::new();
     for (_, item) in module
         .overrides

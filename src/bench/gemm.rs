@@ -149,7 +149,7 @@ fn record(
     } else {
         Mode::Train
     };
-    let mut tape = Tape::new("gemm", &parameters, mode).for_class(device.class());
+    let mut tape = Tape::new("gemm", &parameters, mode).with_kernels(device.kernels().clone());
     let shape = [1, 1, size.rows, size.inputs];
     let x = if extent == Extent::WithoutInputGradient {
         tape.input("x", shape)

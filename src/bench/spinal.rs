@@ -79,7 +79,8 @@ impl<'a> Head<'a> {
     ) -> Result<Self> {
         let mut parameters = Parameters::default();
         let layer = Spinal::new(&mut parameters, "spinal", options, CLASSES).with_path(path);
-        let mut tape = Tape::new("spinal", &parameters, Mode::Train).for_class(device.class());
+        let mut tape =
+            Tape::new("spinal", &parameters, Mode::Train).with_kernels(device.kernels().clone());
         let x = tape.tensor("x", [batch_size, options.in_features]);
         let y = layer.forward(&mut tape, x);
         tape.backward_from(y, |_, _| {});

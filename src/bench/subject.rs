@@ -5,7 +5,7 @@ use crate::gpu::{Device, Executable, Memory};
 use crate::layers::{Part, Sample, Source};
 use crate::models::{Model, initial_values};
 use crate::optim::{Optimizer, ScheduleEntry, Sgd};
-use crate::plan::{AdapterClass, Allocation, Plan};
+use crate::plan::{Allocation, Kernels, Plan};
 use crate::steps::{forward_plan, train_plan};
 
 use super::noise::Noise;
@@ -51,7 +51,7 @@ pub fn plans(
     model: &Model,
     batch_size: u32,
     optimizer: &dyn Optimizer,
-    class: AdapterClass,
+    kernels: &Kernels,
 ) -> Result<[Plan; 2]> {
     let smallest = model.smallest_batch();
     if batch_size < smallest {
@@ -69,9 +69,9 @@ pub fn plans(
             &source(model, batch_size),
             batch_size,
             optimizer,
-            class,
+            kernels.clone(),
         ),
-        forward_plan(model, batch_size, class),
+        forward_plan(model, batch_size, kernels.clone()),
     ])
 }
 
@@ -97,7 +97,7 @@ impl<'a> Subject<'a> {
         optimizer: &'a dyn Optimizer,
     ) -> Result<Self> {
         let source = source(&model, batch_size);
-        let [train, forward] = plans(&model, batch_size, optimizer, device.class())?;
+        let [train, forward] = plans(&model, batch_size, optimizer, device.kernels())?;
         let mut allocation = Allocation::default();
         allocation.add(0, [&train, &forward]);
         let memory = Memory::allocate(device, &allocation)?;

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use super::kernels::KernelFlags;
 use super::output::note;
 use crate::error::Result;
 use crate::gpu::{AdapterChoice, Backend, Checks, Device};
@@ -19,6 +20,9 @@ pub struct DeviceFlags {
     /// Let naga check every array index, loop and division in the shaders
     #[arg(long)]
     checked: bool,
+    #[command(flatten)]
+    /// Which kernels its plans are recorded with.
+    pub kernels: KernelFlags,
 }
 
 impl DeviceFlags {
@@ -43,17 +47,20 @@ impl DeviceFlags {
                     .flatten(),
             );
         }
+        arguments.extend(self.kernels.arguments());
         arguments.extend(self.checked.then(|| "--checked".to_owned()));
         arguments
     }
 
-    /// Opens the device with the checks that the flags do not ask for.
-    pub fn open_with_other_checks(&self) -> Result<Device> {
-        let checks = match self.checks() {
+    /// Opens the same device with the other kind of checks, and the same kernels.
+    pub fn open_with_other_checks(&self, device: &Device) -> Result<Device> {
+        let checks = match device.checks() {
             Checks::Trusted => Checks::Checked,
             Checks::Checked => Checks::Trusted,
         };
-        Device::open(&self.choice(), checks)
+        let mut other = Device::open(&self.choice(), checks)?;
+        other.set_kernels(device.kernels().clone());
+        Ok(other)
     }
 
     fn checks(&self) -> Checks {
@@ -66,7 +73,8 @@ impl DeviceFlags {
 
     /// Opens the device and says on stderr which one it is.
     pub fn open(&self) -> Result<Device> {
-        let device = Device::open(&self.choice(), self.checks())?;
+        let mut device = Device::open(&self.choice(), self.checks())?;
+        self.kernels.apply(&mut device)?;
         let adapter = device.adapter();
         let kind = if adapter.device_type == "CPU" {
             "a CPU adapter: slow, for checks and small nets"

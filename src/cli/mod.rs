@@ -7,6 +7,7 @@ mod device;
 mod eval;
 mod info;
 mod interruption;
+mod kernels;
 mod list;
 mod model;
 mod output;
@@ -15,6 +16,7 @@ mod predict;
 mod report;
 mod reproduce;
 mod train;
+mod tune;
 mod universal;
 
 use clap::{Parser, Subcommand};
@@ -47,6 +49,8 @@ enum Command {
     Convert(convert::Convert),
     /// Check the paper's universal approximation construction on the device
     Universal(universal::Universal),
+    /// Measure the kernels of networks, and keep the fastest for --kernels tuned
+    Tune(tune::Tune),
     /// Time steps
     Bench(bench::Bench),
     /// Train an experiment with several seeds, and tell what the spinal net is worth beside its baseline and the paper
@@ -68,6 +72,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::List(command) => command.run(),
         Command::Convert(command) => command.run(),
         Command::Universal(command) => command.run(),
+        Command::Tune(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Reproduce(command) => command.run(),
         Command::Report(command) => command.run(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::adapter::{self, AdapterChoice, AdapterReport};
 use super::profile::Clock;
 use crate::error::{Error, Result};
-use crate::plan::{AdapterClass, Dispatch, Shader};
+use crate::plan::{AdapterClass, Dispatch, Kernels, Shader};
 
 /// How long a submission may take before the driver is given up.
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -31,6 +31,16 @@ pub enum Checks {
     Checked,
 }
 
+impl Checks {
+    /// `trusted` or `checked`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Checked => "checked",
+        }
+    }
+}
+
 type PipelineKey = (&'static str, &'static str, Vec<(&'static str, u64)>);
 
 /// A device, its queue and what was compiled on it.
@@ -40,6 +50,7 @@ pub struct Device {
     adapter: AdapterReport,
     limits: wgpu::Limits,
     checks: Checks,
+    kernels: Kernels,
     failure: Arc<Mutex<Option<String>>>,
     modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
     pipelines: Mutex<HashMap<PipelineKey, wgpu::ComputePipeline>>,
@@ -79,12 +90,14 @@ impl Device {
                 note(&lost, format!("the device was lost: {message}"));
             }
         });
+        let kernels = class_of(&report, device.features()).into();
         Ok(Self {
             limits: adapter.limits(),
             adapter: report,
             device,
             queue,
             checks,
+            kernels,
             failure,
             modules: Mutex::default(),
             pipelines: Mutex::default(),
@@ -96,15 +109,19 @@ impl Device {
         &self.adapter
     }
 
-    /// The class of the adapter, by which kernels are chosen. Those for the CPU need 64-bit integers and subgroups of at
-    /// least 8.
+    /// The class of the adapter, by which kernels are chosen.
     pub fn class(&self) -> AdapterClass {
-        let features = self.device.features().contains(CPU_KERNEL_FEATURES);
-        if self.adapter.device_type == "CPU" && features && self.adapter.subgroup_size[0] >= 8 {
-            AdapterClass::Cpu
-        } else {
-            AdapterClass::Gpu
-        }
+        self.kernels.class()
+    }
+
+    /// The kernels that its plans are recorded with: the layers' first choice, if no others were set.
+    pub fn kernels(&self) -> &Kernels {
+        &self.kernels
+    }
+
+    /// Lets its plans be recorded with other kernels.
+    pub fn set_kernels(&mut self, kernels: Kernels) {
+        self.kernels = kernels;
     }
 
     /// The run-time checks in force.
@@ -264,6 +281,16 @@ impl Device {
                 "try --checked, a smaller --batch-size, or another --adapter",
             )),
         }
+    }
+}
+
+/// Kernels for the CPU need 64-bit integers and subgroups of at least 8.
+fn class_of(adapter: &AdapterReport, features: wgpu::Features) -> AdapterClass {
+    let able = features.contains(CPU_KERNEL_FEATURES) && adapter.subgroup_size[0] >= 8;
+    if adapter.device_type == "CPU" && able {
+        AdapterClass::Cpu
+    } else {
+        AdapterClass::Gpu
     }
 }
 

@@ -1,7 +1,7 @@
 //! Convolution, max pooling and activation as one layer, which some adapters run as one kernel.
 
 use super::{Activation, Conv2d, Layer, MaxPool2d};
-use crate::plan::{AdapterClass, Kernel, RowCut, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
+use crate::plan::{AdapterClass, Kernel, Kernels, RowCut, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
 
 static UNIFORM: Shader = crate::shader!("conv2d/uniform");
 
@@ -18,7 +18,7 @@ pub struct ConvBlock {
 
 impl Layer for ConvBlock {
     fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
-        match UniformBlock::new(*self, tape.class(), x) {
+        match UniformBlock::new(*self, tape.kernels(), x) {
             Some(block) => block.forward(tape, x),
             None => self.composed(tape, x),
         }
@@ -44,13 +44,16 @@ struct UniformBlock {
     block: ConvBlock,
     conv_shape: [u32; 4],
     y_shape: [u32; 4],
-    ranges: Vec<(u32, u32)>,
+    forward_ranges: Vec<(u32, u32)>,
+    weight_ranges: Vec<(u32, u32)>,
+    input_ranges: Vec<(u32, u32)>,
 }
 
 impl UniformBlock {
     /// The block on a CPU adapter, if its sizes fit the kernel's limits.
-    fn new(block: ConvBlock, class: AdapterClass, x: Tensor) -> Option<Self> {
-        if class != AdapterClass::Cpu {
+    fn new(block: ConvBlock, kernels: &Kernels, x: Tensor) -> Option<Self> {
+        let class = kernels.class();
+        if class != AdapterClass::Cpu || kernels.is_reference() {
             return None;
         }
         let conv_shape = block.conv.out_shape(x);
@@ -72,20 +75,27 @@ impl UniformBlock {
             && weight <= UNIFORM_ELEMENTS
             && kernel_w <= UNIFORM.constant("MAX_KERNEL_W")
             && window_w <= UNIFORM.constant("PIXELS");
-        let cut = RowCut {
-            rows: batch,
-            uniform: &[x.columns(), y_columns],
-            storage: &[],
-            step: UNIFORM.constant("LANES"),
+        let x_columns = x.columns();
+        let ranges = |uniform: &[u32], storage: &[u32]| {
+            let step = UNIFORM.constant("LANES");
+            let cut = RowCut {
+                rows: batch,
+                uniform,
+                storage,
+                step,
+            };
+            cut.ranges()
         };
-        let ranges = cut.ranges()?;
-        let positions = u64::from(ranges[0].1 * y_shape[1] * y_shape[2]);
+        let weight_ranges = ranges(&[x_columns, y_columns], &[])?;
+        let positions = u64::from(weight_ranges[0].1 * y_shape[1] * y_shape[2]);
         let iterations = positions * u64::from(1 + 4 * (1 + kernel_w));
         (fits && iterations <= class.loop_iterations()).then_some(Self {
             block,
             conv_shape,
             y_shape,
-            ranges,
+            forward_ranges: ranges(&[x_columns], &[y_columns])?,
+            input_ranges: ranges(&[y_columns], &[x_columns])?,
+            weight_ranges,
         })
     }
 
@@ -119,7 +129,7 @@ impl UniformBlock {
         let pooled_strip = balanced_strip(width, UNIFORM.constant("PIXELS") / window_w);
         let weight = tape.parameter(self.block.conv.weight);
         let bias = tape.parameter(self.block.conv.bias.expect("the block has a bias"));
-        for &(start, count) in &self.ranges {
+        for &(start, count) in &self.forward_ranges {
             let groups = count.div_ceil(UNIFORM.constant("LANES"));
             let bindings = [
                 ("x", x.row_range(start, count)),
@@ -167,7 +177,7 @@ impl UniformBlock {
         let dbias = tape.gradient_of_parameter(conv.bias.expect("the block has a bias"));
         let [_, _, _, channels] = self.y_shape;
         let rows = conv.options.kernel_size[0] * conv.options.in_channels + 1;
-        for &(start, count) in &self.ranges {
+        for &(start, count) in &self.weight_ranges {
             let mut constants = self.constants(x, count, self.block.pool[1]);
             constants.push(dweight.or_after(start).constant());
             let bindings = [
@@ -194,7 +204,7 @@ impl UniformBlock {
         };
         let [_, height, width, channels] = x.image_sizes();
         let strip = balanced_strip(width, UNIFORM.constant("PIXELS"));
-        for &(start, count) in &self.ranges {
+        for &(start, count) in &self.input_ranges {
             let mut constants = self.constants(x, count, strip);
             constants.push(dx.constant());
             let groups = count.div_ceil(UNIFORM.constant("LANES"));

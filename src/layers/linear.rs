@@ -2,17 +2,49 @@
 
 use super::Layer;
 use crate::plan::{
-    AdapterClass, Init, Kernel, Layout, Parameter, Parameters, Shader, Tape, Tensor,
+    AdapterClass, Candidate, Init, Kernel, Layout, Parameter, Parameters, Shader, Tape, Tensor,
 };
 
 static TILED: Shader = crate::shader!("linear/tiled");
 static BROADCAST: Shader = crate::shader!("linear/broadcast");
 
-/// The kernels for a class of adapter.
-fn shader(class: AdapterClass) -> &'static Shader {
-    match class {
-        AdapterClass::Gpu => &TILED,
-        AdapterClass::Cpu => &BROADCAST,
+/// A way to compute the product or one of its gradients.
+#[derive(Clone, Copy)]
+enum Algorithm {
+    /// 4 x 4 outputs an invocation. Any adapter.
+    Tiled,
+    /// 16 x 4, one factor passed round the subgroup. CPU adapters.
+    Broadcast,
+}
+
+impl Algorithm {
+    /// Those that fit.
+    fn of(class: AdapterClass) -> &'static [Self] {
+        match class {
+            AdapterClass::Gpu => &[Self::Tiled],
+            AdapterClass::Cpu => &[Self::Broadcast, Self::Tiled],
+        }
+    }
+
+    fn shader(self) -> &'static Shader {
+        match self {
+            Self::Tiled => &TILED,
+            Self::Broadcast => &BROADCAST,
+        }
+    }
+}
+
+impl Candidate for Algorithm {
+    fn name(&self) -> String {
+        match self {
+            Self::Tiled => "tiled",
+            Self::Broadcast => "broadcast",
+        }
+        .to_owned()
+    }
+
+    fn shaders(&self) -> Vec<&'static Shader> {
+        vec![self.shader()]
     }
 }
 
@@ -72,52 +104,141 @@ impl Layer for Linear {
         );
         let (weight, bias) = (tape.parameter(linear.weight), tape.parameter(linear.bias));
         let y = tape.tensor("y", [batch, linear.out_features]);
-        let constants = [
-            ("BATCH", batch.into()),
-            ("IN", linear.in_features.into()),
-            ("OUT", linear.out_features.into()),
-        ];
-        let multiplications = u64::from(batch) * u64::from(weight.elements());
-        tape.dispatch(Kernel {
-            shader: shader(tape.class()),
-            entry: "forward",
-            constants: &constants,
-            bindings: &[("x", x), ("weight", weight), ("bias", bias), ("y", y)],
-            extent: [linear.out_features, batch, 1],
-            multiplications,
-        });
+        let pass = Pass { linear, x, y };
+        let candidates = Algorithm::of(tape.class());
+        tape.operation(
+            "linear.forward",
+            pass.shape(),
+            candidates,
+            &[y],
+            |tape, algorithm| {
+                pass.dispatch(
+                    tape,
+                    algorithm,
+                    "forward",
+                    &[],
+                    &[("x", x), ("weight", weight), ("bias", bias), ("y", y)],
+                    [linear.out_features, batch],
+                );
+            },
+        );
         tape.on_backward(y, move |tape| {
-            let [n, input, out] = constants;
-            let dy = tape.gradient(y);
-            let (dweight, dbias) = (
-                tape.gradient_of_parameter(linear.weight),
-                tape.gradient_of_parameter(linear.bias),
-            );
-            tape.dispatch(Kernel {
-                shader: shader(tape.class()),
-                entry: "backward_weight",
-                constants: &[n, input, out, dweight.constant()],
-                bindings: &[
-                    ("input", x),
+            pass.backward_weight(tape);
+            pass.backward_input(tape);
+        });
+        y
+    }
+}
+
+/// One use of the layer.
+#[derive(Clone, Copy)]
+struct Pass {
+    linear: Linear,
+    x: Tensor,
+    y: Tensor,
+}
+
+impl Pass {
+    /// What kernels are chosen by.
+    fn shape(&self) -> String {
+        let Linear {
+            in_features,
+            out_features,
+            ..
+        } = self.linear;
+        format!("{}x{in_features} to {out_features}", self.x.rows())
+    }
+
+    fn dispatch(
+        &self,
+        tape: &mut Tape,
+        algorithm: Algorithm,
+        entry: &'static str,
+        constants: &[(&'static str, f64)],
+        bindings: &[(&'static str, Tensor)],
+        [columns, rows]: [u32; 2],
+    ) {
+        let Linear {
+            in_features,
+            out_features,
+            ..
+        } = self.linear;
+        let sizes = [
+            ("BATCH", self.x.rows().into()),
+            ("IN", in_features.into()),
+            ("OUT", out_features.into()),
+        ];
+        tape.dispatch(Kernel {
+            shader: algorithm.shader(),
+            entry,
+            constants: &[&sizes, constants].concat(),
+            bindings,
+            extent: [columns, rows, 1],
+            multiplications: u64::from(self.x.rows())
+                * u64::from(in_features)
+                * u64::from(out_features),
+        });
+    }
+
+    fn backward_weight(self, tape: &mut Tape) {
+        let linear = self.linear;
+        let dy = tape.gradient(self.y);
+        let dweight = tape.gradient_of_parameter(linear.weight);
+        let dbias = tape.gradient_of_parameter(linear.bias);
+        let outputs = [dweight.tensor, dbias.tensor];
+        let candidates = Algorithm::of(tape.class());
+        let name = "linear.backward_weight";
+        tape.operation(
+            name,
+            self.shape(),
+            candidates,
+            &outputs,
+            |tape, algorithm| {
+                let bindings = [
+                    ("input", self.x),
                     ("dy", dy),
                     ("dweight", dweight.tensor),
                     ("dbias", dbias.tensor),
-                ],
-                extent: [linear.in_features + 1, linear.out_features, 1],
-                multiplications,
-            });
-            let Some(dx) = tape.gradient_of(x) else {
-                return;
-            };
-            tape.dispatch(Kernel {
-                shader: shader(tape.class()),
-                entry: "backward_input",
-                constants: &[n, input, out, dx.constant()],
-                bindings: &[("weight", weight), ("dy", dy), ("dx", dx.tensor)],
-                extent: [linear.in_features, batch, 1],
-                multiplications,
-            });
-        });
-        y
+                ];
+                let extent = [linear.in_features + 1, linear.out_features];
+                let constants = [dweight.constant()];
+                self.dispatch(
+                    tape,
+                    algorithm,
+                    "backward_weight",
+                    &constants,
+                    &bindings,
+                    extent,
+                );
+            },
+        );
+    }
+
+    fn backward_input(self, tape: &mut Tape) {
+        let dy = tape.gradient(self.y);
+        let Some(dx) = tape.gradient_of(self.x) else {
+            return;
+        };
+        let weight = tape.parameter(self.linear.weight);
+        let candidates = Algorithm::of(tape.class());
+        let name = "linear.backward_input";
+        tape.operation(
+            name,
+            self.shape(),
+            candidates,
+            &[dx.tensor],
+            |tape, algorithm| {
+                let bindings = [("weight", weight), ("dy", dy), ("dx", dx.tensor)];
+                let extent = [self.linear.in_features, self.x.rows()];
+                self.dispatch(
+                    tape,
+                    algorithm,
+                    "backward_input",
+                    &[dx.constant()],
+                    &bindings,
+                    extent,
+                );
+            },
+        );
     }
 }

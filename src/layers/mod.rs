@@ -17,6 +17,7 @@ mod reduce;
 mod residual;
 pub mod spinal;
 mod stage;
+mod tile;
 
 pub use activation::Activation;
 pub use add::Add;

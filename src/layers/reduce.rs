@@ -28,3 +28,22 @@ pub fn reduce_rows(tape: &mut Tape, x: Tensor, start: u32, y: Target) {
         multiplications: 0,
     });
 }
+
+/// Computes `y` by a kernel that writes partial sums, one row for each chunk; where it is one, the kernel writes `y` itself.
+pub fn sum_chunks(
+    tape: &mut Tape,
+    chunks: u32,
+    y: Target,
+    dispatch: impl FnOnce(&mut Tape, Target),
+) {
+    if chunks == 1 {
+        return dispatch(tape, y);
+    }
+    let tensor = tape.tensor("partial", [chunks, y.tensor.elements()]);
+    let partial = Target {
+        tensor,
+        accumulate: false,
+    };
+    dispatch(tape, partial);
+    reduce_rows(tape, tensor, 0, y);
+}

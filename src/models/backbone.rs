@@ -132,13 +132,20 @@ impl Backbone {
         })
     }
 
-    /// Appends convolution 3 x 3 with padding 1 and bias, BatchNorm, ReLU: `convN`, `bnN`.
-    pub fn conv3_bn_relu(&mut self, number: u32, out_channels: u32) -> Result<()> {
+    /// Appends convolution 3 x 3 with padding 1 and bias, BatchNorm, ReLU, max pooling over windows side by side (1 x 1 for
+    /// none): `convN`, `bnN`.
+    pub fn conv3_bn_relu(
+        &mut self,
+        number: u32,
+        out_channels: u32,
+        window: [u32; 2],
+    ) -> Result<()> {
         let conv = self.convolution(&format!("conv{number}"), out_channels, same, 3)?;
         self.push(&format!("conv{number}"), conv);
         let name = format!("bn{number}");
         let norm = BatchNorm::new(&mut self.parameters, &name, out_channels, Activation::Relu);
-        self.push(&name, norm);
+        self.shrink(window)?;
+        self.push(&name, norm.pooled(window));
         Ok(())
     }
 

@@ -36,7 +36,7 @@ fn heads(features: u32, classes: u32) -> Heads {
 pub fn build(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
     let mut backbone = Backbone::on_images(options, [32, 32, 3])?;
     for (block, [first, second]) in (1..).zip(BLOCKS) {
-        backbone.conv3_bn_relu(2 * block - 1, first)?;
+        backbone.conv3_bn_relu(2 * block - 1, first, [1, 1])?;
         backbone.conv3_relu(2 * block, second)?;
         backbone.max_pool(&format!("pool{block}"), [2, 2])?;
         if block == 2 {

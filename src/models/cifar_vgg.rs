@@ -45,14 +45,12 @@ fn heads(features: u32) -> Heads {
 pub fn build<const DEPTH: u32>(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
     let mut backbone = Backbone::on_images(options, [32, 32, 3])?;
     let mut number = 0;
-    for (block, (channels, convolutions)) in
-        (1..).zip(CHANNELS.into_iter().zip(convolutions(DEPTH)))
-    {
-        for _ in 0..convolutions {
+    for (channels, convolutions) in CHANNELS.into_iter().zip(convolutions(DEPTH)) {
+        for left in (1..=convolutions).rev() {
             number += 1;
-            backbone.conv3_bn_relu(number, channels)?;
+            let window = if left == 1 { [2, 2] } else { [1, 1] };
+            backbone.conv3_bn_relu(number, channels, window)?;
         }
-        backbone.max_pool(&format!("pool{block}"), [2, 2])?;
     }
     let features = backbone.flatten();
     let kind = HeadKind::of_net(net, HeadKind::Fc);

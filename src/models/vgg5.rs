@@ -37,12 +37,12 @@ fn heads(features: u32) -> Heads {
 pub fn build(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
     let mut backbone = Backbone::on_images(options, [28, 28, 1])?;
     let mut number = 0;
-    for (block, channels) in (1..).zip(BLOCKS) {
-        for &channels in channels {
+    for channels in BLOCKS {
+        for (left, &channels) in (1..=channels.len()).rev().zip(channels) {
             number += 1;
-            backbone.conv3_bn_relu(number, channels)?;
+            let window = if left == 1 { [2, 2] } else { [1, 1] };
+            backbone.conv3_bn_relu(number, channels, window)?;
         }
-        backbone.max_pool(&format!("pool{block}"), [2, 2])?;
     }
     he_convolutions(&mut backbone.parameters);
     let features = backbone.flatten();

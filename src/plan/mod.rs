@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+mod choice;
 mod display;
 mod fill;
 mod parameters;
@@ -12,6 +13,7 @@ mod tape;
 mod tensor;
 mod uniform;
 
+pub use choice::{Candidate, CandidateInfo, Kernels, Operation, OperationPlan, Winners};
 pub use parameters::{ALIGNMENT, Init, Layout, Parameter, ParameterSpec, Parameters, Role, Values};
 pub use shader::{Access, BindingSlot, EntryPoint, Shader};
 pub use tape::{AdapterClass, Kernel, Mode, Tape, Target};
@@ -108,6 +110,8 @@ pub struct Plan {
     pub buffers: Vec<BufferSpec>,
     /// The dispatches in order.
     pub dispatches: Vec<Dispatch>,
+    /// The operations that several kernels can compute, in the order of their dispatches.
+    pub operations: Vec<Operation>,
 }
 
 impl Plan {

@@ -46,6 +46,10 @@ macro_rules! shader {
                 )),
                 include_str!(concat!(
                     env!("CARGO_MANIFEST_DIR"),
+                    "/shaders/lib/tile.wgsl"
+                )),
+                include_str!(concat!(
+                    env!("CARGO_MANIFEST_DIR"),
                     "/shaders/lib/warp.wgsl"
                 )),
             ),
@@ -84,7 +88,7 @@ pub struct BindingSlot {
 pub struct EntryPoint {
     /// The buffers it uses.
     pub bindings: Vec<BindingSlot>,
-    /// Invocations of a workgroup along x, y, z.
+    /// Invocations of a workgroup along x, y, z; 1 where the size is an override, so that extents count workgroups.
     pub workgroup_size: [u32; 3],
     /// How much of the extent one invocation covers along x, y, z: the WGSL constant `TILE_<ENTRY>`, or 1, 1, 1.
     pub tile: [u32; 3],

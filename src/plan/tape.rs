@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::choice::{self, Candidate, CandidateInfo, Kernels, Operation};
 use super::parameters::{ALIGNMENT, Parameter, Parameters, Role};
 use super::shader::{Access, BindingSlot, EntryPoint, Shader};
 use super::tensor::{BufferId, Shape, Tensor};
@@ -102,7 +103,7 @@ type Backward = Box<dyn FnOnce(&mut Tape)>;
 pub struct Tape {
     parameters: Parameters,
     mode: Mode,
-    class: AdapterClass,
+    kernels: Kernels,
     plan: Plan,
     scope: Vec<String>,
     backward: Vec<(Tensor, Vec<String>, Backward)>,
@@ -119,11 +120,12 @@ impl Tape {
             name: name.into(),
             buffers: Vec::new(),
             dispatches: Vec::new(),
+            operations: Vec::new(),
         };
         let mut tape = Self {
             parameters: parameters.clone(),
             mode,
-            class: AdapterClass::default(),
+            kernels: Kernels::default(),
             plan,
             scope: Vec::new(),
             backward: Vec::new(),
@@ -139,14 +141,20 @@ impl Tape {
         tape
     }
 
-    /// The same tape for another class of adapter.
-    pub fn for_class(self, class: AdapterClass) -> Self {
-        Self { class, ..self }
+    /// The same tape for a class of adapter, or another choice of kernels.
+    pub fn with_kernels(self, kernels: impl Into<Kernels>) -> Self {
+        let kernels = kernels.into();
+        Self { kernels, ..self }
     }
 
     /// The class of adapter that will run the plan.
     pub fn class(&self) -> AdapterClass {
-        self.class
+        self.kernels.class()
+    }
+
+    /// Which kernels are recorded.
+    pub fn kernels(&self) -> &Kernels {
+        &self.kernels
     }
 
     /// What the plan is recorded for.
@@ -337,6 +345,36 @@ impl Tape {
                 multiplications: kernel.multiplications,
                 bytes,
             },
+        });
+    }
+
+    /// Records an operation that computes `outputs` by one of several kernels: `name` and `shape` say what it is,
+    /// `candidates` what fits, the usually fastest first and the reference last.
+    pub fn operation<K: Candidate>(
+        &mut self,
+        name: &str,
+        shape: impl std::fmt::Display,
+        candidates: &[K],
+        outputs: &[Tensor],
+        record: impl FnOnce(&mut Self, K),
+    ) {
+        let key = choice::key(name, &shape, candidates);
+        let names: Vec<String> = candidates.iter().map(Candidate::name).collect();
+        let chosen = self.kernels.choose(&key, &names);
+        let first = self.plan.dispatches.len();
+        record(self, candidates[chosen]);
+        let infos = names.into_iter().zip(candidates);
+        self.plan.operations.push(Operation {
+            key,
+            candidates: infos
+                .map(|(name, candidate)| CandidateInfo {
+                    name,
+                    amplification: candidate.amplification(),
+                })
+                .collect(),
+            chosen,
+            dispatches: first..self.plan.dispatches.len(),
+            outputs: outputs.to_vec(),
         });
     }
 

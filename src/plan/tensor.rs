@@ -64,6 +64,11 @@ impl Tensor {
         self.shape
     }
 
+    /// First element, counted from the start of the buffer.
+    pub fn offset(&self) -> u32 {
+        self.offset
+    }
+
     /// The number of elements.
     pub fn elements(&self) -> u32 {
         self.shape.elements()

@@ -168,8 +168,16 @@ impl Config {
         }
     }
 
+    /// All nets, if the changes to them fit.
+    pub(super) fn build_models(&self, dataset: &Dataset) -> Result<Vec<Model>> {
+        let models = self.nets.iter().map(|net| self.build_model(net, dataset));
+        let models = models.collect::<Result<Vec<_>>>()?;
+        self.check_changes(&models)?;
+        Ok(models)
+    }
+
     /// Builds the model of a net and checks that the data set fits it.
-    pub(super) fn build_model(&self, net: &str, dataset: &Dataset) -> Result<Model> {
+    fn build_model(&self, net: &str, dataset: &Dataset) -> Result<Model> {
         let experiment = experiment::find(&self.experiment)?;
         let model = models::build(&experiment.model(net), self.model_options(dataset))?;
         let classes = dataset.outputs();
@@ -187,7 +195,7 @@ impl Config {
     }
 
     /// Refuses changes to networks that none of them has a use for.
-    pub(super) fn check_changes(&self, models: &[Model]) -> Result<()> {
+    fn check_changes(&self, models: &[Model]) -> Result<()> {
         let head = &self.network.head;
         if head.changes_spinal() && !models.iter().any(Model::has_spinal) {
             return Err(Error::usage(

@@ -14,6 +14,7 @@ mod sources;
 mod split;
 
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::time::Instant;
 
 pub use config::Config;
@@ -28,10 +29,11 @@ use crate::data::shuffled_order;
 use crate::error::Result;
 use crate::gpu::{Device, Memory};
 use crate::layers::{Part, Sample, Source};
-use crate::models::{ModelOptions, WeightsMetadata};
+use crate::models::{ModelOptions, WeightsMetadata, initial_values};
 use crate::plan::Allocation;
 use crate::report::metrics::{EpochRecord, StepRecord};
-use crate::steps::device_seed;
+use crate::steps::{device_seed, evaluate_plan, train_plan};
+use crate::tune::Subject;
 use net::RecordedNet;
 use score::mean_loss;
 use sources::Sources;
@@ -63,24 +65,52 @@ pub struct Trainer<'a> {
     epochs_done: usize,
 }
 
+/// The training and the evaluation step of every net that `config` trains, for measuring their kernels.
+///
+/// # Errors
+/// As [`Trainer::new`], where the nets and the data set do not fit.
+pub fn subjects(config: &Config, dataset: &Dataset) -> Result<Vec<Subject<'static>>> {
+    let split = dataset.split(config.validation)?;
+    let models = config.build_models(dataset)?;
+    let sources = Sources::new(config, dataset, &split, &models)?;
+    let mut subjects = Vec::new();
+    for model in models {
+        let parameters = initial_values(&model.parameters, 1).parameters;
+        let (model, optimizer) = (Rc::new(model), config.optimizer());
+        if let Some(source) = sources.train {
+            let model = Rc::clone(&model);
+            subjects.push(Subject {
+                record: Box::new(move |kernels| {
+                    let batch = source.batch_size;
+                    train_plan(&model, &source, batch, &*optimizer, kernels.clone())
+                }),
+                parameters: parameters.clone(),
+            });
+        }
+        let source = sources.test;
+        subjects.push(Subject {
+            record: Box::new(move |kernels| {
+                evaluate_plan(&model, &source, source.batch_size, kernels.clone())
+            }),
+            parameters,
+        });
+    }
+    Ok(subjects)
+}
+
 impl<'a> Trainer<'a> {
     /// Builds the nets, allocates everything, uploads the data set and lets go of the host's copy.
     ///
     /// With no epochs to train, only what evaluation needs is built.
     pub fn new(device: &'a Device, config: Config, dataset: Dataset) -> Result<Self> {
         let split = dataset.split(config.validation)?;
-        let models = config
-            .nets
-            .iter()
-            .map(|net| config.build_model(net, &dataset));
-        let models = models.collect::<Result<Vec<_>>>()?;
-        config.check_changes(&models)?;
+        let models = config.build_models(&dataset)?;
         let sources = Sources::new(&config, &dataset, &split, &models)?;
 
         let mut recorded = Vec::new();
         let mut allocation = Allocation::default();
         for (index, (name, model)) in config.nets.iter().zip(models).enumerate() {
-            let net = RecordedNet::new(name, model, &config, &sources, device.class());
+            let net = RecordedNet::new(name, model, &config, &sources, device.kernels());
             allocation.add(index, net.plans());
             recorded.push(net);
         }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::gpu::{Device, Memory};
 use crate::models::{self, Model};
 use crate::optim::{Optimizer, ScheduleEntry};
-use crate::plan::{AdapterClass, Plan};
+use crate::plan::{Kernels, Plan};
 use crate::steps;
 
 /// A net and its plans, recorded but not yet on a device.
@@ -31,17 +31,17 @@ impl RecordedNet {
         model: Model,
         config: &Config,
         sources: &Sources,
-        class: AdapterClass,
+        kernels: &Kernels,
     ) -> Self {
         let optimizer = config.optimizer();
         let train = sources.train.map(|source| {
             PassPlans::record(&source, |batch| {
-                steps::train_plan(&model, &source, batch, &*optimizer, class)
+                steps::train_plan(&model, &source, batch, &*optimizer, kernels.clone())
             })
         });
         let evaluate = |source| {
             PassPlans::record(&source, |batch| {
-                steps::evaluate_plan(&model, &source, batch, class)
+                steps::evaluate_plan(&model, &source, batch, kernels.clone())
             })
         };
         let validate = sources.validation.map(evaluate);

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The flags by which `SPINAL_TEST_ADAPTER` and `SPINAL_TEST_BACKEND` choose the adapter under test.
-fn adapter_flags() -> Vec<String> {
+pub fn adapter_flags() -> Vec<String> {
     let variables = [
         ("--adapter", "SPINAL_TEST_ADAPTER"),
         ("--backend", "SPINAL_TEST_BACKEND"),

@@ -7,7 +7,7 @@ use std::thread;
 
 use spinalnet::layers::Add;
 use spinalnet::plan::{
-    AdapterClass, Mode, ParameterSpec, Parameters, Plan, Role, Shape, Tape, Tensor, Values,
+    AdapterClass, Kernels, Mode, ParameterSpec, Parameters, Plan, Role, Shape, Tape, Tensor, Values,
 };
 
 use super::{Draw, MODES, OpenPlan, Random, device, doubles, tolerance};
@@ -62,6 +62,8 @@ pub struct Setup {
     pub step: [u32; 3],
     /// The class of adapter whose kernels are recorded; they run on any.
     pub class: AdapterClass,
+    /// Which candidate of every operation is recorded; the last one, the reference, where there are fewer.
+    pub candidate: usize,
 }
 
 impl Setup {
@@ -74,6 +76,7 @@ impl Setup {
             twice: false,
             step: [0; 3],
             class: AdapterClass::Gpu,
+            candidate: 0,
         }
     }
 }
@@ -152,6 +155,17 @@ impl Bench {
         self.entry_points.into_inner()
     }
 
+    /// Whether the adapter runs the kernels of a class: those for CPU adapters need 64-bit integers and subgroups of at
+    /// least 8.
+    pub fn runs(&self, class: AdapterClass) -> bool {
+        if !self.on_device || class == AdapterClass::Gpu {
+            return true;
+        }
+        let adapter = device(MODES[0]).adapter();
+        let has = |feature| adapter.features.contains(&feature);
+        has("subgroups") && has("int64") && adapter.subgroup_size[0] >= 8
+    }
+
     /// The plan on a device of each mode of checks.
     pub fn open(&self, plan: &Plan) -> Vec<OpenPlan> {
         let names = plan
@@ -173,7 +187,7 @@ impl Bench {
         layer: impl Fn(&mut Tape, &[Tensor]) -> Tensor,
     ) -> Vec<Outcome> {
         let recording = record(setup, layer);
-        if self.on_device && !runs(setup.class) {
+        if !self.runs(setup.class) {
             return Vec::new();
         }
         let opened = self.open(&recording.plan);
@@ -190,13 +204,6 @@ impl Bench {
     }
 }
 
-/// Whether the adapter runs the kernels of a class: those for CPU adapters need 64-bit integers and subgroups of at least 8.
-fn runs(class: AdapterClass) -> bool {
-    let adapter = device(MODES[0]).adapter();
-    let has = |feature| adapter.features.contains(&feature);
-    class == AdapterClass::Gpu || has("subgroups") && has("int64") && adapter.subgroup_size[0] >= 8
-}
-
 fn run_twice(setup: &Setup, recording: &Recording, open: &OpenPlan) -> Outcome {
     let first = run(setup, recording, open);
     open.poison();
@@ -209,7 +216,27 @@ fn run_twice(setup: &Setup, recording: &Recording, open: &OpenPlan) -> Outcome {
 }
 
 fn record(setup: &Setup, layer: impl Fn(&mut Tape, &[Tensor]) -> Tensor) -> Recording {
-    let mut tape = Tape::new("trial", &setup.parameters, Mode::Train).for_class(setup.class);
+    let first = record_with(setup, &layer, setup.class.into());
+    if setup.candidate == 0 {
+        return first;
+    }
+    let winners = first.plan.operations.iter().map(|operation| {
+        let place = setup.candidate.min(operation.candidates.len() - 1);
+        (
+            operation.key.clone(),
+            operation.candidates[place].name.clone(),
+        )
+    });
+    let kernels = Kernels::measured(setup.class, winners.collect());
+    record_with(setup, &layer, kernels)
+}
+
+fn record_with(
+    setup: &Setup,
+    layer: &impl Fn(&mut Tape, &[Tensor]) -> Tensor,
+    kernels: Kernels,
+) -> Recording {
+    let mut tape = Tape::new("trial", &setup.parameters, Mode::Train).with_kernels(kernels);
     let inputs: Vec<Tensor> = setup
         .inputs
         .iter()

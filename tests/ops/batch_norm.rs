@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use spinalnet::layers::{BatchNorm, Layer};
-use spinalnet::plan::{Mode, Parameters, Shape, Tape, Values};
+use spinalnet::plan::{AdapterClass, Mode, Parameters, Shape, Tape, Values};
 
 use super::activation::{ACTIVATIONS, error};
 use crate::common::tolerance::{DIVISION, EPS, SQUARE_ROOT, TINY, assert_within, sum};
 use crate::common::{Bench, Draw, Input, Outcome, Random, Setup, doubles, for_all};
 use crate::reference::activation::Activation;
 use crate::reference::batch_norm::{self, Normalisation, Statistics};
+use crate::reference::max_pool2d::{self, MaxPool2d};
 
 /// One normalisation of values drawn around `center`, no further from it than `spread`.
 #[derive(Clone, Copy, Debug)]
@@ -20,11 +21,15 @@ struct Case {
     channels: u32,
     /// Index into [`ACTIVATIONS`].
     activation: usize,
+    /// Height and width of the pooling windows.
+    pool: [u32; 2],
     center: f32,
     spread: f32,
     twice: bool,
     /// x is data, and gets no gradient.
     constant: bool,
+    /// The class of adapter whose kernels are recorded.
+    class: AdapterClass,
 }
 
 const fn case(images: [u32; 3], channels: u32, activation: usize) -> Case {
@@ -32,11 +37,18 @@ const fn case(images: [u32; 3], channels: u32, activation: usize) -> Case {
         images,
         channels,
         activation,
+        pool: [1, 1],
         center: 0.0,
         spread: 1.0,
         twice: false,
         constant: false,
+        class: AdapterClass::Gpu,
     }
+}
+
+/// The same case with max pooling.
+const fn pooled(case: Case, pool: [u32; 2]) -> Case {
+    Case { pool, ..case }
 }
 
 /// The same case with the layer recorded twice, which updates the running statistics twice.
@@ -56,9 +68,11 @@ const fn around(case: Case, center: f32, spread: f32) -> Case {
     }
 }
 
-/// Rows at and beyond a strip of 16, a chunk of 128, and 256 chunks; every activation; x without a gradient; a variance
-/// that is small beside the mean, in one chunk and in many; no variance at all.
-const LISTED: [Case; 14] = [
+/// Rows at and beyond a strip of 16, a chunk of 64 or 128, 1024 rows at once, and the most chunks; channels that fit one
+/// kernel or another, in one group of invocations or in several; every activation; windows that fit, that are cut off, and
+/// as large as an image; x without a gradient; a variance that is small beside the mean, in one chunk and in many; no
+/// variance at all.
+const LISTED: [Case; 27] = [
     case([2, 1, 1], 1, 0),
     twice(case([3, 1, 1], 65, 1)),
     case([17, 1, 1], 3, 2),
@@ -76,29 +90,55 @@ const LISTED: [Case; 14] = [
     around(case([3, 105, 105], 1, 0), -1000.0, 0.1),
     around(case([7, 1, 1], 3, 1), 0.1, 0.0),
     around(case([2, 14, 14], 3, 4), 1000.0, 0.0),
+    twice(case([2, 1, 1], 4, 1)),
+    case([1024, 1, 1], 12, 1),
+    twice(case([1025, 1, 1], 20, 2)),
+    case([100, 1, 1], 130, 1),
+    case([1030, 1, 1], 132, 0),
+    twice(case([2, 24, 24], 68, 3)),
+    around(case([3, 105, 105], 4, 0), -1000.0, 0.1),
+    around(case([100, 1, 1], 4, 0), 1000.0, 0.1),
+    twice(pooled(case([3, 6, 4], 8, 1), [2, 2])),
+    pooled(case([2, 7, 5], 6, 2), [2, 2]),
+    twice(pooled(case([8, 13, 12], 68, 1), [3, 2])),
+    pooled(case([5, 3, 3], 4, 4), [3, 3]),
+    Case {
+        constant: true,
+        ..pooled(case([2, 5, 5], 3, 1), [2, 3])
+    },
 ];
 
-fn cases() -> impl Strategy<Value = Case> {
+fn cases(class: AdapterClass) -> impl Strategy<Value = Case> {
     let images = prop_oneof![
         (2..300u32).prop_map(|samples| [samples, 1, 1]),
         [1..4u32, 2..12, 1..12],
     ];
-    let channels = prop_oneof![Just(1), Just(3), Just(64), Just(65), 1..40u32];
+    let channels = prop_oneof![Just(1), Just(3), Just(64), Just(66), 1..40u32];
     let values = (-20.0..20.0f32, 0.5..4.0f32);
-    let rest = (0..ACTIVATIONS.len(), any::<[bool; 2]>());
+    let rest = (0..ACTIVATIONS.len(), [1..4u32, 1..4], any::<[bool; 2]>());
     (images, channels, values, rest).prop_map(
-        |(images, channels, (center, spread), (activation, [twice, constant]))| Case {
-            twice,
-            constant,
-            ..around(case(images, channels, activation), center, spread)
+        move |(images, channels, (center, spread), (activation, window, [twice, constant]))| {
+            let [_, height, width] = images;
+            Case {
+                pool: [window[0].min(height), window[1].min(width)],
+                twice,
+                constant,
+                class,
+                ..around(case(images, channels, activation), center, spread)
+            }
         },
     )
+}
+
+/// [`LISTED`] for the kernels of a class.
+fn listed(class: AdapterClass) -> [Case; LISTED.len()] {
+    LISTED.map(|case| Case { class, ..case })
 }
 
 impl Case {
     fn shape(&self) -> Shape {
         match self.images {
-            [samples, 1, 1] => Shape::from([samples, self.channels]),
+            [samples, 1, 1] if self.pool == [1, 1] => Shape::from([samples, self.channels]),
             [batch, height, width] => Shape::from([batch, height, width, self.channels]),
         }
     }
@@ -119,7 +159,20 @@ impl Case {
 
     fn layer(&self, parameters: &mut Parameters) -> BatchNorm {
         let activation = ACTIVATIONS[self.activation].0;
-        BatchNorm::new(parameters, "norm", self.channels, activation)
+        BatchNorm::new(parameters, "norm", self.channels, activation).pooled(self.pool)
+    }
+
+    fn windows(&self) -> MaxPool2d {
+        let [batch, height, width] = self.images.map(|size| size as usize);
+        let window = self.pool.map(|size| size as usize);
+        MaxPool2d {
+            batch,
+            height,
+            width,
+            channels: self.channels as usize,
+            window,
+            stride: window,
+        }
     }
 }
 
@@ -127,28 +180,44 @@ impl Case {
 pub struct Found<'a> {
     /// The sizes.
     pub shape: batch_norm::BatchNorm,
+    /// The windows of the pooling behind it.
+    pub windows: MaxPool2d,
     /// The input, of which every error is a share.
     pub x: &'a [f64],
     /// Mean and rstd as the device has them.
     pub norm: Normalisation,
-    /// Rows of a chunk, and chunks.
-    chunks: [usize; 2],
+    /// Rows of a chunk, and chunks, of the statistics and of the gradients.
+    chunks: [[usize; 2]; 2],
 }
 
 impl<'a> Found<'a> {
-    /// From the buffers `batch` and `partial` of the layer.
-    pub fn new(shape: batch_norm::BatchNorm, x: &'a [f64], batch: &[f64], partial: &[f64]) -> Self {
-        let chunks = partial.len() / (2 * shape.channels);
+    /// From the buffers of the layer: `batch`, and where its sums were cut into chunks `partial` and `partial_sums`.
+    pub fn new<'b>(
+        shape: batch_norm::BatchNorm,
+        x: &'a [f64],
+        buffer: impl Fn(&str) -> Option<&'b [f64]>,
+    ) -> Self {
+        let batch = buffer("batch").expect("every normalisation has it");
         let (mean, rstd) = batch[..2 * shape.channels].split_at(shape.channels);
+        let cut = |name| {
+            let chunks = buffer(name).map_or(1, |partial| partial.len() / (2 * shape.channels));
+            [shape.rows.div_ceil(chunks), chunks]
+        };
         Self {
-            shape,
+            windows: no_windows(&shape),
             x,
             norm: Normalisation {
                 mean: mean.to_vec(),
                 rstd: rstd.to_vec(),
             },
-            chunks: [shape.rows.div_ceil(chunks), chunks],
+            chunks: ["partial", "partial_sums"].map(cut),
+            shape,
         }
+    }
+
+    /// The same with pooling behind it.
+    pub fn pooled(self, windows: MaxPool2d) -> Self {
+        Self { windows, ..self }
     }
 
     fn column(&self, channel: usize) -> impl Iterator<Item = f64> {
@@ -174,7 +243,7 @@ impl<'a> Found<'a> {
     /// EPS M. A sum of m squares less the square of a sum errs by (3 m + 12) EPS m R^2, the sum of K of them by K + 4 times
     /// EPS; and a mean that is off by d changes the squares of the differences from it by 2 R d + d^2.
     fn moments_error(&self, channel: usize) -> [f64; 2] {
-        let [rows, chunks] = self.chunks.map(|count| count as f64);
+        let [rows, chunks] = self.chunks[0].map(|count| count as f64);
         let (size, range) = self.size_and_range(channel);
         let mean = EPS * ((rows + chunks + 9.0) * range + 2.0 * size) + TINY;
         let squares = (3.0 * rows + chunks + 16.0) * (EPS * range * range + TINY);
@@ -200,20 +269,44 @@ impl<'a> Found<'a> {
     /// Asserts the output, from the device's mean and rstd.
     pub fn assert_y(&self, got: &[f64], weight: &[f64], bias: &[f64], rstd_error: f64) {
         let activation = self.shape.activation;
+        let z = self.linear(weight, bias);
+        let winners = self.windows.first_maxima(&z);
+        let y = batch_norm::forward(&self.shape, self.x, &self.norm, weight, bias);
+        assert_within(
+            "y",
+            got,
+            &max_pool2d::forward(&self.windows, &y),
+            |output| {
+                let index = winners[output];
+                let channel = index % self.shape.channels;
+                let product = (self.xhat(index) * weight[channel]).abs();
+                // Scale, difference and product are rounded, then the sum. No activation is steeper than 1.
+                sum(3, product + bias[channel].abs())
+                    + rstd_error * product
+                    + error(activation, z[index])
+            },
+        );
+    }
+
+    /// What goes into the activation.
+    fn linear(&self, weight: &[f64], bias: &[f64]) -> Vec<f64> {
         let linear = batch_norm::BatchNorm {
             activation: Activation::Identity,
             ..self.shape
         };
-        let z = batch_norm::forward(&linear, self.x, &self.norm, weight, bias);
-        let y = batch_norm::forward(&self.shape, self.x, &self.norm, weight, bias);
-        assert_within("y", got, &y, |index| {
-            let channel = index % self.shape.channels;
-            let product = (self.xhat(index) * weight[channel]).abs();
-            // Scale, difference and product are rounded, then the sum. No activation is steeper than 1.
-            sum(3, product + bias[channel].abs())
-                + rstd_error * product
-                + error(activation, z[index])
-        });
+        batch_norm::forward(&linear, self.x, &self.norm, weight, bias)
+    }
+
+    /// y and its gradient before the pooling: what came out and what came back, at the places of the winners. No activation
+    /// falls, so the largest values before it win; where it makes others equal to them, it is flat.
+    fn before_pooling(&self, backward: &Backward) -> [Vec<f64>; 2] {
+        let z = self.linear(backward.weight, backward.bias);
+        let [mut y, mut dy] = [z.clone(), vec![0.0; z.len()]];
+        for (output, winner) in self.windows.first_maxima(&z).into_iter().enumerate() {
+            y[winner] = backward.y[output];
+            dy[winner] = backward.dy[output];
+        }
+        [y, dy]
     }
 
     fn xhat(&self, index: usize) -> f64 {
@@ -225,16 +318,17 @@ impl<'a> Found<'a> {
     pub fn assert_gradients(&self, backward: &Backward) {
         let Backward {
             weight,
-            y,
-            dy,
             dx,
             dweight,
             dbias,
+            ..
         } = *backward;
+        let [y, dy] = &self.before_pooling(backward);
         let expected = batch_norm::backward(&self.shape, self.x, &self.norm, weight, y, dy);
         let channels = self.shape.channels;
         // The slope takes 4 roundings, xhat 2, and every value takes part in the additions of its chunk and of the chunks.
-        let terms = self.chunks[0] + self.chunks[1] + 8;
+        let [rows, chunks] = self.chunks[1];
+        let terms = rows + chunks + 8;
         let sums_of = |value: &dyn Fn(usize) -> f64| -> Vec<f64> {
             let column = |channel| (channel..dy.len()).step_by(channels);
             (0..channels)
@@ -270,6 +364,7 @@ impl<'a> Found<'a> {
 #[derive(Clone, Copy)]
 pub struct Backward<'a> {
     pub weight: &'a [f64],
+    pub bias: &'a [f64],
     pub y: &'a [f64],
     pub dy: &'a [f64],
     pub dx: &'a [f64],
@@ -310,8 +405,28 @@ pub fn assert_running(
     });
 }
 
+/// Windows of one pixel.
+fn no_windows(shape: &batch_norm::BatchNorm) -> MaxPool2d {
+    MaxPool2d {
+        batch: shape.rows,
+        height: 1,
+        width: 1,
+        channels: shape.channels,
+        window: [1, 1],
+        stride: [1, 1],
+    }
+}
+
 pub fn batch_norm_matches_its_twin(bench: &Bench) {
-    for_all(&LISTED, 5, cases(), |case| {
+    check(bench, AdapterClass::Gpu);
+}
+
+pub fn batch_norm_on_cpu_adapters_matches_its_twin(bench: &Bench) {
+    check(bench, AdapterClass::Cpu);
+}
+
+fn check(bench: &Bench, class: AdapterClass) {
+    for_all(&listed(class), 5, cases(class), |case| {
         let mut parameters = Parameters::default();
         let layer = case.layer(&mut parameters);
         let input = Input {
@@ -321,19 +436,22 @@ pub fn batch_norm_matches_its_twin(bench: &Bench) {
         let setup = Setup {
             parameters,
             twice: case.twice,
+            class: case.class,
             ..Setup::without_parameters(input, Draw::Uniform)
         };
         for outcome in bench.trial(&setup, |tape, x| layer.forward(tape, x[0])) {
-            let (batch, partial) = (&outcome.buffers["batch"], &outcome.buffers["partial"]);
-            let found = Found::new(case.twin(), &outcome.x[0], batch, partial);
+            let buffer = |name: &str| outcome.buffers.get(name).map(Vec::as_slice);
+            let found = Found::new(case.twin(), &outcome.x[0], buffer).pooled(case.windows());
             let exact = batch_norm::statistics(&found.shape, found.x);
             found.assert_moments(&exact);
             let times = 1 + u32::from(case.twice);
             assert_running(&found, &outcome, "norm", &exact, times);
             let weight = &outcome.parameters["norm.weight"];
-            found.assert_y(&outcome.y, weight, &outcome.parameters["norm.bias"], 0.0);
+            let bias = &outcome.parameters["norm.bias"];
+            found.assert_y(&outcome.y, weight, bias, 0.0);
             found.assert_gradients(&Backward {
                 weight,
+                bias,
                 y: &outcome.y,
                 dy: &outcome.dy,
                 dx: &outcome.dx[0],
@@ -346,13 +464,25 @@ pub fn batch_norm_matches_its_twin(bench: &Bench) {
 
 /// A batch may be of one row then, and the statistics stay as they are.
 pub fn batch_norm_evaluates_with_running_statistics(bench: &Bench) {
+    check_evaluation(bench, AdapterClass::Gpu);
+}
+
+pub fn batch_norm_evaluates_on_cpu_adapters(bench: &Bench) {
+    check_evaluation(bench, AdapterClass::Cpu);
+}
+
+fn check_evaluation(bench: &Bench, class: AdapterClass) {
     let listed = [
         case([1, 1, 1], 1, 1),
+        case([1, 1, 1], 4, 1),
         case([17, 1, 1], 65, 3),
         case([2, 3, 5], 64, 2),
+        case([1030, 1, 1], 68, 0),
         around(case([129, 1, 1], 3, 4), 1000.0, 0.1),
+        pooled(case([2, 7, 5], 68, 1), [2, 3]),
     ];
-    for_all(&listed, 3, cases(), |case| {
+    let listed = listed.map(|case| Case { class, ..case });
+    for_all(&listed, 3, cases(class), |case| {
         let mut parameters = Parameters::default();
         let layer = case.layer(&mut parameters);
         let mut random = Random(2);
@@ -367,9 +497,13 @@ pub fn batch_norm_evaluates_with_running_statistics(bench: &Bench) {
             })
             .collect();
         let [weight, bias, mean, var] = <[Vec<f64>; 4]>::try_from(drawn).expect("four of them");
-        let mut tape = Tape::new("evaluation", &parameters, Mode::Evaluate);
+        let mut tape =
+            Tape::new("evaluation", &parameters, Mode::Evaluate).with_kernels(case.class);
         let x = tape.tensor("x", case.shape());
         let y = layer.forward(&mut tape, x);
+        if !bench.runs(case.class) {
+            return;
+        }
         for open in bench.open(&tape.finish()) {
             open.write_named("parameters", &values.parameters);
             open.write_named("statistics", &values.statistics);
@@ -383,7 +517,8 @@ pub fn batch_norm_evaluates_with_running_statistics(bench: &Bench) {
                 shape: case.twin(),
                 x: &doubles(&case.values()),
                 norm: running.normalisation(),
-                chunks: [0, 0],
+                windows: case.windows(),
+                chunks: [[0, 0]; 2],
             };
             // EPS is rounded, and the sum.
             let rstd_error = SQUARE_ROOT + DIVISION + 2.0 * EPS;

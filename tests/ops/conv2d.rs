@@ -68,6 +68,26 @@ const LISTED_FOR_CPU: [Case; 10] = [
     case([1, 3, 2, 8, 4], [2, 5], [1, 1], [1, 3], true),
 ];
 
+/// The same for tiles, of 32 to 128 pixels or rows of the weight by 32 to 128 channels: at, below and above all of them;
+/// channels that leave a rest of a step, or do not come in fours; strides with rests that no tap reaches or that no pixel
+/// leaves.
+const LISTED_FOR_TILES: [Case; 10] = [
+    case([2, 9, 9, 20, 132], [3, 3], [1, 1], [1, 1], true),
+    case([2, 8, 8, 128, 64], [1, 1], [1, 1], [0, 0], false),
+    case([2, 4, 8, 3, 32], [3, 3], [1, 1], [1, 1], true),
+    case([4, 7, 5, 1, 10], [5, 5], [1, 1], [0, 0], true),
+    case([4, 5, 5, 6, 10], [3, 3], [1, 1], [1, 1], false),
+    case([2, 9, 6, 8, 12], [3, 2], [2, 3], [1, 0], true),
+    case([1, 1, 13, 12, 28], [1, 1], [2, 2], [0, 0], false),
+    case([4, 2, 3, 36, 4], [4, 5], [1, 1], [1, 1], true),
+    case([1, 1, 1, 4, 4], [1, 1], [2, 2], [0, 0], true),
+    case([1, 12, 12, 4, 36], [5, 5], [3, 2], [2, 3], false),
+];
+
+/// Candidates that an operation has on graphics processors: one for each tile, three more that cut their sums otherwise, and
+/// the reference.
+const CANDIDATES: usize = 9;
+
 fn cases() -> impl Strategy<Value = Case> {
     let axis = (1..20usize, 1..5usize, 1..4usize, 0..3usize);
     let sizes = (1..4usize, 1..7usize, 1..10usize);
@@ -95,7 +115,7 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 /// Cases whose channels of y come in fours, and mostly those of x.
-fn cases_for_cpu() -> impl Strategy<Value = Case> {
+fn cases_in_fours() -> impl Strategy<Value = Case> {
     let in_channels = prop_oneof![1 => 1..8usize, 3 => (1..10usize).prop_map(|quads| 4 * quads)];
     (cases(), in_channels, 1..10usize).prop_map(|(mut case, in_channels, out_quads)| {
         (case.twin.in_channels, case.twin.out_channels) = (in_channels, 4 * out_quads);
@@ -104,6 +124,16 @@ fn cases_for_cpu() -> impl Strategy<Value = Case> {
 }
 
 fn trial(bench: &Bench, case: &Case, draw: Draw, class: AdapterClass) {
+    trial_of_candidate(bench, case, draw, class, 0);
+}
+
+fn trial_of_candidate(
+    bench: &Bench,
+    case: &Case,
+    draw: Draw,
+    class: AdapterClass,
+    candidate: usize,
+) {
     let twin = &case.twin;
     let pair = |[vertical, horizontal]: [usize; 2]| [vertical as u32, horizontal as u32];
     let options = Conv2dOptions {
@@ -121,6 +151,7 @@ fn trial(bench: &Bench, case: &Case, draw: Draw, class: AdapterClass) {
         parameters,
         twice: case.twice,
         class,
+        candidate,
         ..Setup::without_parameters(Input::drawn(shape, draw), draw)
     };
     for outcome in bench.trial(&setup, |tape, x| conv.forward(tape, x[0])) {
@@ -210,21 +241,37 @@ fn assert_padded_channels_are_zero(outcome: &Outcome, parameters: &Parameters) {
 
 pub fn conv2d_matches_its_twin(bench: &Bench) {
     for_all(&LISTED, 4, cases(), |case| {
-        trial(bench, case, Draw::Uniform, AdapterClass::Gpu)
+        trial_of_candidate(bench, case, Draw::Uniform, AdapterClass::Gpu, CANDIDATES)
     });
 }
 
 pub fn conv2d_on_cpu_adapters_matches_its_twin(bench: &Bench) {
-    for_all(&LISTED_FOR_CPU, 3, cases_for_cpu(), |case| {
+    for_all(&LISTED_FOR_CPU, 3, cases_in_fours(), |case| {
         trial(bench, case, Draw::Uniform, AdapterClass::Cpu)
     });
 }
 
+/// The first case by every candidate; every other by three, so that each candidate comes up again and again; drawn ones by
+/// the first.
+pub fn every_tile_of_conv2d_matches_its_twin(bench: &Bench) {
+    let by = |case: &Case, candidate: usize| {
+        trial_of_candidate(bench, case, Draw::Uniform, AdapterClass::Gpu, candidate);
+    };
+    (0..CANDIDATES).for_each(|candidate| by(&LISTED_FOR_TILES[0], candidate));
+    for (number, case) in LISTED_FOR_TILES.iter().enumerate().skip(1) {
+        (0..3).for_each(|third| by(case, (number + third * CANDIDATES / 3) % CANDIDATES));
+    }
+    for_all(&[], 3, cases_in_fours(), |case| by(case, 0));
+}
+
 pub fn conv2d_of_integers_is_exact(bench: &Bench) {
     for_all(&LISTED[1..4], 1, cases(), |case| {
+        trial_of_candidate(bench, case, Draw::Integers, AdapterClass::Gpu, CANDIDATES)
+    });
+    for_all(&LISTED_FOR_TILES[2..6], 1, cases_in_fours(), |case| {
         trial(bench, case, Draw::Integers, AdapterClass::Gpu)
     });
-    for_all(&LISTED_FOR_CPU[2..4], 1, cases_for_cpu(), |case| {
+    for_all(&LISTED_FOR_CPU[2..4], 1, cases_in_fours(), |case| {
         trial(bench, case, Draw::Integers, AdapterClass::Cpu)
     });
 }

@@ -663,7 +663,7 @@ pub fn golden_vectors_come_out(bench: &Bench) {
                 filled.set(spec, &values);
             }
             assert_eq!(parameters.count(), 89);
-            let mut tape = Tape::new("golden", &parameters, Mode::Evaluate).for_class(class);
+            let mut tape = Tape::new("golden", &parameters, Mode::Evaluate).with_kernels(class);
             let x = tape.tensor("x", [1, in_features]);
             let y = layer.forward(&mut tape, x);
             let inputs: Vec<f32> = (1..=in_features).map(|i| i as f32 / 10.0).collect();

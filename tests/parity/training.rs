@@ -196,7 +196,7 @@ impl<'a> Training<'a> {
 /// The network alone as it is trained, with the statistics of the batch.
 fn train_forward_plan(model: &Model, batch: u32, class: AdapterClass) -> Plan {
     let name = format!("{} train forward batch {batch}", model.name);
-    let mut tape = Tape::new(name, &model.parameters, Mode::Train).for_class(class);
+    let mut tape = Tape::new(name, &model.parameters, Mode::Train).with_kernels(class);
     let x = model.sample.input(&mut tape, batch);
     let y = model.forward(&mut tape, x);
     tape.export(y, "output");

@@ -40,7 +40,7 @@ impl MaxPool2d {
     }
 
     /// For every element of `y` in order: the index in `x` of its first maximum.
-    fn first_maxima(&self, x: &[f64]) -> Vec<usize> {
+    pub fn first_maxima(&self, x: &[f64]) -> Vec<usize> {
         assert_eq!(x.len(), self.x_len());
         let mut maxima = Vec::with_capacity(self.y_len());
         for n in 0..self.batch {

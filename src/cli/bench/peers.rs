@@ -11,6 +11,7 @@ use crate::bench::table::{Table, short};
 use crate::cli::device::DeviceFlags;
 use crate::error::Result;
 use crate::models::{self, ModelOptions};
+use crate::steps;
 
 /// Flags of `spinal bench peers`.
 #[derive(Args, Debug)]
@@ -46,7 +47,9 @@ impl Peers {
     pub fn run(&self) -> Result<()> {
         let teller = self.report.teller()?;
         let model = models::build(&self.model, ModelOptions::default())?;
-        let device = self.device.open()?;
+        let mut device = self.device.open()?;
+        let subjects = || Ok(steps::subjects(&model, self.batch_size).into());
+        self.device.kernels.refine(&mut device, subjects)?;
         let subject = Subject::new(&device, model, self.batch_size)?;
         let all = vec![TorchDevice::Cpu, TorchDevice::Cuda];
         let options = PeerOptions {

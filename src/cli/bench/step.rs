@@ -14,8 +14,8 @@ use crate::bench::trace;
 use crate::cli::device::DeviceFlags;
 use crate::cli::model::ModelFlags;
 use crate::error::Result;
-use crate::models;
 use crate::report::atomic_file;
+use crate::{models, steps};
 
 /// Flags of `spinal bench step`.
 #[derive(Args, Debug)]
@@ -50,7 +50,9 @@ impl Step {
             atomic_file::check(path)?;
         }
         let model = models::build(&self.model, self.network.options())?;
-        let device = self.device.open()?;
+        let mut device = self.device.open()?;
+        let subjects = || Ok(steps::subjects(&model, self.batch_size).into());
+        self.device.kernels.refine(&mut device, subjects)?;
         let subject = Subject::new(&device, model, self.batch_size)?;
         let runs = self.runs as usize;
         let mut report = measure(&subject, runs)?;

@@ -10,10 +10,10 @@ use crate::gpu::Device;
 use crate::reproduce::outcome::Task;
 use crate::reproduce::seed::SeedFolder;
 use crate::reproduce::{Folder, Outcome};
-use crate::train::{Config, End, Trainer};
+use crate::train::{self, Config, End, Trainer};
 
 /// Trains the seeds 1 to `seeds` as far as they are not, and writes the outcome after each.
-pub fn run(folder: &Folder, task: &Task, seeds: u64, device: &DeviceFlags) -> Result<()> {
+pub fn run(folder: &Folder, task: &Task, seeds: u64, flags: &DeviceFlags) -> Result<()> {
     let all = (1..=seeds).flat_map(|seed| folder.data().iter().map(move |data| (seed, data)));
     let missing: Vec<_> = all
         .filter(|(seed, data)| !folder.seed(data, *seed).is_finished())
@@ -21,7 +21,7 @@ pub fn run(folder: &Folder, task: &Task, seeds: u64, device: &DeviceFlags) -> Re
     if missing.is_empty() {
         return Ok(());
     }
-    let device = device.open()?;
+    let mut device = flags.open()?;
     let interruption = Interruption::catch();
     let mut lock = None;
     for (seed, data) in missing {
@@ -32,13 +32,15 @@ pub fn run(folder: &Folder, task: &Task, seeds: u64, device: &DeviceFlags) -> Re
             ..task.config.clone()
         };
         let dataset = dataset::load(&config, task.experiment)?;
+        let subjects = || train::subjects(&config, &dataset);
+        flags.kernels.refine(&mut device, subjects)?;
         let mut trainer = Trainer::new(&device, config.clone(), dataset)?;
         // Nothing is created before it is clear that there is something to train.
         if lock.is_none() {
             lock = Some(folder.open()?);
         }
         let seed = folder.seed(data, seed);
-        if train(&mut trainer, &config, &device, &seed, &interruption)? == End::Interrupted {
+        if train_seed(&mut trainer, &config, &device, &seed, &interruption)? == End::Interrupted {
             return Err(Error::training(
                 "interrupted: finished seeds are kept, and most epochs of the unfinished one",
                 format!("repeat the command to go on: {}", task.command),
@@ -52,7 +54,7 @@ pub fn run(folder: &Folder, task: &Task, seeds: u64, device: &DeviceFlags) -> Re
 }
 
 /// Trains a seed to the end, from the start or from where it was.
-fn train(
+fn train_seed(
     trainer: &mut Trainer,
     config: &Config,
     device: &Device,

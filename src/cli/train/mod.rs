@@ -21,7 +21,7 @@ use crate::experiment::{self, Experiment};
 use crate::report::metrics::EpochRecord;
 use crate::report::run_folder::RunFolder;
 use crate::report::summary::render;
-use crate::train::{Config, End, Trainer};
+use crate::train::{self, Config, End, Trainer};
 use recorder::Recorder;
 use training_flags::{TrainingFlags, refuse_several};
 
@@ -59,7 +59,9 @@ impl Train {
             RunFolder::check(path)?;
         }
         let dataset = dataset::load(&config, experiment)?;
-        let device = self.device.open()?;
+        let mut device = self.device.open()?;
+        let subjects = || train::subjects(&config, &dataset);
+        self.device.kernels.refine(&mut device, subjects)?;
         let mut trainer = Trainer::new(&device, config.clone(), dataset)?;
         let folder = match &self.out {
             Some(path) => RunFolder::create(path)?,

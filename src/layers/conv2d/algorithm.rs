@@ -2,11 +2,13 @@
 //!
 //! All files have the same entry points, bindings and constants; only what an invocation covers differs.
 
-use super::Conv2dOptions;
-use crate::plan::{AdapterClass, Shader};
+use super::{Conv2dOptions, tiled};
+use crate::layers::tile::Cut;
+use crate::plan::{AdapterClass, Candidate, Shader};
 
 static DIRECT: Shader = crate::shader!("conv2d/direct");
 static IMPLICIT_GEMM: Shader = crate::shader!("conv2d/implicit_gemm");
+static TILED: Shader = crate::shader!("conv2d/tiled");
 
 /// Partial sums of the weight gradient of direct convolution: enough to occupy a device, few enough to add up cheaply.
 const MAX_CHUNKS: u32 = 64;
@@ -26,11 +28,37 @@ pub(super) enum Algorithm {
     /// A matrix product with one factor read through the windows. CPU adapters; channels in fours, but those of x only for
     /// images.
     ImplicitGemm,
+    /// A matrix product in tiles that lie in workgroup memory. Graphics processors; images of a multiple of 4 elements.
+    Tiled(Cut),
 }
 
 impl Algorithm {
-    /// The fastest one for y and the gradient of x.
-    pub(super) fn of_images(class: AdapterClass, options: &Conv2dOptions) -> Self {
+    /// Those that fit, for y from `[N, H, W, C]` of x.
+    pub(super) fn of_forward(
+        class: AdapterClass,
+        options: &Conv2dOptions,
+        x: [u32; 4],
+        y: [u32; 4],
+    ) -> Vec<Self> {
+        let mut fitting = tiled::candidates(class, x, y, tiled::forward(options, y));
+        fitting.extend(Self::of_images(class, options));
+        fitting
+    }
+
+    /// Those that fit, for the gradient of x.
+    pub(super) fn of_backward_input(
+        class: AdapterClass,
+        options: &Conv2dOptions,
+        x: [u32; 4],
+        y: [u32; 4],
+    ) -> Vec<Self> {
+        let mut fitting = tiled::candidates(class, x, y, tiled::backward_input(options, x));
+        fitting.extend(Self::of_images(class, options));
+        fitting
+    }
+
+    /// Those without tiles that fit, for y and the gradient of x.
+    fn of_images(class: AdapterClass, options: &Conv2dOptions) -> Vec<Self> {
         let [height, width] = options.kernel_size.map(u64::from);
         let pairs = u64::from(options.in_channels.max(options.out_channels)) / 2;
         let iterations = height * (1 + width * (1 + pairs));
@@ -38,25 +66,28 @@ impl Algorithm {
         Self::of(class, options, in_fours, iterations)
     }
 
-    /// The fastest one for the gradient of the weight, for `[N, H, W, C]` of x and y.
+    /// Those that fit, for the gradient of the weight, for `[N, H, W, C]` of x and y.
     pub(super) fn of_weight(
         class: AdapterClass,
         options: &Conv2dOptions,
         x: [u32; 4],
         y: [u32; 4],
-    ) -> Self {
+    ) -> Vec<Self> {
+        let mut fitting = tiled::candidates(class, x, y, tiled::backward_weight(options, y));
         let lines = (y[0] * y[1]).div_ceil(Self::ImplicitGemm.chunks(options, x, y));
-        Self::of(class, options, true, u64::from(lines) * u64::from(1 + y[2]))
+        let iterations = u64::from(lines) * u64::from(1 + y[2]);
+        fitting.extend(Self::of(class, options, true, iterations));
+        fitting
     }
 
     /// The matrix product if its invocations take no more than `iterations`, and the shape and the adapter are its own.
-    fn of(class: AdapterClass, options: &Conv2dOptions, fits: bool, iterations: u64) -> Self {
+    fn of(class: AdapterClass, options: &Conv2dOptions, fits: bool, iterations: u64) -> Vec<Self> {
         let in_fours = options.out_channels.is_multiple_of(4);
         let is_cpu = class == AdapterClass::Cpu;
         if is_cpu && fits && in_fours && iterations <= class.loop_iterations() {
-            Self::ImplicitGemm
+            vec![Self::ImplicitGemm, Self::Direct]
         } else {
-            Self::Direct
+            vec![Self::Direct]
         }
     }
 
@@ -65,29 +96,74 @@ impl Algorithm {
         match self {
             Self::Direct => &DIRECT,
             Self::ImplicitGemm => &IMPLICIT_GEMM,
+            Self::Tiled(_) => &TILED,
         }
     }
 
-    /// The extent of `forward` for `[N, H, W, C]` of y.
-    pub(super) fn forward_extent(self, y: [u32; 4]) -> [u32; 3] {
+    /// The overrides that only this algorithm has.
+    pub(super) fn constants(self) -> Vec<(&'static str, f64)> {
         match self {
-            Self::Direct => strips(y),
-            Self::ImplicitGemm => tiles(y[0] * y[1] * y[2], y[3]),
+            Self::Direct | Self::ImplicitGemm => Vec::new(),
+            Self::Tiled(cut) => cut.constants().to_vec(),
         }
     }
 
-    /// The extent of `backward_input` for `[N, H, W, C]` of x.
-    pub(super) fn backward_input_extent(self, x: [u32; 4], stride: [u32; 2]) -> [u32; 3] {
+    /// How y is dispatched, for its `[N, H, W, C]`.
+    pub(super) fn forward(self, options: &Conv2dOptions, y: [u32; 4]) -> Images {
+        let (extent, chunks) = match self {
+            Self::Direct => (strips(y), 1),
+            Self::ImplicitGemm => (tiles(y[0] * y[1] * y[2], y[3]), 1),
+            Self::Tiled(cut) => (cut.extent(tiled::forward(options, y)), cut.chunks),
+        };
+        let (entry, output) = match (options.bias, self.writes_elements(y[3])) {
+            (false, false) => ("forward", "y"),
+            (true, false) => ("forward_bias", "y"),
+            (false, true) => ("forward_any", "y_any"),
+            (true, true) => ("forward_bias_any", "y_any"),
+        };
+        Images {
+            entry,
+            weight: "weight",
+            output,
+            extent,
+            chunks,
+        }
+    }
+
+    /// How the gradient of x is dispatched, for its `[N, H, W, C]`.
+    pub(super) fn backward_input(self, options: &Conv2dOptions, x: [u32; 4]) -> Images {
         let [batch, height, width, channels] = x;
-        match self {
-            Self::Direct => strips(x),
+        let stride = options.stride;
+        let (weight, extent, chunks) = match self {
+            Self::Direct => ("weights", strips(x), 1),
             Self::ImplicitGemm => {
                 // Pixels by what is left of their place when divided by the stride.
                 let pixels = batch * height.div_ceil(stride[0]) * width.div_ceil(stride[1]);
                 let [pixels, channels, _] = tiles(pixels, channels);
-                [pixels, channels, stride[0] * stride[1]]
+                ("weights", [pixels, channels, stride[0] * stride[1]], 1)
             }
+            Self::Tiled(cut) => {
+                let extent = cut.extent(tiled::backward_input(options, x));
+                ("weight", extent, cut.chunks)
+            }
+        };
+        let (entry, output) = if self.writes_elements(channels) {
+            ("backward_input_any", "dx_any")
+        } else {
+            ("backward_input", "dx")
+        };
+        Images {
+            entry,
+            weight,
+            output,
+            extent,
+            chunks,
         }
+    }
+
+    /// Whether images with so many channels are written by an entry point of their own, one element at a time.
+    fn writes_elements(self, channels: u32) -> bool {
+        matches!(self, Self::Tiled(_)) && !channels.is_multiple_of(4)
     }
 
     /// How the gradient of the weight is dispatched.
@@ -105,6 +181,10 @@ impl Algorithm {
                 ("backward_weight", "input", extent)
             }
             Self::ImplicitGemm => ("backward_weight_any", "elements", [tile_rows, tile_columns]),
+            Self::Tiled(cut) => {
+                let [rows, columns, _] = cut.extent(tiled::weight_product(options));
+                ("backward_weight", "x", [rows, columns])
+            }
         };
         WeightGradient {
             entry,
@@ -116,6 +196,7 @@ impl Algorithm {
     /// Partial sums of the weight gradient for `[N, H, W, C]` of x and y.
     pub(super) fn chunks(self, options: &Conv2dOptions, x: [u32; 4], y: [u32; 4]) -> u32 {
         let wanted = match self {
+            Self::Tiled(cut) => return cut.chunks,
             Self::Direct => MAX_CHUNKS,
             Self::ImplicitGemm => [x, y]
                 .iter()
@@ -126,6 +207,35 @@ impl Algorithm {
         let largest = (MAX_PARTIAL_ELEMENTS / (rows * columns)).max(1);
         wanted.min(y[0] * y[1]).min(largest)
     }
+}
+
+impl Candidate for Algorithm {
+    fn name(&self) -> String {
+        match self {
+            Self::Direct => "direct",
+            Self::ImplicitGemm => "implicit_gemm",
+            Self::Tiled(cut) => return format!("tiled {}", cut.name()),
+        }
+        .to_owned()
+    }
+
+    fn shaders(&self) -> Vec<&'static Shader> {
+        vec![self.shader()]
+    }
+}
+
+/// A dispatch that writes images.
+pub(super) struct Images {
+    /// The entry point.
+    pub(super) entry: &'static str,
+    /// Its name of the weight.
+    pub(super) weight: &'static str,
+    /// Its name of the images.
+    pub(super) output: &'static str,
+    /// The extent.
+    pub(super) extent: [u32; 3],
+    /// Partial sums that it writes instead of the images.
+    pub(super) chunks: u32,
 }
 
 /// A dispatch of the gradient of the weight.
@@ -166,4 +276,9 @@ fn tiles(rows: u32, columns: u32) -> [u32; 3] {
         columns.div_ceil(constant("COLUMNS")),
         1,
     ]
+}
+
+/// Summands of a step of the tiled product.
+pub(super) fn tiled_depth() -> u32 {
+    TILED.constant("TILE_DEPTH")
 }

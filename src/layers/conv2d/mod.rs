@@ -1,10 +1,11 @@
 //! Two-dimensional convolution.
 
 mod algorithm;
+mod tiled;
 
 use super::Layer;
-use super::reduce::reduce_rows;
-use crate::plan::{Init, Kernel, Layout, Parameter, Parameters, Tape, Tensor};
+use super::reduce::{reduce_rows, sum_chunks};
+use crate::plan::{Init, Kernel, Layout, Parameter, Parameters, Tape, Target, Tensor};
 use algorithm::Algorithm;
 
 /// Sizes of a convolution, spelled as PyTorch spells them.
@@ -131,37 +132,53 @@ impl Conv2d {
 impl Layer for Conv2d {
     fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
         let y_shape = self.out_shape(x);
-        let (class, options) = (tape.class(), &self.options);
         let y = tape.tensor("y", y_shape);
-        let pass = Pass {
-            conv: *self,
-            x,
-            y,
-            of_images: Algorithm::of_images(class, options),
-            of_weight: Algorithm::of_weight(class, options, x.image_sizes(), y_shape),
-        };
-        pass.forward(tape);
+        let pass = Pass { conv: *self, x, y };
+        let (class, x_shape) = (tape.class(), x.image_sizes());
+        let candidates = Algorithm::of_forward(class, &self.options, x_shape, y_shape);
+        tape.operation(
+            "conv2d.forward",
+            pass.shape(),
+            &candidates,
+            &[y],
+            |tape, algorithm| {
+                pass.forward(tape, algorithm);
+            },
+        );
         tape.on_backward(y, move |tape| {
-            pass.backward_weight(tape);
-            pass.backward_input(tape);
+            pass.record_backward_weight(tape);
+            pass.record_backward_input(tape);
         });
         y
     }
 }
 
-/// One use of the layer: both tensors, and the algorithms that fit them.
+/// One use of the layer.
 #[derive(Clone, Copy)]
 struct Pass {
     conv: Conv2d,
     x: Tensor,
     y: Tensor,
-    /// For y and the gradient of x.
-    of_images: Algorithm,
-    /// For the gradient of the weight.
-    of_weight: Algorithm,
 }
 
 impl Pass {
+    /// What kernels are chosen by.
+    fn shape(&self) -> String {
+        let Conv2dOptions {
+            kernel_size: [kernel_h, kernel_w],
+            stride: [stride_h, stride_w],
+            padding: [padding_h, padding_w],
+            out_channels,
+            ..
+        } = self.conv.options;
+        let [batch, height, width, in_channels] = self.x.image_sizes();
+        let bias = if self.conv.bias.is_some() { "+1" } else { "" };
+        format!(
+            "{batch}x{height}x{width}x{in_channels} to {out_channels}{bias}, {kernel_h}x{kernel_w} \
+             by {stride_h}x{stride_w} in {padding_h}x{padding_w}"
+        )
+    }
+
     fn constants(&self) -> Vec<(&'static str, f64)> {
         self.conv.constants(self.x, self.y.image_sizes())
     }
@@ -170,70 +187,127 @@ impl Pass {
         self.conv.multiplications(self.y.image_sizes())
     }
 
-    fn forward(&self, tape: &mut Tape) {
-        let weight = tape.parameter(self.conv.weight);
-        let mut bindings = vec![("x", self.x), ("weight", weight), ("y", self.y)];
-        if let Some(bias) = self.conv.bias {
-            bindings.push(("bias", tape.parameter(bias)));
-        }
-        tape.dispatch(Kernel {
-            shader: self.of_images.shader(),
-            entry: if self.conv.bias.is_some() {
-                "forward_bias"
-            } else {
-                "forward"
-            },
-            constants: &self.constants(),
-            bindings: &bindings,
-            extent: self.of_images.forward_extent(self.y.image_sizes()),
-            multiplications: self.multiplications(),
+    fn forward(&self, tape: &mut Tape, algorithm: Algorithm) {
+        let options = &self.conv.options;
+        let images = algorithm.forward(options, self.y.image_sizes());
+        let bias = self.conv.bias.map(|bias| ("bias", tape.parameter(bias)));
+        let mut constants = self.constants();
+        constants.extend(algorithm.constants());
+        constants.push(("CHUNKS", images.chunks.into()));
+        let y = Target {
+            tensor: self.y,
+            accumulate: false,
+        };
+        sum_chunks(tape, images.chunks, y, |tape, y| {
+            let mut bindings = vec![
+                ("x", self.x),
+                (images.weight, tape.parameter(self.conv.weight)),
+                (images.output, y.tensor),
+            ];
+            bindings.extend(bias);
+            tape.dispatch(Kernel {
+                shader: algorithm.shader(),
+                entry: images.entry,
+                constants: &constants,
+                bindings: &bindings,
+                extent: images.extent,
+                multiplications: self.multiplications(),
+            });
         });
     }
 
-    fn backward_weight(&self, tape: &mut Tape) {
+    fn record_backward_weight(self, tape: &mut Tape) {
         let dy = tape.gradient(self.y);
+        let dweight = tape.gradient_of_parameter(self.conv.weight);
+        let dbias = self.conv.bias.map(|bias| tape.gradient_of_parameter(bias));
+        let outputs: Vec<Tensor> = [Some(dweight), dbias]
+            .into_iter()
+            .flatten()
+            .map(|target| target.tensor)
+            .collect();
+        let (x, y) = (self.x.image_sizes(), self.y.image_sizes());
+        let candidates = Algorithm::of_weight(tape.class(), &self.conv.options, x, y);
+        let name = "conv2d.backward_weight";
+        tape.operation(
+            name,
+            self.shape(),
+            &candidates,
+            &outputs,
+            |tape, algorithm| {
+                self.backward_weight(tape, algorithm, dy, dweight, dbias);
+            },
+        );
+    }
+
+    fn backward_weight(
+        &self,
+        tape: &mut Tape,
+        algorithm: Algorithm,
+        dy: Tensor,
+        dweight: Target,
+        dbias: Option<Target>,
+    ) {
         let options = &self.conv.options;
-        let (x_shape, y_shape) = (self.x.image_sizes(), self.y.image_sizes());
-        let chunks = self.of_weight.chunks(options, x_shape, y_shape);
-        let kernel = self.of_weight.weight_gradient(options, chunks);
+        let chunks = algorithm.chunks(options, self.x.image_sizes(), self.y.image_sizes());
+        let kernel = algorithm.weight_gradient(options, chunks);
         let (rows, columns) = algorithm::partial_sizes(options);
         let partial = tape.tensor("partial", [chunks, rows * columns]);
         let mut constants = self.constants();
+        constants.extend(algorithm.constants());
         constants.push(("CHUNKS", chunks.into()));
         tape.dispatch(Kernel {
-            shader: self.of_weight.shader(),
+            shader: algorithm.shader(),
             entry: kernel.entry,
             constants: &constants,
             bindings: &[(kernel.input, self.x), ("dy", dy), ("partial", partial)],
             extent: kernel.extent,
             multiplications: self.multiplications(),
         });
-        let dweight = tape.gradient_of_parameter(self.conv.weight);
         reduce_rows(tape, partial, 0, dweight);
-        if let Some(bias) = self.conv.bias {
-            let dbias = tape.gradient_of_parameter(bias);
+        if let Some(dbias) = dbias {
             reduce_rows(tape, partial, (rows - 1) * columns, dbias);
         }
     }
 
-    fn backward_input(&self, tape: &mut Tape) {
+    fn record_backward_input(self, tape: &mut Tape) {
         let dy = tape.gradient(self.y);
         let Some(dx) = tape.gradient_of(self.x) else {
             return;
         };
+        let (x, y) = (self.x.image_sizes(), self.y.image_sizes());
+        let candidates = Algorithm::of_backward_input(tape.class(), &self.conv.options, x, y);
+        let name = "conv2d.backward_input";
+        tape.operation(
+            name,
+            self.shape(),
+            &candidates,
+            &[dx.tensor],
+            |tape, algorithm| {
+                self.backward_input(tape, algorithm, dy, dx);
+            },
+        );
+    }
+
+    fn backward_input(&self, tape: &mut Tape, algorithm: Algorithm, dy: Tensor, dx: Target) {
+        let images = algorithm.backward_input(&self.conv.options, self.x.image_sizes());
+        let weight = tape.parameter(self.conv.weight);
         let mut constants = self.constants();
-        constants.push(dx.constant());
-        let weights = tape.parameter(self.conv.weight);
-        let stride = self.conv.options.stride;
-        tape.dispatch(Kernel {
-            shader: self.of_images.shader(),
-            entry: "backward_input",
-            constants: &constants,
-            bindings: &[("weights", weights), ("dy", dy), ("dx", dx.tensor)],
-            extent: self
-                .of_images
-                .backward_input_extent(self.x.image_sizes(), stride),
-            multiplications: self.multiplications(),
+        constants.extend(algorithm.constants());
+        constants.push(("CHUNKS", images.chunks.into()));
+        sum_chunks(tape, images.chunks, dx, |tape, dx| {
+            constants.push(dx.constant());
+            tape.dispatch(Kernel {
+                shader: algorithm.shader(),
+                entry: images.entry,
+                constants: &constants,
+                bindings: &[
+                    (images.weight, weight),
+                    ("dy", dy),
+                    (images.output, dx.tensor),
+                ],
+                extent: images.extent,
+                multiplications: self.multiplications(),
+            });
         });
     }
 }

@@ -125,8 +125,8 @@ impl Layer for SpinalChain {
             x.shape()
         );
         let fused = match self.path {
-            Path::Fused => FusedChain::new(self, tape, x),
-            Path::Composed => None,
+            Path::Fused if !tape.kernels().is_reference() => FusedChain::new(self, tape, x),
+            Path::Fused | Path::Composed => None,
         };
         match fused {
             Some(chain) => chain.forward(tape, x),

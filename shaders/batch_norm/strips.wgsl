@@ -2,13 +2,13 @@
 // y = phi((x - mean) * rstd * weight + bias)
 //                 forward with the statistics of the batch: moments, finish_moments, forward
 //                 evaluate with the running statistics
-// dz = phi'(y) * dy,  xhat = (x - mean) * rstd
+// dz = phi'(x) * dy,  xhat = (x - mean) * rstd
 // dbias = sum dz,  dweight = sum dz * xhat                                     backward_sums, finish_sums
 // dx = weight * rstd * (dz - dbias / ROWS - xhat * dweight / ROWS)             backward_input
 //
 // PyTorch's BatchNorm1d and BatchNorm2d: the biased variance normalises, the unbiased one enters the running statistics as
 // running = (1 - MOMENTUM) * running + MOMENTUM * new. Rows are samples, or the pixels of all images. Sums over rows are
-// taken in CHUNKS that are added up in a fixed order.
+// taken in CHUNKS that are added up in a fixed order. Any number of channels, any adapter.
 
 override ROWS: u32;
 override CHANNELS: u32;
@@ -16,7 +16,8 @@ override CHUNKS: u32;
 override EPS: f32;
 override MOMENTUM: f32;
 override ACTIVATION: u32;
-override ACCUMULATE: bool;
+override ACCUMULATE: bool;              // dx
+override ACCUMULATE_PARAMETERS: bool;   // dweight and dbias
 
 override CHUNK_ROWS = (ROWS + CHUNKS - 1u) / CHUNKS;
 
@@ -101,13 +102,18 @@ fn finish_moments(
 @group(0) @binding(3) var<storage, read> bias: array<f32>;                  // [CHANNELS]
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;               // like x
 
+// What goes into the activation: one product and sum, so that the way back finds the same bits.
+fn linear(value: f32, mean: f32, scale: f32, shift: f32) -> f32 {
+    return fma(value - mean, scale, shift);
+}
+
 // y of the strip of rows that begins at `first`.
 fn normalise(first: u32, channel: u32, mean: f32, rstd: f32) {
     let scale = weight[channel] * rstd;
     let shift = bias[channel];
     for (var row = first; row < min(first + STRIP, ROWS); row++) {
         let index = row * CHANNELS + channel;
-        y[index] = activate(ACTIVATION, (x[index] - mean) * scale + shift);
+        y[index] = activate(ACTIVATION, linear(x[index], mean, scale, shift));
     }
 }
 
@@ -136,9 +142,13 @@ fn evaluate(
     normalise(index / CHANNELS * STRIP, channel, mean[channel], 1.0 / sqrt(variance[channel] + EPS));
 }
 
-@group(0) @binding(2) var<storage, read> output: array<f32>;                // the y of forward
-@group(0) @binding(3) var<storage, read> dy: array<f32>;                    // like y
-@group(0) @binding(4) var<storage, read_write> partial_sums: array<f32>;    // [CHUNKS, 2, CHANNELS]: dz, dz * xhat
+@group(0) @binding(4) var<storage, read> dy: array<f32>;                    // like y
+@group(0) @binding(5) var<storage, read_write> partial_sums: array<f32>;    // [CHUNKS, 2, CHANNELS]: dz, dz * xhat
+
+// dz where x is `value`: phi' is expressed by y, which is made again.
+fn gradient_of_linear(value: f32, mean: f32, scale: f32, shift: f32, gradient: f32) -> f32 {
+    return activation_slope(ACTIVATION, activate(ACTIVATION, linear(value, mean, scale, shift))) * gradient;
+}
 
 @compute @workgroup_size(64)
 fn backward_sums(
@@ -155,11 +165,13 @@ fn backward_sums(
     let rows = rows_of(chunk);
     let center = batch_moments[channel];
     let rstd = batch_moments[CHANNELS + channel];
+    let scale = weight[channel] * rstd;
+    let shift = bias[channel];
     var sum = 0.0;
     var products = 0.0;
     for (var row = rows.x; row < rows.y; row++) {
         let place = row * CHANNELS + channel;
-        let dz = activation_slope(ACTIVATION, output[place]) * dy[place];
+        let dz = gradient_of_linear(x[place], center, scale, shift, dy[place]);
         sum += dz;
         products += dz * ((x[place] - center) * rstd);
     }
@@ -189,12 +201,11 @@ fn finish_sums(
     }
     sums[channel] = sum;
     sums[CHANNELS + channel] = products;
-    dbias[channel] = select(0.0, dbias[channel], ACCUMULATE) + sum;
-    dweight[channel] = select(0.0, dweight[channel], ACCUMULATE) + products;
+    dbias[channel] = select(0.0, dbias[channel], ACCUMULATE_PARAMETERS) + sum;
+    dweight[channel] = select(0.0, dweight[channel], ACCUMULATE_PARAMETERS) + products;
 }
 
-@group(0) @binding(4) var<storage, read> channel_sums: array<f32>;          // the sums of finish_sums
-@group(0) @binding(5) var<storage, read> scales: array<f32>;                // [CHANNELS], the weight
+@group(0) @binding(5) var<storage, read> channel_sums: array<f32>;          // the sums of finish_sums
 @group(0) @binding(6) var<storage, read_write> dx: array<f32>;              // like x
 
 @compute @workgroup_size(64)
@@ -208,12 +219,13 @@ fn backward_input(
     let first = index / CHANNELS * STRIP;
     let center = batch_moments[channel];
     let rstd = batch_moments[CHANNELS + channel];
-    let scale = scales[channel] * rstd;
+    let scale = weight[channel] * rstd;
+    let shift = bias[channel];
     let mean_dz = channel_sums[channel] / f32(ROWS);
     let mean_product = channel_sums[CHANNELS + channel] / f32(ROWS);
     for (var row = first; row < min(first + STRIP, ROWS); row++) {
         let place = row * CHANNELS + channel;
-        let dz = activation_slope(ACTIVATION, output[place]) * dy[place];
+        let dz = gradient_of_linear(x[place], center, scale, shift, dy[place]);
         let xhat = (x[place] - center) * rstd;
         let gradient = scale * (dz - mean_dz - xhat * mean_product);
         dx[place] = select(0.0, dx[place], ACCUMULATE) + gradient;

@@ -1,0 +1,116 @@
+// A matrix product in tiles, for graphics processors. A workgroup makes a tile of the product. It brings both factors of a
+// step, TILE_DEPTH summands, into workgroup memory; every invocation adds them to its own block of the tile, which it keeps
+// in registers, while the factors of the next step are already on their way.
+//
+// Both factors lie side by side, [TILE_DEPTH, ROW_QUADS + COLUMN_QUADS] by fours. An invocation brings one share of 4
+// summands by 4 rows or columns. Its block is 4 or 8 rows by 4 or 8 columns: quads of rows and columns that are half a tile
+// apart, so that neighbours read neighbouring quads. All registers have constant indices, so that no compiler moves them.
+override TILE_ROWS: u32;
+override TILE_COLUMNS: u32;
+override BLOCK_ROWS: u32;     // 4 or 8
+override BLOCK_COLUMNS: u32;  // 4 or 8
+
+const TILE_DEPTH: u32 = 16u;
+
+override ROW_QUADS = TILE_ROWS / 4u;
+override COLUMN_QUADS = TILE_COLUMNS / 4u;
+override TILE_QUADS = ROW_QUADS + COLUMN_QUADS;
+override TILE_LENGTH = TILE_DEPTH * TILE_QUADS;
+override BLOCKS_ACROSS = TILE_COLUMNS / BLOCK_COLUMNS;
+override TILE_INVOCATIONS = TILE_ROWS / BLOCK_ROWS * BLOCKS_ACROSS;
+
+var<workgroup> tile: array<vec4<f32>, TILE_LENGTH>;
+
+// Rows 0-3 and 4-7 of the first quad of columns, then those of the second.
+alias Block = array<vec4<f32>, 16>;
+
+// What an invocation brings of a step: its quad among those of rows and then columns, and its first summand. Eight neighbours
+// bring neighbouring quads, which is free of bank conflicts; 32 bring eight quads of all 16 summands.
+struct Share {
+    quad: u32,
+    depth: u32,
+    is_left: bool,   // of rows
+    is_used: bool,   // there may be more invocations than shares
+}
+
+fn share_of(invocation: u32) -> Share {
+    let quad = invocation / 32u * 8u + invocation % 8u;
+    return Share(quad, invocation / 8u % 4u * 4u, quad < ROW_QUADS, quad < TILE_QUADS);
+}
+
+// Writes a share, whose columns are summands, into the tile.
+fn stage_share(share: Share, values: mat4x4<f32>) {
+    if share.is_used {
+        let place = share.depth * TILE_QUADS + share.quad;
+        tile[place] = values[0];
+        tile[place + TILE_QUADS] = values[1];
+        tile[place + 2u * TILE_QUADS] = values[2];
+        tile[place + 3u * TILE_QUADS] = values[3];
+    }
+}
+
+// sums[first ..] += a * b^T
+fn add_outer_product(sums: ptr<function, Block>, first: u32, a: vec4<f32>, b: vec4<f32>) {
+    (*sums)[first] += a.x * b;
+    (*sums)[first + 1u] += a.y * b;
+    (*sums)[first + 2u] += a.z * b;
+    (*sums)[first + 3u] += a.w * b;
+}
+
+// Adds the products of one step to an invocation's block.
+fn add_tile(sums: ptr<function, Block>, invocation: u32) {
+    var row = invocation / BLOCKS_ACROSS;
+    var column = ROW_QUADS + invocation % BLOCKS_ACROSS;
+    for (var k = 0u; k < TILE_DEPTH; k++) {
+        let a = tile[row];
+        let b = tile[column];
+        add_outer_product(sums, 0u, a, b);
+        if BLOCK_ROWS > 4u {
+            let c = tile[row + ROW_QUADS / 2u];
+            add_outer_product(sums, 4u, c, b);
+            if BLOCK_COLUMNS > 4u {
+                let d = tile[column + COLUMN_QUADS / 2u];
+                add_outer_product(sums, 8u, a, d);
+                add_outer_product(sums, 12u, c, d);
+            }
+        } else if BLOCK_COLUMNS > 4u {
+            add_outer_product(sums, 8u, a, tile[column + COLUMN_QUADS / 2u]);
+        }
+        row += TILE_QUADS;
+        column += TILE_QUADS;
+    }
+}
+
+// Where row `row` of an invocation's block lies in the product, for tile `id`: its row, and its quad of columns number `half`.
+fn place_in_product(id: vec3<u32>, invocation: u32, row: u32, half: u32) -> vec2<u32> {
+    let quad = vec2<u32>(invocation / BLOCKS_ACROSS, invocation % BLOCKS_ACROSS);
+    let in_tile = vec2<u32>(4u * quad.x + row % 4u + row / 4u * (TILE_ROWS / 2u), quad.y + half * (COLUMN_QUADS / 2u));
+    return id.xy * vec2<u32>(TILE_ROWS, COLUMN_QUADS) + in_tile;
+}
+
+// Row `row` of a block in its quad of columns number `half`: a register, whatever the compiler makes of the loop around it.
+fn block_row(sums: ptr<function, Block>, row: u32, half: u32) -> vec4<f32> {
+    switch row + 8u * half {
+        case 0u: { return (*sums)[0]; }
+        case 1u: { return (*sums)[1]; }
+        case 2u: { return (*sums)[2]; }
+        case 3u: { return (*sums)[3]; }
+        case 4u: { return (*sums)[4]; }
+        case 5u: { return (*sums)[5]; }
+        case 6u: { return (*sums)[6]; }
+        case 7u: { return (*sums)[7]; }
+        case 8u: { return (*sums)[8]; }
+        case 9u: { return (*sums)[9]; }
+        case 10u: { return (*sums)[10]; }
+        case 11u: { return (*sums)[11]; }
+        case 12u: { return (*sums)[12]; }
+        case 13u: { return (*sums)[13]; }
+        case 14u: { return (*sums)[14]; }
+        default: { return (*sums)[15]; }
+    }
+}
+
+// A block whose rows all begin as `a` in the first quad of columns and `b` in the second.
+fn block_of_rows(a: vec4<f32>, b: vec4<f32>) -> Block {
+    return Block(a, a, a, a, a, a, a, a, b, b, b, b, b, b, b, b);
+}

@@ -1,0 +1,120 @@
+//! The flags that choose kernels, and tuning at first use.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output::note;
+use crate::data::Cache;
+use crate::error::Result;
+use crate::gpu::Device;
+use crate::plan::Kernels;
+use crate::tune::{self, Subject, Tuned, TuningCache};
+
+/// How kernels are chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Choice {
+    /// By the shipped table: operation, shape and class of adapter
+    Default,
+    /// By measurement: the tuning cache's, and what it lacks is measured at first use
+    Tuned,
+    /// The plainest kernels, which the others are compared with
+    Reference,
+}
+
+/// Which kernels.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct KernelFlags {
+    /// How kernels are chosen; the same choice gives the same bits
+    #[arg(
+        long,
+        value_enum,
+        default_value = "default",
+        env = "SPINAL_KERNELS",
+        help_heading = "Device"
+    )]
+    kernels: Choice,
+    /// Seconds that measuring kernels at first use may take
+    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Device", value_parser = clap::value_parser!(u64).range(..=86_400))]
+    tune_seconds: u64,
+}
+
+impl KernelFlags {
+    /// The choice as arguments of another process.
+    pub fn arguments(self) -> Vec<String> {
+        let value = self.kernels.to_possible_value();
+        let name = value.map(|value| value.get_name().to_owned());
+        name.map_or(Vec::new(), |name| vec!["--kernels".to_owned(), name])
+    }
+
+    /// Lets the plans of a freshly opened device be recorded with the chosen kernels.
+    pub fn apply(self, device: &mut Device) -> Result<()> {
+        let kernels = match self.kernels {
+            Choice::Default => device.class().into(),
+            Choice::Reference => Kernels::reference(device.class()),
+            Choice::Tuned => Kernels::measured(device.class(), load(device)?.winners()),
+        };
+        device.set_kernels(kernels);
+        Ok(())
+    }
+
+    /// Measures what the tuning cache lacks for the plans of `subjects`, if kernels are chosen by measurement.
+    pub fn refine<'a>(
+        self,
+        device: &mut Device,
+        subjects: impl FnOnce() -> Result<Vec<Subject<'a>>>,
+    ) -> Result<()> {
+        if self.kernels != Choice::Tuned {
+            return Ok(());
+        }
+        let subjects = subjects()?;
+        tune_into_cache(device, &subjects, Duration::from_secs(self.tune_seconds))?;
+        let open = tune::open_operations(&subjects, device.kernels()).len();
+        if open > 0 {
+            note(format!(
+                "kernels: {open} operations were not measured in {} s and keep their default; `spinal tune` measures all",
+                self.tune_seconds
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The device's tuning cache, with a notice if its file is of no use.
+pub fn load(device: &Device) -> Result<TuningCache> {
+    let folder = Cache::choose(None)?.folder().join("kernels");
+    let loaded = TuningCache::load(&folder, device);
+    if let Some(notice) = loaded.notice {
+        note(format!("kernels: {notice}"));
+    }
+    Ok(loaded.cache)
+}
+
+/// Measures what the tuning cache lacks, with a progress line, writes it, and lets the device use it.
+pub fn tune_into_cache(
+    device: &mut Device,
+    subjects: &[Subject],
+    budget: Duration,
+) -> Result<Vec<Tuned>> {
+    let mut cache = load(device)?;
+    device.set_kernels(Kernels::measured(device.class(), cache.winners()));
+    let open = tune::open_operations(subjects, device.kernels()).len();
+    if open == 0 {
+        return Ok(Vec::new());
+    }
+    note(format!("kernels: measuring {open} operations"));
+    let style = ProgressStyle::with_template("kernels  [{bar:30}]  {pos}/{len}  {wide_msg}")
+        .expect("the template is well formed");
+    let bar = ProgressBar::new(open as u64).with_style(style);
+    let tuned = tune::tune(device, subjects, budget, &mut |tuned, done, _| {
+        bar.set_position(done as u64);
+        bar.set_message(tuned.key.clone());
+    });
+    bar.finish_and_clear();
+    let tuned = tuned?;
+    cache.extend(&tuned);
+    cache.save()?;
+    device.set_kernels(Kernels::measured(device.class(), cache.winners()));
+    Ok(tuned)
+}

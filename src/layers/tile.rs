@@ -1,0 +1,175 @@
+//! Matrix products on graphics processors: the tiles that `shaders/lib/tile.wgsl` takes, and which of them suit a product.
+
+/// Workgroups along one dimension that every adapter takes.
+const MAX_GRID: u32 = 65_535;
+
+/// Elements of all partial sums together: 64 MiB, half of what every adapter binds.
+const MAX_PARTIAL_ELEMENTS: u64 = 1 << 24;
+
+/// Tiles for which the second best number of chunks is worth measuring, too.
+const SECONDS: usize = 3;
+
+/// Chunks that a sum is cut into at most.
+const MAX_CHUNKS: u32 = 256;
+
+/// What a workgroup makes of a product, and each of its invocations of that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Tile {
+    /// Rows of the product that a workgroup makes.
+    rows: u32,
+    /// Its columns.
+    columns: u32,
+    /// Rows of them that an invocation keeps in registers.
+    block_rows: u32,
+    /// Its columns.
+    block_columns: u32,
+}
+
+/// A tile whose invocations, at most 256, each bring one share of a step.
+const fn tile([rows, columns]: [u32; 2], [block_rows, block_columns]: [u32; 2]) -> Tile {
+    let invocations = rows / block_rows * (columns / block_columns);
+    assert!(rows + columns <= invocations && invocations <= 256);
+    Tile {
+        rows,
+        columns,
+        block_rows,
+        block_columns,
+    }
+}
+
+/// The tiles, largest first: the more registers an invocation has, the less often it reads workgroup memory.
+const TILES: [Tile; 5] = [
+    tile([128, 128], [8, 8]),
+    tile([128, 64], [8, 4]),
+    tile([64, 64], [8, 4]),
+    tile([64, 32], [4, 4]),
+    tile([32, 32], [4, 4]),
+];
+
+impl Tile {
+    /// Invocations of a workgroup.
+    fn invocations(self) -> u32 {
+        self.rows * self.columns / (self.block_rows * self.block_columns)
+    }
+
+    /// The share of a processor's multiplications that does not wait for workgroup memory.
+    fn efficiency(self) -> f64 {
+        match self.block_rows * self.block_columns {
+            64 => 0.8,
+            32 => 0.7,
+            _ => 0.5,
+        }
+    }
+}
+
+/// The sizes of a product: how many rows and columns, and how many steps of `TILE_DEPTH` summands each of its sums takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Product {
+    /// Rows of one product.
+    pub(super) rows: u32,
+    /// Columns of one product.
+    pub(super) columns: u32,
+    /// Steps of the longest sum.
+    pub(super) steps: u32,
+    /// Products of this size that one dispatch makes.
+    pub(super) count: u32,
+}
+
+/// A way to make a product: its tile, and the chunks that its sums are cut into.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Cut {
+    /// The tile of a workgroup.
+    pub(super) tile: Tile,
+    /// Partial sums, which `reduce_rows` adds up.
+    pub(super) chunks: u32,
+}
+
+impl Cut {
+    /// The overrides of `shaders/lib/tile.wgsl`.
+    pub(super) fn constants(self) -> [(&'static str, f64); 4] {
+        [
+            ("TILE_ROWS", self.tile.rows.into()),
+            ("TILE_COLUMNS", self.tile.columns.into()),
+            ("BLOCK_ROWS", self.tile.block_rows.into()),
+            ("BLOCK_COLUMNS", self.tile.block_columns.into()),
+        ]
+    }
+
+    /// `128x64`, or `128x64/4` for four chunks.
+    pub(super) fn name(self) -> String {
+        let Tile { rows, columns, .. } = self.tile;
+        match self.chunks {
+            1 => format!("{rows}x{columns}"),
+            chunks => format!("{rows}x{columns}/{chunks}"),
+        }
+    }
+
+    /// The extent of a kernel, which is counted in workgroups.
+    pub(super) fn extent(self, product: Product) -> [u32; 3] {
+        [
+            product.rows.div_ceil(self.tile.rows),
+            product.columns.div_ceil(self.tile.columns),
+            product.count * self.chunks,
+        ]
+    }
+
+    /// Clock cycles that the product takes on a large graphics processor (132 processors of 128 multiplications a cycle): the
+    /// fullest one makes its workgroups one step after the other, and waits for memory where it has too few of them.
+    fn cycles(self, product: Product) -> f64 {
+        const PROCESSORS: u32 = 132;
+        const MULTIPLICATIONS: f64 = 128.0;
+        const STEP_LATENCY: f64 = 800.0;
+        const RESIDENT_INVOCATIONS: u32 = 512;
+        const DISPATCH: f64 = 5_000.0;
+        const BYTES: f64 = 1_500.0;
+        let workgroups: u32 = self.extent(product).iter().product();
+        let on_fullest = workgroups.div_ceil(PROCESSORS);
+        let rounds = on_fullest.div_ceil(RESIDENT_INVOCATIONS / self.tile.invocations());
+        let depth = 16.0;
+        let steps = f64::from(product.steps.div_ceil(self.chunks));
+        let step_work = f64::from(self.tile.rows * self.tile.columns) * depth
+            / (MULTIPLICATIONS * self.tile.efficiency());
+        let sums =
+            steps * (f64::from(on_fullest) * step_work).max(f64::from(rounds) * STEP_LATENCY);
+        let partial = f64::from(product.rows) * f64::from(product.columns) * f64::from(self.chunks);
+        let reduction = if self.chunks == 1 {
+            0.0
+        } else {
+            DISPATCH + 8.0 * partial * f64::from(product.count) / BYTES
+        };
+        sums + reduction
+    }
+}
+
+impl Product {
+    /// The ways to make it that are worth measuring, the one that should be the fastest first: for each tile the best number
+    /// of chunks, and for the best tiles the second best, too.
+    pub(super) fn cuts(self) -> Vec<Cut> {
+        let by_cycles = |cuts: &mut Vec<Cut>| {
+            cuts.sort_by(|a, b| a.cycles(self).total_cmp(&b.cycles(self)));
+        };
+        let (mut firsts, mut seconds) = (Vec::new(), Vec::new());
+        for tile in TILES {
+            let powers = (0..=MAX_CHUNKS.ilog2()).map(|power| 1 << power);
+            let chunks = powers.filter_map(|wanted| self.whole_chunks(wanted));
+            let mut cuts: Vec<Cut> = chunks.map(|chunks| Cut { tile, chunks }).collect();
+            cuts.retain(|cut| cut.extent(self).iter().all(|&size| size <= MAX_GRID));
+            by_cycles(&mut cuts);
+            firsts.extend(cuts.first());
+            seconds.extend(cuts.get(1));
+        }
+        by_cycles(&mut seconds);
+        firsts.extend(seconds.into_iter().take(SECONDS));
+        by_cycles(&mut firsts);
+        firsts
+    }
+
+    /// So many chunks if none of them is empty or makes the partial sums too large.
+    fn whole_chunks(self, wanted: u32) -> Option<u32> {
+        let chunks = self.steps.div_ceil(self.steps.div_ceil(wanted));
+        let elements = [self.rows, self.columns, self.count, chunks];
+        let elements: u64 = elements.iter().map(|&size| u64::from(size)).product();
+        let fits = chunks == 1 || elements <= MAX_PARTIAL_ELEMENTS;
+        (chunks == wanted && fits).then_some(chunks)
+    }
+}

@@ -1,0 +1,162 @@
+//! The winners of earlier measurements on disk: one file for each adapter, driver and mode of checks.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Tuned;
+use crate::error::{Error, Result};
+use crate::gpu::Device;
+use crate::plan::Winners;
+use crate::report::atomic_file;
+
+/// The file of one adapter.
+#[derive(Clone, Debug)]
+pub struct TuningCache {
+    path: PathBuf,
+    content: Content,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    device: Identity,
+    operations: BTreeMap<String, Winner>,
+}
+
+/// What a measurement is valid for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Identity {
+    adapter: String,
+    backend: String,
+    driver: String,
+    checks: String,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct Winner {
+    kernel: String,
+    /// Milliseconds of the winner.
+    ms: Option<f64>,
+    /// Milliseconds of the layer's first choice.
+    default_ms: Option<f64>,
+}
+
+/// A cache, and what is to be said about the file it came from.
+pub struct Loaded {
+    /// The cache; empty if the file is not there or of no use.
+    pub cache: TuningCache,
+    /// Why the file was ignored.
+    pub notice: Option<String>,
+}
+
+impl TuningCache {
+    /// Reads the device's file in `folder`. One that is corrupt or belongs to another device is ignored, with a notice.
+    pub fn load(folder: &Path, device: &Device) -> Loaded {
+        let adapter = device.adapter();
+        let device = Identity {
+            adapter: adapter.name.clone(),
+            backend: adapter.backend.clone(),
+            driver: adapter.driver.clone(),
+            checks: device.checks().name().to_owned(),
+        };
+        let path = folder.join(device.file_name());
+        let (operations, notice) = match read(&path, &device) {
+            Ok(operations) => (operations, None),
+            Err(reason) => (BTreeMap::new(), Some(reason)),
+        };
+        let content = Content { device, operations };
+        Loaded {
+            cache: Self { path, content },
+            notice,
+        }
+    }
+
+    /// The fastest candidates by the keys of their operations.
+    pub fn winners(&self) -> Winners {
+        let operations = self.content.operations.iter();
+        operations
+            .map(|(key, winner)| (key.clone(), winner.kernel.clone()))
+            .collect()
+    }
+
+    /// Takes in measurements.
+    pub fn extend<'a>(&mut self, tuned: impl IntoIterator<Item = &'a Tuned>) {
+        for operation in tuned {
+            let [default_ms, ms] = operation.ms();
+            let winner = Winner {
+                kernel: operation.winner().to_owned(),
+                ms,
+                default_ms,
+            };
+            self.content
+                .operations
+                .insert(operation.key.clone(), winner);
+        }
+    }
+
+    /// Writes the file, and the folder if it is not there.
+    ///
+    /// # Errors
+    /// `Error::File` if that is not possible.
+    pub fn save(&self) -> Result<()> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder).map_err(|error| {
+                let hint = "name a folder that can be written to with $SPINAL_CACHE";
+                Error::file(folder, format!("cannot be created: {error}"), hint)
+            })?;
+        }
+        let text = serde_json::to_string_pretty(&self.content).expect("our own records are JSON");
+        atomic_file::write(&self.path, text.as_bytes())
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Identity {
+    /// A name that is readable, and different for different devices.
+    fn file_name(&self) -> String {
+        let whole = format!(
+            "{} {} {} {}",
+            self.adapter, self.backend, self.driver, self.checks
+        );
+        let plain = |letter: char| {
+            if letter.is_ascii_alphanumeric() || letter == '.' {
+                letter.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        };
+        format!("{}.json", whole.chars().map(plain).collect::<String>())
+    }
+}
+
+/// The operations in a file, none if there is no file, or why they are of no use.
+fn read(path: &Path, device: &Identity) -> std::result::Result<BTreeMap<String, Winner>, String> {
+    let ignored = |what: String| {
+        format!(
+            "{}: {what}; it is ignored, and `spinal tune` writes it anew",
+            path.display()
+        )
+    };
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(ignored(format!("cannot be read: {error}"))),
+    };
+    let content: Content = serde_json::from_str(&text)
+        .map_err(|error| ignored(format!("is no tuning cache: {error}")))?;
+    if content.device != *device {
+        return Err(ignored(format!(
+            "was measured on {} ({})",
+            content.device.adapter, content.device.driver
+        )));
+    }
+    Ok(content.operations)
+}
