@@ -1,7 +1,7 @@
-// y[n, oy, ox, c] = max over the window of x                     forward, which also notes where the maximum was
-// dx[n, iy, ix, c] = sum of dy over the windows it won           backward
+// y[n, oy, ox, c] = phi(max over the window of x)                forward, which also notes where the maximum was
+// dx[n, iy, ix, c] = sum of phi' * dy over the windows it won    backward, with phi' expressed by y
 //
-// No padding; windows that do not fit are left out (floor). The first maximum in row-major order wins, as in PyTorch.
+// phi is one of lib/activation.wgsl. No padding; windows that do not fit are left out (floor). The first maximum in row-major order wins, as in PyTorch.
 
 override BATCH: u32;
 override HEIGHT: u32;
@@ -13,6 +13,7 @@ override WINDOW_H: u32;
 override WINDOW_W: u32;
 override STRIDE_H: u32;
 override STRIDE_W: u32;
+override ACTIVATION: u32;
 override ACCUMULATE: bool;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;               // [BATCH, HEIGHT, WIDTH, CHANNELS]
@@ -46,13 +47,14 @@ fn forward(
             }
         }
     }
-    y[index] = best;
+    y[index] = activate(ACTIVATION, best);
     winner[index] = place;
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>;              // like y
 @group(0) @binding(1) var<storage, read> winners: array<u32>;         // the winner of forward
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;        // like x
+@group(0) @binding(3) var<storage, read> output: array<f32>;          // the y of forward
 
 @compute @workgroup_size(64)
 fn backward(
@@ -80,7 +82,7 @@ fn backward(
             let window = ((image * OUT_HEIGHT + oy) * OUT_WIDTH + ox) * CHANNELS + channel;
             let place = (iy - oy * STRIDE_H) * WINDOW_W + ix - ox * STRIDE_W;
             if winners[window] == place {
-                gradient += dy[window];
+                gradient += activation_slope(ACTIVATION, output[window]) * dy[window];
             }
         }
     }

@@ -1,16 +1,80 @@
-// y[i] = sum over c of x[c, i]      reduce_rows: the last stage of a reduction cut into chunks, in fixed order
+// y[i] = sum over r of x[r, i]       the last stage of a reduction that was cut into chunks, in fixed order:
+//                                    reduce_rows, reduce_rows_shared, reduce_rows_any
+//
+// The first ELEMENTS columns of x make the first ELEMENTS of y, the TAIL after them those from TAIL_START on: a weight's
+// gradient and a bias's in one dispatch. All sizes are multiples of 4, but for reduce_rows_any, which makes no tail.
 
 override ROWS: u32;
-override ELEMENTS: u32;   // of y
-override X_COLUMNS: u32;  // from one row of x to the next
-override X_START: u32;    // first column read
+override ELEMENTS: u32;
+override TAIL: u32;
+override TAIL_START: u32;
+override X_COLUMNS: u32;
 override ACCUMULATE: bool;
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;         // [ROWS, X_COLUMNS]
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;   // [ELEMENTS]
+override QUADS = (ELEMENTS + TAIL) / 4u;
 
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;         // [ROWS, X_COLUMNS / 4]
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;   // to the end of the tail
+
+fn store(quad: u32, sum: vec4<f32>) {
+    let tail = quad + TAIL_START / 4u - ELEMENTS / 4u;
+    let place = select(quad, tail, quad >= ELEMENTS / 4u);
+    y[place] = select(vec4<f32>(), y[place], ACCUMULATE) + sum;
+}
+
+// An invocation takes a column.
 @compute @workgroup_size(64)
 fn reduce_rows(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let quad = flat_index(workgroup_id, workgroups, local_index, 64u);
+    if quad >= QUADS {
+        return;
+    }
+    var sum = vec4<f32>();
+    for (var row = 0u; row < ROWS; row++) {
+        sum += x[row * (X_COLUMNS / 4u) + quad];
+    }
+    store(quad, sum);
+}
+
+const COLUMNS: u32 = 16u;   // of fours that a workgroup takes
+const LANES: u32 = 16u;     // invocations that share a column
+
+var<workgroup> sums: array<vec4<f32>, 256>;
+
+// For few columns: the rows of one are shared.
+@compute @workgroup_size(256)
+fn reduce_rows_shared(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let quad = flat_index(workgroup_id, workgroups, local_index % COLUMNS, COLUMNS);
+    let lane = local_index / COLUMNS;
+    var sum = vec4<f32>();
+    for (var row = lane; row < ROWS; row += LANES) {
+        sum += x[row * (X_COLUMNS / 4u) + min(quad, QUADS - 1u)];
+    }
+    sums[local_index] = sum;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lane < half {
+            sums[local_index] += sums[local_index + half * COLUMNS];
+        }
+    }
+    if lane == 0u && quad < QUADS {
+        store(quad, sums[local_index]);
+    }
+}
+
+@group(0) @binding(0) var<storage, read> x_any: array<f32>;         // [ROWS, X_COLUMNS]
+@group(0) @binding(1) var<storage, read_write> y_any: array<f32>;   // [ELEMENTS]
+
+@compute @workgroup_size(64)
+fn reduce_rows_any(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local_index: u32,
@@ -19,9 +83,9 @@ fn reduce_rows(
     if index >= ELEMENTS {
         return;
     }
-    var sum = select(0.0, y[index], ACCUMULATE);
+    var sum = 0.0;
     for (var row = 0u; row < ROWS; row++) {
-        sum += x[row * X_COLUMNS + X_START + index];
+        sum += x_any[row * X_COLUMNS + index];
     }
-    y[index] = sum;
+    y_any[index] = select(0.0, y_any[index], ACCUMULATE) + sum;
 }

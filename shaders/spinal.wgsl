@@ -4,8 +4,8 @@
 // dU_l = sum_batch dz_l s_l^T,   dV_l = sum_batch dz_l h_{l-1}^T,   db_l = sum_batch dz_l            backward_weight
 //
 // The whole chain of sub-layers in one dispatch (paper, section II). Two families of kernels do it:
-// - `forward`, `backward`, ..: a workgroup takes one row of the batch; its invocations share the units of a sub-layer and
-//   meet at a barrier before the next.
+// - `forward`, `backward`, ..: a workgroup takes one row of the batch; its invocations share the units of a sub-layer, and
+//   the products of a unit, and meet at a barrier before the next.
 // - `rows_forward`, `rows_backward`, ..: an invocation takes one row through the whole chain, 8 units at a time, and reads
 //   the weights from a uniform buffer. For adapters that run shaders on the CPU: barriers and storage loads are dear there.
 // Each Linear holds [U_l, V_l] as one weight [WIDTH, SPLIT + WIDTH], the first one [WIDTH, SPLIT] (there is no h before
@@ -25,8 +25,11 @@ override BIAS: u32;           // from the start of Linear 1 to its bias
 override STRIDE: u32;         // from Linear 1 to Linear 2, and so on
 override ACTIVATION: u32;
 override ACCUMULATE: bool;
+override UNIT_LANES: u32;     // units that a workgroup takes at a time: a power of 2
 
-const WORKGROUP: u32 = 64u;
+const WORKGROUP: u32 = 256u;
+
+override LANES_OF_UNIT = WORKGROUP / UNIT_LANES;
 
 // The Linear that sub-layer l applies.
 fn linear_of(l: u32) -> u32 {
@@ -55,7 +58,9 @@ fn linear_at(index: u32) -> Linear {
 @group(0) @binding(2) var<storage, read_write> h: array<f32>;        // [BATCH, DEPTH * WIDTH]
 
 var<workgroup> hidden: array<f32, WIDTH>;     // h_{l-1} in forward, dz_{l+1} in backward
+var<workgroup> shares: array<f32, WIDTH * LANES_OF_UNIT>;   // what each lane has added up of each unit
 
+// Neighbours take neighbouring inputs of a unit, which lie side by side in its row of the weight.
 @compute @workgroup_size(WORKGROUP)
 fn forward(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -63,29 +68,33 @@ fn forward(
     @builtin(local_invocation_index) local_index: u32,
 ) {
     let row = flat_index(workgroup_id, workgroups, 0u, 1u);
+    let lane = local_index % LANES_OF_UNIT;
     for (var l = 0u; l < DEPTH; l++) {
         let linear = linear_at(linear_of(l));
-        for (var unit = local_index; unit < WIDTH; unit += WORKGROUP) {
+        for (var unit = local_index / LANES_OF_UNIT; unit < WIDTH; unit += UNIT_LANES) {
             let weight = linear.weight + unit * linear.columns;
-            var sum = parameters[linear.bias + unit];
+            var sum = 0.0;
             if row < BATCH {
-                for (var j = 0u; j < SPLIT; j++) {
+                for (var j = lane; j < SPLIT; j += LANES_OF_UNIT) {
                     sum += parameters[weight + j] * x[row * IN + (l * SPLIT + j) % IN];
                 }
             }
             if l > 0u {
-                for (var k = 0u; k < WIDTH; k++) {
+                for (var k = lane; k < WIDTH; k += LANES_OF_UNIT) {
                     sum += parameters[weight + SPLIT + k] * hidden[k];
                 }
             }
-            if row < BATCH {
-                h[(row * DEPTH + l) * WIDTH + unit] = activate(ACTIVATION, sum);
-            }
+            shares[unit * LANES_OF_UNIT + lane] = sum;
         }
         workgroupBarrier();
         for (var unit = local_index; unit < WIDTH; unit += WORKGROUP) {
+            var sum = parameters[linear.bias + unit];
+            for (var i = 0u; i < LANES_OF_UNIT; i++) {
+                sum += shares[unit * LANES_OF_UNIT + i];
+            }
+            hidden[unit] = activate(ACTIVATION, sum);
             if row < BATCH {
-                hidden[unit] = h[(row * DEPTH + l) * WIDTH + unit];
+                h[(row * DEPTH + l) * WIDTH + unit] = hidden[unit];
             }
         }
         workgroupBarrier();
@@ -97,27 +106,32 @@ fn forward(
 @group(0) @binding(3) var<storage, read_write> dz: array<f32>;       // [BATCH, DEPTH * WIDTH]
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;       // [BATCH, IN]
 
-// dz of every sub-layer of one row, last to first.
+// dz of every sub-layer of one row, last to first. Neighbours take neighbouring units, which lie side by side in every row
+// of the next weight.
 fn chain_backward(row: u32, local_index: u32) {
+    let lane = local_index / UNIT_LANES;
     for (var step = 0u; step < DEPTH; step++) {
         let l = DEPTH - 1u - step;
-        for (var unit = local_index; unit < WIDTH; unit += WORKGROUP) {
-            let place = (row * DEPTH + l) * WIDTH + unit;
-            if row < BATCH {
-                var sum = dh[place];
-                if step > 0u {
-                    let next = linear_at(linear_of(l + 1u));
-                    for (var k = 0u; k < WIDTH; k++) {
-                        sum += parameters[next.weight + k * next.columns + SPLIT + unit] * hidden[k];
-                    }
+        for (var unit = local_index % UNIT_LANES; unit < WIDTH; unit += UNIT_LANES) {
+            var sum = 0.0;
+            if step > 0u {
+                let next = linear_at(linear_of(l + 1u));
+                for (var k = lane; k < WIDTH; k += LANES_OF_UNIT) {
+                    sum += parameters[next.weight + k * next.columns + SPLIT + unit] * hidden[k];
                 }
-                dz[place] = activation_slope(ACTIVATION, outputs[place]) * sum;
             }
+            shares[lane * WIDTH + unit] = sum;
         }
         workgroupBarrier();
         for (var unit = local_index; unit < WIDTH; unit += WORKGROUP) {
             if row < BATCH {
-                hidden[unit] = dz[(row * DEPTH + l) * WIDTH + unit];
+                let place = (row * DEPTH + l) * WIDTH + unit;
+                var sum = dh[place];
+                for (var i = 0u; i < LANES_OF_UNIT; i++) {
+                    sum += shares[i * WIDTH + unit];
+                }
+                hidden[unit] = activation_slope(ACTIVATION, outputs[place]) * sum;
+                dz[place] = hidden[unit];
             }
         }
         workgroupBarrier();

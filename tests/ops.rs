@@ -92,6 +92,7 @@ tests! {
     gather::rows_are_copied,
     linear::linear_matches_its_twin,
     linear::linear_on_cpu_adapters_matches_its_twin,
+    linear::every_tile_of_linear_matches_its_twin,
     linear::linear_of_integers_is_exact,
     max_pool2d::max_pool2d_matches_its_twin,
     mse::mse_matches_its_twin,

@@ -35,8 +35,9 @@ override COLUMNS = (WIDTH + WINDOW_W - 1u) / WINDOW_W;
 override PIXELS = WINDOW_H * WINDOW_W;
 override PAIRS = CHANNELS / 2u;
 
-const LANES: u32 = 8u;
-const WINDOWS: u32 = 16u;       // that an elementwise invocation takes
+const LANES: u32 = 64u;         // neighbours take whole rows, so that a core reads memory in order
+const FEW_LANES: u32 = 8u;      // where an invocation takes all rows, or all chunks
+const WINDOWS: u32 = 8u;        // that an elementwise invocation takes
 
 @group(0) @binding(0) var<storage, read> x: array<u64>;                         // [BATCH, HEIGHT, WIDTH, PAIRS]
 @group(0) @binding(1) var<storage, read_write> partial: array<u64>;             // [CHUNKS, 2, PAIRS]
@@ -55,8 +56,7 @@ struct Place {
     tile: u32,
 }
 
-fn place_of(workgroup_id: vec3<u32>, workgroups: vec3<u32>, local_index: u32) -> Place {
-    let index = flat_index(workgroup_id, workgroups, local_index, LANES);
+fn place_of(index: u32) -> Place {
     return Place(index % PAIRS, index / PAIRS);
 }
 
@@ -95,7 +95,7 @@ fn moments(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local_index: u32,
 ) {
-    let place = place_of(workgroup_id, workgroups, local_index);
+    let place = place_of(flat_index(workgroup_id, workgroups, local_index, LANES));
     if place.tile >= CHUNKS {
         return;
     }
@@ -127,13 +127,13 @@ fn rstd_of(variance: vec2<f32>) -> vec2<f32> {
 }
 
 // The mean of the chunks' means, and how far each of them lies from it. Again relative to the first one.
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(FEW_LANES)
 fn finish_moments(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local_index: u32,
 ) {
-    let place = place_of(workgroup_id, workgroups, local_index);
+    let place = place_of(flat_index(workgroup_id, workgroups, local_index, FEW_LANES));
     if place.tile > 0u {
         return;
     }
@@ -233,7 +233,7 @@ fn forward(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local_index: u32,
 ) {
-    let place = place_of(workgroup_id, workgroups, local_index);
+    let place = place_of(flat_index(workgroup_id, workgroups, local_index, LANES));
     store_outputs(tile_of(place.tile, OUTPUTS), place.pair, batch_linear_of(place.pair));
 }
 
@@ -246,20 +246,20 @@ fn evaluate(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local_index: u32,
 ) {
-    let place = place_of(workgroup_id, workgroups, local_index);
+    let place = place_of(flat_index(workgroup_id, workgroups, local_index, LANES));
     let rstd = rstd_of(unpack_pair(variance[place.pair]));
     let linear = linear_of(place.pair, unpack_pair(mean[place.pair]), rstd);
     store_outputs(tile_of(place.tile, OUTPUTS), place.pair, linear);
 }
 
 // The mean first, then the squared differences from it, then y.
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(FEW_LANES)
 fn forward_whole(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local_index: u32,
 ) {
-    let place = place_of(workgroup_id, workgroups, local_index);
+    let place = place_of(flat_index(workgroup_id, workgroups, local_index, FEW_LANES));
     if place.tile > 0u {
         return;
     }
@@ -293,7 +293,7 @@ fn backward_sums(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local_index: u32,
 ) {
-    let place = place_of(workgroup_id, workgroups, local_index);
+    let place = place_of(flat_index(workgroup_id, workgroups, local_index, LANES));
     if place.tile >= CHUNKS {
         return;
     }
@@ -312,13 +312,13 @@ fn store_parameter_gradients(pair: u32, total: Sums) {
     dweight[pair] = pack_pair(select(vec2<f32>(), before.second, ACCUMULATE_PARAMETERS) + total.second);
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(FEW_LANES)
 fn finish_sums(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local_index: u32,
 ) {
-    let place = place_of(workgroup_id, workgroups, local_index);
+    let place = place_of(flat_index(workgroup_id, workgroups, local_index, FEW_LANES));
     if place.tile > 0u {
         return;
     }
@@ -371,7 +371,7 @@ fn backward_input(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local_index: u32,
 ) {
-    let place = place_of(workgroup_id, workgroups, local_index);
+    let place = place_of(flat_index(workgroup_id, workgroups, local_index, LANES));
     let linear = batch_linear_of(place.pair);
     let total = Sums(unpack_pair(channel_sums[place.pair]), unpack_pair(channel_sums[PAIRS + place.pair]));
     let means = Sums(total.first / f32(ROWS), total.second / f32(ROWS));
@@ -381,13 +381,13 @@ fn backward_input(
     }
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(FEW_LANES)
 fn backward_whole(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local_index: u32,
 ) {
-    let place = place_of(workgroup_id, workgroups, local_index);
+    let place = place_of(flat_index(workgroup_id, workgroups, local_index, FEW_LANES));
     if place.tile > 0u {
         return;
     }

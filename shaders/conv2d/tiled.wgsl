@@ -163,6 +163,12 @@ fn convolve(sums: ptr<function, Block>, id: vec3<u32>, invocation: u32) {
     }
 }
 
+// The row of the product, and its quad of columns, of row `row` of an invocation's block for tile `id`.
+fn place_in_product(id: vec3<u32>, invocation: u32, row: u32, half: u32) -> vec2<u32> {
+    let quads = quads_of(invocation, row, half);
+    return id.xy * vec2<u32>(TILE_ROWS, COLUMN_QUADS) + vec2<u32>(4u * quads.x + row % 4u, quads.y);
+}
+
 fn write_y(sums: ptr<function, Block>, id: vec3<u32>, invocation: u32) {
     for (var half = 0u; half < BLOCK_COLUMNS / 4u; half++) {
         for (var r = 0u; r < BLOCK_ROWS; r++) {
@@ -497,9 +503,7 @@ fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocati
         stage_share(share, mat4x4<f32>(bias_sum, vec4<f32>(), vec4<f32>(), vec4<f32>()));
         workgroupBarrier();
         if share.depth == 0u && share.is_used && !share.is_left {
-            let total = tile[share.quad] + tile[share.quad + 4u * TILE_QUADS] + tile[share.quad + 8u * TILE_QUADS]
-                + tile[share.quad + 12u * TILE_QUADS];
-            store_partial(id.z, TAP_ROWS, column, total);
+            store_partial(id.z, TAP_ROWS, column, tile_column_sum(share.quad));
         }
     }
 }

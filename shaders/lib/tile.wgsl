@@ -3,12 +3,12 @@
 // in registers, while the factors of the next step are already on their way.
 //
 // Both factors lie side by side, [TILE_DEPTH, ROW_QUADS + COLUMN_QUADS] by fours. An invocation brings one share of 4
-// summands by 4 rows or columns. Its block is 4 or 8 rows by 4 or 8 columns: quads of rows and columns that are half a tile
+// summands by 4 rows or columns. Its block is 4 x 4, 8 x 4 or 8 x 8: quads of rows and columns that are half a tile
 // apart, so that neighbours read neighbouring quads. All registers have constant indices, so that no compiler moves them.
 override TILE_ROWS: u32;
 override TILE_COLUMNS: u32;
 override BLOCK_ROWS: u32;     // 4 or 8
-override BLOCK_COLUMNS: u32;  // 4 or 8
+override BLOCK_COLUMNS: u32;  // 4, or 8 with 8 rows
 
 const TILE_DEPTH: u32 = 16u;
 
@@ -49,6 +49,11 @@ fn stage_share(share: Share, values: mat4x4<f32>) {
     }
 }
 
+// The sum of the first summands of the four shares of a quad.
+fn tile_column_sum(quad: u32) -> vec4<f32> {
+    return tile[quad] + tile[quad + 4u * TILE_QUADS] + tile[quad + 8u * TILE_QUADS] + tile[quad + 12u * TILE_QUADS];
+}
+
 // sums[first ..] += a * b^T
 fn add_outer_product(sums: ptr<function, Block>, first: u32, a: vec4<f32>, b: vec4<f32>) {
     (*sums)[first] += a.x * b;
@@ -57,35 +62,41 @@ fn add_outer_product(sums: ptr<function, Block>, first: u32, a: vec4<f32>, b: ve
     (*sums)[first + 3u] += a.w * b;
 }
 
+// Adds the products of one summand, whose quads of rows and columns begin at `row` and `column`.
+fn add_summand(sums: ptr<function, Block>, row: u32, column: u32) {
+    let a = tile[row];
+    let b = tile[column];
+    add_outer_product(sums, 0u, a, b);
+    if BLOCK_ROWS > 4u {
+        let c = tile[row + ROW_QUADS / 2u];
+        add_outer_product(sums, 4u, c, b);
+        if BLOCK_COLUMNS > 4u {
+            let d = tile[column + COLUMN_QUADS / 2u];
+            add_outer_product(sums, 8u, a, d);
+            add_outer_product(sums, 12u, c, d);
+        }
+    }
+}
+
 // Adds the products of one step to an invocation's block.
 fn add_tile(sums: ptr<function, Block>, invocation: u32) {
     var row = invocation / BLOCKS_ACROSS;
     var column = ROW_QUADS + invocation % BLOCKS_ACROSS;
-    for (var k = 0u; k < TILE_DEPTH; k++) {
-        let a = tile[row];
-        let b = tile[column];
-        add_outer_product(sums, 0u, a, b);
-        if BLOCK_ROWS > 4u {
-            let c = tile[row + ROW_QUADS / 2u];
-            add_outer_product(sums, 4u, c, b);
-            if BLOCK_COLUMNS > 4u {
-                let d = tile[column + COLUMN_QUADS / 2u];
-                add_outer_product(sums, 8u, a, d);
-                add_outer_product(sums, 12u, c, d);
-            }
-        } else if BLOCK_COLUMNS > 4u {
-            add_outer_product(sums, 8u, a, tile[column + COLUMN_QUADS / 2u]);
-        }
-        row += TILE_QUADS;
-        column += TILE_QUADS;
+    for (var k = 0u; k < TILE_DEPTH; k += 4u) {
+        add_summand(sums, row, column);
+        add_summand(sums, row + TILE_QUADS, column + TILE_QUADS);
+        add_summand(sums, row + 2u * TILE_QUADS, column + 2u * TILE_QUADS);
+        add_summand(sums, row + 3u * TILE_QUADS, column + 3u * TILE_QUADS);
+        row += 4u * TILE_QUADS;
+        column += 4u * TILE_QUADS;
     }
 }
 
-// Where row `row` of an invocation's block lies in the product, for tile `id`: its row, and its quad of columns number `half`.
-fn place_in_product(id: vec3<u32>, invocation: u32, row: u32, half: u32) -> vec2<u32> {
-    let quad = vec2<u32>(invocation / BLOCKS_ACROSS, invocation % BLOCKS_ACROSS);
-    let in_tile = vec2<u32>(4u * quad.x + row % 4u + row / 4u * (TILE_ROWS / 2u), quad.y + half * (COLUMN_QUADS / 2u));
-    return id.xy * vec2<u32>(TILE_ROWS, COLUMN_QUADS) + in_tile;
+// The quads of rows and of columns, in the tile, in which row `row` of an invocation's block lies, for its quad of columns
+// number `half`.
+fn quads_of(invocation: u32, row: u32, half: u32) -> vec2<u32> {
+    let first = vec2<u32>(invocation / BLOCKS_ACROSS, invocation % BLOCKS_ACROSS);
+    return first + vec2<u32>(row / 4u * (ROW_QUADS / 2u), half * (COLUMN_QUADS / 2u));
 }
 
 // Row `row` of a block in its quad of columns number `half`: a register, whatever the compiler makes of the loop around it.

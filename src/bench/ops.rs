@@ -61,11 +61,11 @@ pub fn measure(
         let of = |kernels: &Kernels| plans(&model()?, workload.batch_size, &*optimizer, kernels);
         let plans = of(device.kernels())?;
         if plans.iter().any(|plan| bench.wants(plan)) {
-            let subject = |device| {
-                Subject::with_optimizer(device, model()?, workload.batch_size, &*optimizer)
-            };
+            let subject =
+                |device| Subject::apart(device, model()?, workload.batch_size, &*optimizer);
             let references = of(&Kernels::reference(device.class()))?;
-            bench.add(&subject(device)?, &subject(other)?, &references)?;
+            let recorded = Recorded { plans, references };
+            bench.add(&subject(device)?, &subject(other)?, &recorded)?;
         }
     }
     if bench.rows.is_empty() {
@@ -107,6 +107,13 @@ fn identity(dispatch: &Dispatch) -> Identity {
     )
 }
 
+/// The training step and the inference of a model as they are recorded.
+struct Recorded {
+    plans: [Plan; 2],
+    /// The same with the reference kernels.
+    references: [Plan; 2],
+}
+
 struct Bench<'a> {
     filter: &'a str,
     runs: usize,
@@ -130,8 +137,7 @@ impl Bench<'_> {
     }
 
     /// Measures what is new in a model. `other` is the same on the device with the other checks.
-    /// `references` are its plans with the reference kernels.
-    fn add(&mut self, subject: &Subject, other: &Subject, references: &[Plan; 2]) -> Result<()> {
+    fn add(&mut self, subject: &Subject, other: &Subject, recorded: &Recorded) -> Result<()> {
         // One step and one inference give every buffer the values that it has in training.
         for executable in [&subject.train_step, &subject.inference] {
             executable.submit(subject.device, 1).wait(subject.device)?;
@@ -140,7 +146,7 @@ impl Bench<'_> {
             (&subject.train, &subject.train_step, &other.train_step),
             (&subject.forward, &subject.inference, &other.inference),
         ];
-        for ((plan, executable, unlike), reference) in plans.into_iter().zip(references) {
+        for (number, (plan, executable, unlike)) in plans.into_iter().enumerate() {
             for (index, dispatch) in plan.dispatches.iter().enumerate() {
                 if self.wants_dispatch(dispatch) {
                     self.seen.insert(identity(dispatch));
@@ -153,7 +159,7 @@ impl Bench<'_> {
                         unlike: unlike.part(&[index]),
                     };
                     let name = self.name(subject, dispatch);
-                    let operation = self.operation(subject, plan, index, reference)?;
+                    let operation = self.operation(subject, recorded, number, index)?;
                     let row = part.row(name, operation, self.runs, &self.ceilings)?;
                     self.rows.push(row);
                 }
@@ -162,15 +168,16 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Whether the operation that dispatch number `index` is part of computes what the reference kernel does. What is no
+    /// Whether the operation that dispatch number `index` of plan number `number` is part of computes what the reference kernel does. What is no
     /// operation with a choice, is its own reference.
     fn operation(
         &mut self,
         subject: &Subject,
-        plan: &Plan,
+        recorded: &Recorded,
+        number: usize,
         index: usize,
-        reference: &Plan,
     ) -> Result<std::result::Result<(), String>> {
+        let (plan, reference) = (&recorded.plans[number], &recorded.references[number]);
         let mut operations = plan.operations.iter();
         let Some(operation) = operations.find(|operation| operation.dispatches.contains(&index))
         else {

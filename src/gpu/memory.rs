@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::device::Device;
 use crate::error::{Error, Result};
-use crate::plan::{Allocation, Lifetime, Plan, Values, place_scratch};
+use crate::plan::{Allocation, Lifetime, Plan, ScratchPlaces, Values};
 
 /// Every buffer of a set of plans. The plans of net number `net` share parameters; all share data and scratch.
 pub struct Memory {
@@ -135,14 +135,7 @@ impl Memory {
 
     /// The buffer of each entry of [`Plan::buffers`] for net number `net`.
     pub(super) fn buffers_of(&self, plan: &Plan, net: usize) -> Vec<wgpu::Buffer> {
-        let order: Vec<usize> = plan.scratch().collect();
-        let wanted: Vec<u64> = order
-            .iter()
-            .map(|&index| plan.buffers[index].bytes)
-            .collect();
-        let mut sizes: Vec<u64> = self.scratch.iter().map(wgpu::Buffer::size).collect();
-        let places = place_scratch(&mut sizes, &wanted);
-        let scratch: HashMap<usize, usize> = order.into_iter().zip(places).collect();
+        let scratch = ScratchPlaces::new(plan).places;
         let buffers = plan
             .buffers
             .iter()

@@ -27,15 +27,17 @@ impl Layer for ConvBlock {
 
 impl ConvBlock {
     fn composed(&self, tape: &mut Tape, x: Tensor) -> Tensor {
-        let mut y = self.conv.forward(tape, x);
-        if self.pool != [1, 1] {
-            let pool = MaxPool2d {
-                window: self.pool,
-                stride: self.pool,
-            };
-            y = tape.scope("pool", |tape| pool.forward(tape, y));
+        let y = self.conv.forward(tape, x);
+        if self.pool == [1, 1] {
+            return tape.scope("activation", |tape| self.activation.forward(tape, y));
         }
-        tape.scope("activation", |tape| self.activation.forward(tape, y))
+        let pool = MaxPool2d {
+            window: self.pool,
+            stride: self.pool,
+        };
+        tape.scope("pool", |tape| {
+            pool.forward_activated(tape, y, self.activation)
+        })
     }
 }
 

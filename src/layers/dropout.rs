@@ -33,6 +33,33 @@ impl Dropout {
             granularity,
         }
     }
+
+    /// The mask of this use of the layer, drawn from a stream of its own.
+    pub(super) fn mask(&self, tape: &mut Tape) -> Mask {
+        let drops = tape.mode() == Mode::Train && self.probability > 0.0;
+        Mask {
+            probability: if drops { self.probability } else { 0.0 },
+            stream: if drops { tape.random_stream() } else { 0 },
+        }
+    }
+}
+
+/// Which elements are dropped: a function of the state of training and of this.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mask {
+    probability: f64,
+    stream: u32,
+}
+
+impl Mask {
+    /// The overrides of `dropout.wgsl`, and of what drops on the way.
+    pub(super) fn constants(self) -> [(&'static str, f64); 3] {
+        [
+            ("THRESHOLD", (self.probability * 4_294_967_296.0).floor()),
+            ("SCALE", 1.0 / (1.0 - self.probability)),
+            ("LAYER", self.stream.into()),
+        ]
+    }
 }
 
 impl Layer for Dropout {
@@ -45,6 +72,7 @@ impl Layer for Dropout {
             .sizes()
             .last()
             .expect("a tensor has a last dimension");
+        let [threshold, scale, layer] = self.mask(tape).constants();
         let constants = [
             ("ELEMENTS", x.elements().into()),
             ("CHANNELS", channels.into()),
@@ -53,9 +81,9 @@ impl Layer for Dropout {
                 "WHOLE_CHANNELS",
                 f64::from(u8::from(self.granularity == Granularity::Channel)),
             ),
-            ("THRESHOLD", (self.probability * 4_294_967_296.0).floor()),
-            ("SCALE", 1.0 / (1.0 - self.probability)),
-            ("LAYER", tape.random_stream().into()),
+            threshold,
+            scale,
+            layer,
         ];
         let step = tape.step();
         let y = tape.tensor("y", x.shape());

@@ -1,6 +1,6 @@
 //! Max pooling over rectangular windows.
 
-use super::Layer;
+use super::{Activation, Layer};
 use crate::plan::{Kernel, Shader, Tape, Tensor};
 
 static MAX_POOL2D: Shader = crate::shader!("max_pool2d");
@@ -26,6 +26,18 @@ impl MaxPool2d {
 
 impl Layer for MaxPool2d {
     fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
+        self.forward_activated(tape, x, Activation::Identity)
+    }
+}
+
+impl MaxPool2d {
+    /// phi(max_pool(x)) in one dispatch, and in one on the way back.
+    pub(super) fn forward_activated(
+        &self,
+        tape: &mut Tape,
+        x: Tensor,
+        activation: Activation,
+    ) -> Tensor {
         let [batch, height, width, channels] = x.image_sizes();
         let ([window_h, window_w], [stride_h, stride_w]) = (self.window, self.stride);
         assert!(
@@ -48,6 +60,7 @@ impl Layer for MaxPool2d {
             ("WINDOW_W", window_w.into()),
             ("STRIDE_H", stride_h.into()),
             ("STRIDE_W", stride_w.into()),
+            activation.constant(),
         ];
         let y = tape.tensor("y", [batch, out_height, out_width, channels]);
         let winner = tape.tensor("winner", y.shape());
@@ -70,7 +83,12 @@ impl Layer for MaxPool2d {
                 shader: &MAX_POOL2D,
                 entry: "backward",
                 constants: &constants,
-                bindings: &[("dy", dy), ("winners", winner), ("dx", dx.tensor)],
+                bindings: &[
+                    ("dy", dy),
+                    ("winners", winner),
+                    ("output", y),
+                    ("dx", dx.tensor),
+                ],
                 extent: [x.elements(), 1, 1],
                 multiplications: 0,
             });

@@ -115,7 +115,7 @@ impl Cut {
 
     /// Clock cycles that the product takes on a large graphics processor (132 processors of 128 multiplications a cycle): the
     /// fullest one makes its workgroups one step after the other, and waits for memory where it has too few of them.
-    fn cycles(self, product: Product) -> f64 {
+    pub(super) fn cycles(self, product: Product) -> f64 {
         const PROCESSORS: u32 = 132;
         const MULTIPLICATIONS: f64 = 128.0;
         const STEP_LATENCY: f64 = 800.0;
@@ -145,14 +145,24 @@ impl Product {
     /// The ways to make it that are worth measuring, the one that should be the fastest first: for each tile the best number
     /// of chunks, and for the best tiles the second best, too.
     pub(super) fn cuts(self) -> Vec<Cut> {
+        self.cuts_into(MAX_CHUNKS)
+    }
+
+    /// The same with whole sums.
+    pub(super) fn whole_cuts(self) -> Vec<Cut> {
+        self.cuts_into(1)
+    }
+
+    fn cuts_into(self, max_chunks: u32) -> Vec<Cut> {
         let by_cycles = |cuts: &mut Vec<Cut>| {
             cuts.sort_by(|a, b| a.cycles(self).total_cmp(&b.cycles(self)));
         };
         let (mut firsts, mut seconds) = (Vec::new(), Vec::new());
         for tile in TILES {
-            let powers = (0..=MAX_CHUNKS.ilog2()).map(|power| 1 << power);
+            let powers = (0..=max_chunks.ilog2()).map(|power| 1 << power);
             let chunks = powers.filter_map(|wanted| self.whole_chunks(wanted));
             let mut cuts: Vec<Cut> = chunks.map(|chunks| Cut { tile, chunks }).collect();
+            cuts.dedup();
             cuts.retain(|cut| cut.extent(self).iter().all(|&size| size <= MAX_GRID));
             by_cycles(&mut cuts);
             firsts.extend(cuts.first());
@@ -164,12 +174,55 @@ impl Product {
         firsts
     }
 
-    /// So many chunks if none of them is empty or makes the partial sums too large.
+    /// About so many chunks, of which none is empty, if the partial sums are not too large.
     fn whole_chunks(self, wanted: u32) -> Option<u32> {
         let chunks = self.steps.div_ceil(self.steps.div_ceil(wanted));
         let elements = [self.rows, self.columns, self.count, chunks];
         let elements: u64 = elements.iter().map(|&size| u64::from(size)).product();
-        let fits = chunks == 1 || elements <= MAX_PARTIAL_ELEMENTS;
-        (chunks == wanted && fits).then_some(chunks)
+        (chunks == 1 || elements <= MAX_PARTIAL_ELEMENTS).then_some(chunks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Product, TILES};
+
+    fn product([rows, columns, steps]: [u32; 3]) -> Product {
+        Product {
+            rows,
+            columns,
+            steps,
+            count: 1,
+        }
+    }
+
+    #[test]
+    fn every_tile_is_a_candidate_and_no_chunk_is_empty() {
+        for sizes in [[1, 1, 1], [900, 256, 144], [10, 64, 4900], [78_400, 64, 36]] {
+            let product = product(sizes);
+            let cuts = product.cuts();
+            for tile in TILES {
+                assert!(
+                    cuts.iter().any(|cut| cut.tile == tile),
+                    "{sizes:?}: {tile:?}"
+                );
+            }
+            for cut in cuts {
+                let chunk = product.steps.div_ceil(cut.chunks);
+                assert!(
+                    (cut.chunks - 1) * chunk < product.steps,
+                    "{sizes:?}: {cut:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn few_rows_with_long_sums_are_cut_and_many_rows_are_not() {
+        assert!(product([900, 256, 144]).cuts()[0].chunks > 1);
+        assert!(product([10, 64, 4900]).cuts()[0].chunks > 1);
+        assert_eq!(product([78_400, 64, 36]).cuts()[0].chunks, 1);
+        let whole = product([900, 256, 144]).whole_cuts();
+        assert!(whole.iter().all(|cut| cut.chunks == 1));
     }
 }

@@ -8,6 +8,7 @@ mod choice;
 mod display;
 mod fill;
 mod parameters;
+mod scratch;
 mod shader;
 mod tape;
 mod tensor;
@@ -15,6 +16,7 @@ mod uniform;
 
 pub use choice::{Candidate, CandidateInfo, Kernels, Operation, OperationPlan, Winners};
 pub use parameters::{ALIGNMENT, Init, Layout, Parameter, ParameterSpec, Parameters, Role, Values};
+pub use scratch::ScratchPlaces;
 pub use shader::{Access, BindingSlot, EntryPoint, Shader};
 pub use tape::{AdapterClass, Kernel, Mode, Tape, Target};
 pub use tensor::{BufferId, Shape, Tensor};
@@ -146,15 +148,6 @@ impl Plan {
         allocation
     }
 
-    /// Indices of the scratch buffers, largest first.
-    pub fn scratch(&self) -> impl Iterator<Item = usize> + '_ {
-        let mut order: Vec<usize> = (0..self.buffers.len())
-            .filter(|&index| self.buffers[index].lifetime == Lifetime::Plan)
-            .collect();
-        order.sort_by_key(|&index| std::cmp::Reverse(self.buffers[index].bytes));
-        order.into_iter()
-    }
-
     /// The cost of all dispatches.
     pub fn cost(&self) -> Cost {
         self.dispatches
@@ -171,7 +164,7 @@ impl Plan {
 pub struct Allocation {
     /// Named buffers: the data's once, the nets' once for each net.
     pub named: BTreeMap<(Option<usize>, String), u64>,
-    /// Scratch that all plans of all nets reuse.
+    /// Scratch that all plans of all nets reuse: the places of each, largest first, fit into these.
     pub scratch: Vec<u64>,
 }
 
@@ -188,11 +181,11 @@ impl Allocation {
                 let bytes = self.named.entry((owner, buffer.label.clone())).or_insert(0);
                 *bytes = buffer.bytes.max(*bytes);
             }
-            let wanted: Vec<u64> = plan
-                .scratch()
-                .map(|index| plan.buffers[index].bytes)
-                .collect();
-            place_scratch(&mut self.scratch, &wanted);
+            let sizes = ScratchPlaces::new(plan).sizes;
+            self.scratch.resize(self.scratch.len().max(sizes.len()), 0);
+            for (bytes, wanted) in self.scratch.iter_mut().zip(sizes) {
+                *bytes = wanted.max(*bytes);
+            }
         }
     }
 
@@ -200,23 +193,4 @@ impl Allocation {
     pub fn bytes(&self) -> u64 {
         self.named.values().sum::<u64>() + self.scratch.iter().sum::<u64>()
     }
-}
-
-/// Gives each wanted size (largest first) a distinct buffer of `pool`, growing the pool where none fits: the index of each.
-///
-/// The smallest buffer that is large enough is taken, so that one pool serves plans of many batch sizes.
-pub fn place_scratch(pool: &mut Vec<u64>, wanted: &[u64]) -> Vec<usize> {
-    let mut taken = vec![false; pool.len()];
-    let mut places = Vec::with_capacity(wanted.len());
-    for &bytes in wanted {
-        let fitting = (0..pool.len()).filter(|&index| !taken[index] && pool[index] >= bytes);
-        let place = fitting.min_by_key(|&index| pool[index]).unwrap_or_else(|| {
-            pool.push(bytes);
-            taken.push(false);
-            pool.len() - 1
-        });
-        taken[place] = true;
-        places.push(place);
-    }
-    places
 }

@@ -124,6 +124,20 @@ impl Tensor {
         }
     }
 
+    /// All elements from the first one of this tensor to the last one of `last`, which lies behind it in the same buffer, as
+    /// one dimension.
+    pub fn through(self, last: Self) -> Self {
+        assert!(
+            self.buffer == last.buffer && self.offset + self.elements() <= last.offset,
+            "{last:?} does not lie behind {self:?}"
+        );
+        let count = last.offset + last.elements() - self.offset;
+        Self {
+            shape: Shape::from([count]),
+            ..self
+        }
+    }
+
     /// The same elements under another shape.
     pub fn reshape(self, shape: impl Into<Shape>) -> Self {
         let shape = shape.into();

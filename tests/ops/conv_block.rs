@@ -302,4 +302,14 @@ fn is_ambiguous(pool: &MaxPool2d, z: &[f64], errors: &[f64], function: Activatio
 
 pub fn conv_blocks_match_their_twins(bench: &Bench) {
     for_all(&LISTED, 3, cases(), |case| trial(bench, case));
+    for case in &LISTED[2..7] {
+        let class = AdapterClass::Gpu;
+        trial(
+            bench,
+            &Case {
+                class,
+                ..case.clone()
+            },
+        );
+    }
 }

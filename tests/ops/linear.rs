@@ -20,6 +20,21 @@ const LISTED: [Case; 6] = [
     (33, 31, 7, true),
 ];
 
+/// The same for tiles of 32 to 128 rows by 32 to 128 columns and steps of 16 summands, and for sums split by 64.
+const LISTED_FOR_TILES: [Case; 7] = [
+    (130, 65, 132, false),
+    (1, 1, 1, true),
+    (32, 16, 32, false),
+    (33, 300, 10, true),
+    (64, 128, 64, false),
+    (128, 31, 129, true),
+    (3, 520, 5, false),
+];
+
+/// Candidates that an operation has on graphics processors: one for each tile, three more that cut their sums otherwise, the
+/// split sum, and the reference.
+const CANDIDATES: usize = 10;
+
 /// The same for CPU adapters: 16 rows by 32 columns.
 const LISTED_FOR_CPU: [Case; 5] = [
     (1, 1, 1, false),
@@ -34,6 +49,16 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 fn trial(bench: &Bench, case: &Case, draw: Draw, class: AdapterClass) {
+    trial_of_candidate(bench, case, draw, class, 0);
+}
+
+fn trial_of_candidate(
+    bench: &Bench,
+    case: &Case,
+    draw: Draw,
+    class: AdapterClass,
+    candidate: usize,
+) {
     let &(batch, in_features, out_features, twice) = case;
     let mut parameters = Parameters::default();
     let layer = Linear::new(&mut parameters, "fc", in_features, out_features);
@@ -41,6 +66,7 @@ fn trial(bench: &Bench, case: &Case, draw: Draw, class: AdapterClass) {
         parameters,
         twice,
         class,
+        candidate,
         ..Setup::without_parameters(Input::drawn([batch, in_features], draw), draw)
     };
     let twin = linear::Linear {
@@ -85,8 +111,21 @@ fn trial(bench: &Bench, case: &Case, draw: Draw, class: AdapterClass) {
 
 pub fn linear_matches_its_twin(bench: &Bench) {
     for_all(&LISTED, 3, cases(), |case| {
-        trial(bench, case, Draw::Uniform, AdapterClass::Gpu);
+        trial_of_candidate(bench, case, Draw::Uniform, AdapterClass::Gpu, CANDIDATES);
     });
+}
+
+/// The first case by every candidate; every other by three, so that each candidate comes up again and again; drawn ones by
+/// the first.
+pub fn every_tile_of_linear_matches_its_twin(bench: &Bench) {
+    let by = |case: &Case, candidate: usize| {
+        trial_of_candidate(bench, case, Draw::Uniform, AdapterClass::Gpu, candidate);
+    };
+    (0..CANDIDATES).for_each(|candidate| by(&LISTED_FOR_TILES[0], candidate));
+    for (number, case) in LISTED_FOR_TILES.iter().enumerate().skip(1) {
+        (0..3).for_each(|third| by(case, (number + third * CANDIDATES / 3) % CANDIDATES));
+    }
+    for_all(&[], 3, cases(), |case| by(case, 0));
 }
 
 pub fn linear_on_cpu_adapters_matches_its_twin(bench: &Bench) {

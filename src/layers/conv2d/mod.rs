@@ -263,10 +263,7 @@ impl Pass {
             extent: kernel.extent,
             multiplications: self.multiplications(),
         });
-        reduce_rows(tape, partial, 0, dweight);
-        if let Some(dbias) = dbias {
-            reduce_rows(tape, partial, (rows - 1) * columns, dbias);
-        }
+        reduce_rows(tape, partial, dweight, dbias);
     }
 
     fn record_backward_input(self, tape: &mut Tape) {

@@ -2,7 +2,7 @@
 
 use super::fused::FusedChain;
 use super::{Path, SpinalOptions};
-use crate::layers::concat::{Slice, concat, slice};
+use crate::layers::concat::{Slice, concat, concat_dropped};
 use crate::layers::dropout::{Dropout, Granularity};
 use crate::layers::{BatchNorm, Layer, Linear};
 use crate::plan::{Parameters, Tape, Tensor};
@@ -101,12 +101,10 @@ impl SpinalChain {
             start: l * columns % options.in_features,
             columns,
         };
-        let input = match previous.filter(|_| options.chained) {
-            None => slice(tape, part),
-            Some(previous) => concat(tape, &[part, Slice::all(previous)]),
-        };
+        let previous = previous.filter(|_| options.chained).map(Slice::all);
+        let slices: Vec<Slice> = [part].into_iter().chain(previous).collect();
         let dropout = Dropout::new(options.dropout, Granularity::Element);
-        let dropped = dropout.forward(tape, input);
+        let dropped = concat_dropped(tape, &slices, dropout);
         let z = self.linear(l).forward(tape, dropped);
         match self.norms.get(l as usize) {
             Some(norm) => norm.forward(tape, z),

@@ -5,6 +5,9 @@ use crate::plan::{AdapterClass, Kernel, RowCut, Shader, Tape, Tensor, UNIFORM_EL
 
 static SPINAL: Shader = crate::shader!("spinal");
 
+/// Units whose shares fit the workgroup memory of every adapter, 16 KiB; a wider sub-layer occupies a GPU alone.
+const MAX_WIDTH: u32 = 512;
+
 /// The two families of kernels in `spinal.wgsl`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Family {
@@ -66,6 +69,7 @@ impl FusedChain {
         let last = *chain.linears().last().expect("a chain has a sub-layer");
         let parameters = tape.parameter_range(first.weight, last.bias);
         let family = match tape.class() {
+            AdapterClass::Gpu if options.width > MAX_WIDTH => return None,
             AdapterClass::Gpu => Family::Workgroups,
             AdapterClass::Cpu => {
                 let fits = parameters.elements() <= UNIFORM_ELEMENTS
@@ -230,5 +234,12 @@ fn constants(chain: &SpinalChain, tape: &Tape, batch: u32) -> Vec<(&'static str,
             (offset(third.weight) - offset(second.weight)).into(),
         ),
         options.activation.constant(),
+        ("UNIT_LANES", unit_lanes(options.width).into()),
     ]
+}
+
+/// Units that a workgroup takes at a time: a quarter of all, the rest of its invocations share their products; but at least
+/// 8, which lie in one piece of memory, and at most 64.
+fn unit_lanes(width: u32) -> u32 {
+    (width / 4).next_power_of_two().clamp(8, 64)
 }

@@ -1,52 +1,11 @@
 //! The fully connected layer.
 
+mod algorithm;
+
 use super::Layer;
-use crate::plan::{
-    AdapterClass, Candidate, Init, Kernel, Layout, Parameter, Parameters, Shader, Tape, Tensor,
-};
-
-static TILED: Shader = crate::shader!("linear/tiled");
-static BROADCAST: Shader = crate::shader!("linear/broadcast");
-
-/// A way to compute the product or one of its gradients.
-#[derive(Clone, Copy)]
-enum Algorithm {
-    /// 4 x 4 outputs an invocation. Any adapter.
-    Tiled,
-    /// 16 x 4, one factor passed round the subgroup. CPU adapters.
-    Broadcast,
-}
-
-impl Algorithm {
-    /// Those that fit.
-    fn of(class: AdapterClass) -> &'static [Self] {
-        match class {
-            AdapterClass::Gpu => &[Self::Tiled],
-            AdapterClass::Cpu => &[Self::Broadcast, Self::Tiled],
-        }
-    }
-
-    fn shader(self) -> &'static Shader {
-        match self {
-            Self::Tiled => &TILED,
-            Self::Broadcast => &BROADCAST,
-        }
-    }
-}
-
-impl Candidate for Algorithm {
-    fn name(&self) -> String {
-        match self {
-            Self::Tiled => "tiled",
-            Self::Broadcast => "broadcast",
-        }
-        .to_owned()
-    }
-
-    fn shaders(&self) -> Vec<&'static Shader> {
-        vec![self.shader()]
-    }
-}
+use super::reduce::sum_chunks;
+use crate::plan::{Init, Kernel, Layout, Parameter, Parameters, Tape, Target, Tensor};
+use algorithm::{Algorithm, Sums};
 
 /// y = x weight^T + bias, with PyTorch's `[out_features, in_features]` weight and default initialisation.
 #[derive(Clone, Copy, Debug)]
@@ -105,21 +64,27 @@ impl Layer for Linear {
         let (weight, bias) = (tape.parameter(linear.weight), tape.parameter(linear.bias));
         let y = tape.tensor("y", [batch, linear.out_features]);
         let pass = Pass { linear, x, y };
-        let candidates = Algorithm::of(tape.class());
+        let sums = Sums {
+            rows: batch,
+            columns: linear.out_features,
+            bias_column: false,
+            summands: linear.in_features,
+        };
         tape.operation(
             "linear.forward",
             pass.shape(),
-            candidates,
+            &algorithm::of_sums(tape.class(), sums),
             &[y],
             |tape, algorithm| {
-                pass.dispatch(
-                    tape,
-                    algorithm,
-                    "forward",
-                    &[],
-                    &[("x", x), ("weight", weight), ("bias", bias), ("y", y)],
-                    [linear.out_features, batch],
-                );
+                let y = Target {
+                    tensor: y,
+                    accumulate: false,
+                };
+                sum_chunks(tape, algorithm.chunks(), y, |tape, y| {
+                    let y = ("y", y.tensor);
+                    let bindings = [("x", x), ("weight", weight), ("bias", bias), y];
+                    pass.dispatch(tape, algorithm, sums, "forward", &[], &bindings);
+                });
             },
         );
         tape.on_backward(y, move |tape| {
@@ -153,30 +118,25 @@ impl Pass {
         &self,
         tape: &mut Tape,
         algorithm: Algorithm,
+        sums: Sums,
         entry: &'static str,
         constants: &[(&'static str, f64)],
         bindings: &[(&'static str, Tensor)],
-        [columns, rows]: [u32; 2],
     ) {
-        let Linear {
-            in_features,
-            out_features,
-            ..
-        } = self.linear;
         let sizes = [
             ("BATCH", self.x.rows().into()),
-            ("IN", in_features.into()),
-            ("OUT", out_features.into()),
+            ("IN", self.linear.in_features.into()),
+            ("OUT", self.linear.out_features.into()),
         ];
         tape.dispatch(Kernel {
             shader: algorithm.shader(),
             entry,
-            constants: &[&sizes, constants].concat(),
+            constants: &[&sizes, constants, &algorithm.constants()].concat(),
             bindings,
-            extent: [columns, rows, 1],
+            extent: algorithm.extent(sums),
             multiplications: u64::from(self.x.rows())
-                * u64::from(in_features)
-                * u64::from(out_features),
+                * u64::from(self.linear.in_features)
+                * u64::from(self.linear.out_features),
         });
     }
 
@@ -185,14 +145,17 @@ impl Pass {
         let dy = tape.gradient(self.y);
         let dweight = tape.gradient_of_parameter(linear.weight);
         let dbias = tape.gradient_of_parameter(linear.bias);
-        let outputs = [dweight.tensor, dbias.tensor];
-        let candidates = Algorithm::of(tape.class());
-        let name = "linear.backward_weight";
+        let sums = Sums {
+            rows: linear.out_features,
+            columns: linear.in_features,
+            bias_column: true,
+            summands: self.x.rows(),
+        };
         tape.operation(
-            name,
+            "linear.backward_weight",
             self.shape(),
-            candidates,
-            &outputs,
+            &algorithm::of_whole_sums(tape.class(), sums),
+            &[dweight.tensor, dbias.tensor],
             |tape, algorithm| {
                 let bindings = [
                     ("input", self.x),
@@ -200,15 +163,14 @@ impl Pass {
                     ("dweight", dweight.tensor),
                     ("dbias", dbias.tensor),
                 ];
-                let extent = [linear.in_features + 1, linear.out_features];
                 let constants = [dweight.constant()];
                 self.dispatch(
                     tape,
                     algorithm,
+                    sums,
                     "backward_weight",
                     &constants,
                     &bindings,
-                    extent,
                 );
             },
         );
@@ -220,24 +182,30 @@ impl Pass {
             return;
         };
         let weight = tape.parameter(self.linear.weight);
-        let candidates = Algorithm::of(tape.class());
-        let name = "linear.backward_input";
+        let sums = Sums {
+            rows: self.x.rows(),
+            columns: self.linear.in_features,
+            bias_column: false,
+            summands: self.linear.out_features,
+        };
         tape.operation(
-            name,
+            "linear.backward_input",
             self.shape(),
-            candidates,
+            &algorithm::of_sums(tape.class(), sums),
             &[dx.tensor],
             |tape, algorithm| {
-                let bindings = [("weight", weight), ("dy", dy), ("dx", dx.tensor)];
-                let extent = [self.linear.in_features, self.x.rows()];
-                self.dispatch(
-                    tape,
-                    algorithm,
-                    "backward_input",
-                    &[dx.constant()],
-                    &bindings,
-                    extent,
-                );
+                sum_chunks(tape, algorithm.chunks(), dx, |tape, dx| {
+                    let bindings = [("weight", weight), ("dy", dy), ("dx", dx.tensor)];
+                    let constants = [dx.constant()];
+                    self.dispatch(
+                        tape,
+                        algorithm,
+                        sums,
+                        "backward_input",
+                        &constants,
+                        &bindings,
+                    );
+                });
             },
         );
     }
