@@ -63,8 +63,7 @@ pub fn measure(
         if plans.iter().any(|plan| bench.wants(plan)) {
             let subject =
                 |device| Subject::apart(device, model()?, workload.batch_size, &*optimizer);
-            let references = of(&Kernels::reference(device.class()))?;
-            let recorded = Recorded { plans, references };
+            let recorded = Recorded { plans, record: &of };
             bench.add(&subject(device)?, &subject(other)?, &recorded)?;
         }
     }
@@ -108,10 +107,10 @@ fn identity(dispatch: &Dispatch) -> Identity {
 }
 
 /// The training step and the inference of a model as they are recorded.
-struct Recorded {
+struct Recorded<'a> {
     plans: [Plan; 2],
-    /// The same with the reference kernels.
-    references: [Plan; 2],
+    /// Records them with other kernels.
+    record: &'a dyn Fn(&Kernels) -> Result<[Plan; 2]>,
 }
 
 struct Bench<'a> {
@@ -168,8 +167,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Whether the operation that dispatch number `index` of plan number `number` is part of computes what the reference kernel does. What is no
-    /// operation with a choice, is its own reference.
+    /// Whether the operation that dispatch number `index` of plan number `number` is part of computes what the
+    /// reference kernel does. What has no choice is its own reference.
     fn operation(
         &mut self,
         subject: &Subject,
@@ -177,21 +176,32 @@ impl Bench<'_> {
         number: usize,
         index: usize,
     ) -> Result<std::result::Result<(), String>> {
-        let (plan, reference) = (&recorded.plans[number], &recorded.references[number]);
+        let plan = &recorded.plans[number];
         let mut operations = plan.operations.iter();
         let Some(operation) = operations.find(|operation| operation.dispatches.contains(&index))
         else {
             return Ok(Ok(()));
         };
+        if operation.chosen + 1 == operation.candidates.len() {
+            return Ok(Ok(()));
+        }
         if let Some(known) = self.operations.get(&operation.key) {
             return Ok(known.clone());
         }
+        // All other operations keep their kernels, so that buffers keep their names, by which their contents are drawn.
+        let kernels = subject.device.kernels();
+        let mut winners = kernels.winners().cloned().unwrap_or_default();
+        let last = operation.candidates.last();
+        let last = last.expect("an operation has a candidate");
+        winners.insert(operation.key.clone(), last.name.clone());
+        let [train, forward] = (recorded.record)(&Kernels::measured(kernels.class(), winners))?;
+        let reference = if number == 0 { train } else { forward };
         let mut others = reference.operations.iter();
         let other = others.find(|other| other.key == operation.key);
         let other = other.expect("a plan has the same operations with any kernels");
         let weights = initial_values(&subject.model.parameters, 1).parameters;
         let part = OperationPlan::new(plan, operation);
-        let reference = OperationPlan::new(reference, other);
+        let reference = OperationPlan::new(&reference, other);
         let expected = Trial::new(subject.device, &reference, &weights)?.expected()?;
         let agreement = Trial::new(subject.device, &part, &weights)?.agreement(&expected)?;
         let outcome = match agreement {
