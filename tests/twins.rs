@@ -8,6 +8,7 @@ use reference::adam::{self, Adam};
 use reference::add;
 use reference::avg_pool2d::{self, AvgPool2d};
 use reference::batch_norm::{self, BatchNorm, Statistics};
+use reference::ceiling;
 use reference::clip;
 use reference::concat::{self, Concat};
 use reference::conv2d::{self, Conv2d};
@@ -620,6 +621,21 @@ fn dropout2d_drops_whole_channels() {
             assert_eq!(pixel, &draws[n * 11..(n + 1) * 11]);
         }
     }
+}
+
+/// One round of four links from 0: 0.125 (1 + 0.75 + 0.75^2 + 0.75^3) = 0.341796875, and every start adds 0.75^4 of itself.
+/// In the long run every chain is at the fixed point 0.125 / (1 - 0.75) = 0.5.
+#[test]
+fn ceiling_chains_by_hand() {
+    let starts = |k: f64| {
+        (0..4)
+            .map(|c| (k + 4.0 * f64::from(c)) / 256.0)
+            .sum::<f64>()
+    };
+    let once = [0.0, 1.0, 2.0, 3.0].map(|k| 4.0 * 0.341_796_875 + 0.316_406_25 * starts(k));
+    assert_close("one round", &ceiling::multiply_add(1, 1), &once);
+    assert_close("many rounds", &ceiling::multiply_add(2, 100), &[2.0; 8]);
+    assert_eq!(ceiling::copy(&[1.0, -2.0]), [1.0, -2.0]);
 }
 
 #[test]

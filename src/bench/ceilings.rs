@@ -15,7 +15,7 @@ const COPIED: u32 = 1 << 22;
 
 /// Invocations of the product kernel, which fill any device, and rounds of each.
 const INVOCATIONS: u32 = 1 << 18;
-const ROUNDS: u32 = 64;
+const ROUNDS: u32 = 128;
 
 /// Runs of each.
 const RUNS: usize = 5;

@@ -45,6 +45,7 @@ impl OldReport {
             "adapter",
             "driver",
             "checks",
+            "kernels",
         ] {
             if self.0[field] != new[field] {
                 let _ = writeln!(

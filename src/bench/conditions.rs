@@ -14,6 +14,8 @@ pub struct Conditions {
     pub driver: String,
     /// `trusted` or `checked`.
     pub checks: String,
+    /// How kernels were chosen: `default`, `tuned` or `reference`.
+    pub kernels: &'static str,
     /// The rule by which the warm-up ends.
     pub warm_up: &'static str,
     /// Timings taken of each.
@@ -31,7 +33,12 @@ impl Conditions {
         Self {
             adapter: adapter.name.clone(),
             driver: adapter.driver.clone(),
-            checks: format!("{:?}", device.checks()).to_lowercase(),
+            checks: device.checks().name().to_owned(),
+            kernels: match device.kernels() {
+                kernels if kernels.is_reference() => "reference",
+                kernels if kernels.winners().is_some() => "tuned",
+                _ => "default",
+            },
             warm_up: WARM_UP,
             runs,
             clock: match device.clock() {
@@ -47,8 +54,15 @@ impl std::fmt::Display for Conditions {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         write!(
             f,
-            "{}, {}, {} shaders, {}; {} runs after a warm-up ({}); single dispatches by the {}'s clock",
-            self.adapter, self.driver, self.checks, self.date, self.runs, self.warm_up, self.clock
+            "{}, {}, {} shaders, {} kernels, {}; {} runs after a warm-up ({}); single dispatches by the {}'s clock",
+            self.adapter,
+            self.driver,
+            self.checks,
+            self.kernels,
+            self.date,
+            self.runs,
+            self.warm_up,
+            self.clock
         )
     }
 }

@@ -1,5 +1,6 @@
 //! Every dispatch of the models alone: the shader entry points over the shapes that are really used.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use super::ceilings::Ceilings;
@@ -10,9 +11,10 @@ use super::subject::{SGD, Subject, plans};
 use super::timing;
 use crate::error::{Error, Result};
 use crate::gpu::{Device, Executable};
-use crate::models::{self, ModelOptions};
+use crate::models::{self, ModelOptions, initial_values};
 use crate::optim::{Adam, Optimizer};
-use crate::plan::{Access, Dispatch, Plan};
+use crate::plan::{Access, Dispatch, Kernels, OperationPlan, Plan};
+use crate::tune::{Agreement, Trial};
 
 /// A model with its batch size.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,23 +51,20 @@ pub fn measure(
         runs,
         ceilings: Ceilings::measure(device)?,
         seen: HashSet::new(),
+        operations: HashMap::new(),
         names: HashMap::new(),
         rows: Vec::new(),
     };
     for workload in workloads {
         let model = || models::build(&workload.model, ModelOptions::default());
         let optimizer = optimizer_of(&workload.model);
-        let plans = plans(
-            &model()?,
-            workload.batch_size,
-            &*optimizer,
-            device.kernels(),
-        )?;
+        let of = |kernels: &Kernels| plans(&model()?, workload.batch_size, &*optimizer, kernels);
+        let plans = of(device.kernels())?;
         if plans.iter().any(|plan| bench.wants(plan)) {
-            let subject = |device| {
-                Subject::with_optimizer(device, model()?, workload.batch_size, &*optimizer)
-            };
-            bench.add(&subject(device)?, &subject(other)?)?;
+            let subject =
+                |device| Subject::apart(device, model()?, workload.batch_size, &*optimizer);
+            let recorded = Recorded { plans, record: &of };
+            bench.add(&subject(device)?, &subject(other)?, &recorded)?;
         }
     }
     if bench.rows.is_empty() {
@@ -107,11 +106,20 @@ fn identity(dispatch: &Dispatch) -> Identity {
     )
 }
 
+/// The training step and the inference of a model as they are recorded.
+struct Recorded<'a> {
+    plans: [Plan; 2],
+    /// Records them with other kernels.
+    record: &'a dyn Fn(&Kernels) -> Result<[Plan; 2]>,
+}
+
 struct Bench<'a> {
     filter: &'a str,
     runs: usize,
     ceilings: Ceilings,
     seen: HashSet<Identity>,
+    /// What became of the operations by their keys.
+    operations: HashMap<String, std::result::Result<(), String>>,
     names: HashMap<String, u32>,
     rows: Vec<Row>,
 }
@@ -128,7 +136,7 @@ impl Bench<'_> {
     }
 
     /// Measures what is new in a model. `other` is the same on the device with the other checks.
-    fn add(&mut self, subject: &Subject, other: &Subject) -> Result<()> {
+    fn add(&mut self, subject: &Subject, other: &Subject, recorded: &Recorded) -> Result<()> {
         // One step and one inference give every buffer the values that it has in training.
         for executable in [&subject.train_step, &subject.inference] {
             executable.submit(subject.device, 1).wait(subject.device)?;
@@ -137,7 +145,7 @@ impl Bench<'_> {
             (&subject.train, &subject.train_step, &other.train_step),
             (&subject.forward, &subject.inference, &other.inference),
         ];
-        for (plan, executable, reference) in plans {
+        for (number, (plan, executable, unlike)) in plans.into_iter().enumerate() {
             for (index, dispatch) in plan.dispatches.iter().enumerate() {
                 if self.wants_dispatch(dispatch) {
                     self.seen.insert(identity(dispatch));
@@ -147,14 +155,62 @@ impl Bench<'_> {
                         plan,
                         dispatch,
                         executable: executable.part(&[index]),
-                        reference: reference.part(&[index]),
+                        unlike: unlike.part(&[index]),
                     };
-                    let row = part.row(self.name(subject, dispatch), self.runs, &self.ceilings)?;
+                    let name = self.name(subject, dispatch);
+                    let operation = self.operation(subject, recorded, number, index)?;
+                    let row = part.row(name, operation, self.runs, &self.ceilings)?;
                     self.rows.push(row);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Whether the operation that dispatch number `index` of plan number `number` is part of computes what the
+    /// reference kernel does. What has no choice is its own reference.
+    fn operation(
+        &mut self,
+        subject: &Subject,
+        recorded: &Recorded,
+        number: usize,
+        index: usize,
+    ) -> Result<std::result::Result<(), String>> {
+        let plan = &recorded.plans[number];
+        let mut operations = plan.operations.iter();
+        let Some(operation) = operations.find(|operation| operation.dispatches.contains(&index))
+        else {
+            return Ok(Ok(()));
+        };
+        if operation.chosen + 1 == operation.candidates.len() {
+            return Ok(Ok(()));
+        }
+        if let Some(known) = self.operations.get(&operation.key) {
+            return Ok(known.clone());
+        }
+        // All other operations keep their kernels, so that buffers keep their names, by which their contents are drawn.
+        let kernels = subject.device.kernels();
+        let mut winners = kernels.winners().cloned().unwrap_or_default();
+        let last = operation.candidates.last();
+        let last = last.expect("an operation has a candidate");
+        winners.insert(operation.key.clone(), last.name.clone());
+        let [train, forward] = (recorded.record)(&Kernels::measured(kernels.class(), winners))?;
+        let reference = if number == 0 { train } else { forward };
+        let mut others = reference.operations.iter();
+        let other = others.find(|other| other.key == operation.key);
+        let other = other.expect("a plan has the same operations with any kernels");
+        let weights = initial_values(&subject.model.parameters, 1).parameters;
+        let part = OperationPlan::new(plan, operation);
+        let reference = OperationPlan::new(&reference, other);
+        let expected = Trial::new(subject.device, &reference, &weights)?.expected()?;
+        let agreement = Trial::new(subject.device, &part, &weights)?.agreement(&expected)?;
+        let outcome = match agreement {
+            Agreement::Within => Ok(()),
+            Agreement::Beyond(what) => Err(what),
+        };
+        self.operations
+            .insert(operation.key.clone(), outcome.clone());
+        Ok(outcome)
     }
 
     /// A name that no other row has.
@@ -180,14 +236,21 @@ struct Part<'a> {
     plan: &'a Plan,
     dispatch: &'a Dispatch,
     executable: Executable,
-    reference: Executable,
+    /// The dispatch on the device with the other checks.
+    unlike: Executable,
 }
 
 impl Part<'_> {
     /// Checks and times it, and leaves every buffer as it was.
-    fn row(&self, name: String, runs: usize, ceilings: &Ceilings) -> Result<Row> {
+    fn row(
+        &self,
+        name: String,
+        operation: std::result::Result<(), String>,
+        runs: usize,
+        ceilings: &Ceilings,
+    ) -> Result<Row> {
         let before = self.buffers(self.subject)?;
-        let outcome = match self.check(&before)? {
+        let outcome = match operation.and(self.check(&before)?) {
             Ok(()) => Ok(timing::time(self.subject.device, &self.executable, runs)?),
             Err(wrong) => Err(wrong),
         };
@@ -202,8 +265,8 @@ impl Part<'_> {
         let mut contents = HashMap::new();
         for binding in &self.dispatch.bindings {
             let index = self.plan.index(binding.tensor);
-            if !contents.contains_key(&index) {
-                contents.insert(index, subject.read(self.plan, index)?);
+            if let Entry::Vacant(entry) = contents.entry(index) {
+                entry.insert(subject.read(self.plan, index)?);
             }
         }
         Ok(contents)
@@ -217,7 +280,7 @@ impl Part<'_> {
         self.executable
             .submit(self.subject.device, 1)
             .wait(self.subject.device)?;
-        self.reference
+        self.unlike
             .submit(self.other.device, 1)
             .wait(self.other.device)?;
         let (got, expected) = (self.buffers(self.subject)?, self.buffers(self.other)?);

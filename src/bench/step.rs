@@ -8,9 +8,9 @@ use super::ceilings::Ceilings;
 use super::conditions::Conditions;
 use super::row::Row;
 use super::subject::Subject;
-use super::timing::{self, MOST_REPEATS, Timing, encode_us, repeats, sample, wall_ms};
-use crate::error::Result;
-use crate::gpu::Executable;
+use super::timing::{MOST_REPEATS, Timing, encode_us, repeats, sample, wall_ms};
+use crate::error::{Error, Result};
+use crate::gpu::{Executable, Span};
 use crate::plan::{Cost, Dispatch};
 
 /// Milliseconds of steps before one whose dispatches are timed, so that the device runs as fast as in training.
@@ -188,17 +188,25 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// What every dispatch takes within training steps, by the device's clock; alone, by the host's, where there is none.
+/// What every dispatch takes within training steps, by the device's clock.
+///
+/// # Errors
+/// `Error::Adapter` if the device has no clock.
 pub fn shares(
     subject: &Subject,
     runs: usize,
     grouping: Grouping,
     ceilings: &Ceilings,
 ) -> Result<Vec<Share>> {
-    let timings = match within(subject, runs)? {
-        Some(timings) => timings,
-        None => alone(subject, runs)?,
-    };
+    let steps = Steps::new(subject, &subject.train_step)?;
+    let lead_in = ((LEAD_IN_MS / steps.ms_of_one).ceil() as u32).min(MOST_REPEATS - 1);
+    let mut times = vec![Vec::new(); subject.train.dispatches.len()];
+    for _ in 0..runs {
+        for (times, span) in times.iter_mut().zip(profile(subject, lead_in)?) {
+            times.push(span.ms());
+        }
+    }
+    let timings: Vec<Timing> = times.into_iter().map(Timing::of).collect();
     Ok(group(
         &subject.train.dispatches,
         &timings,
@@ -207,28 +215,22 @@ pub fn shares(
     ))
 }
 
-/// Every dispatch within training steps, if the device has a clock for it.
-fn within(subject: &Subject, runs: usize) -> Result<Option<Vec<Timing>>> {
-    let steps = Steps::new(subject, &subject.train_step)?;
-    let lead_in = (LEAD_IN_MS / steps.ms_of_one).ceil() as u32;
-    let mut times = vec![Vec::new(); subject.train.dispatches.len()];
-    for _ in 0..runs {
-        subject.rewind();
-        let lead_in = lead_in.min(MOST_REPEATS - 1);
-        let Some(spans) = subject.train_step.profile(subject.device, lead_in)? else {
-            return Ok(None);
-        };
-        for (times, span) in times.iter_mut().zip(&spans) {
-            times.push(span.ms());
-        }
-    }
-    Ok(Some(times.into_iter().map(Timing::of).collect()))
-}
-
-/// Every dispatch alone.
-fn alone(subject: &Subject, runs: usize) -> Result<Vec<Timing>> {
-    let one = |index| timing::time(subject.device, &subject.train_step.part(&[index]), runs);
-    (0..subject.train.dispatches.len()).map(one).collect()
+/// When each dispatch of a training step runs, after `lead_in` steps.
+///
+/// # Errors
+/// `Error::Adapter` if the device has no clock.
+pub fn profile(subject: &Subject, lead_in: u32) -> Result<Vec<Span>> {
+    subject.rewind();
+    let spans = subject.train_step.profile(subject.device, lead_in)?;
+    spans.ok_or_else(|| {
+        Error::adapter(
+            format!(
+                "{} has no clock for single dispatches, or for so many",
+                subject.device.adapter().name
+            ),
+            "leave --dispatches and --trace out, or choose another --adapter",
+        )
+    })
 }
 
 /// Dispatches that are told together.

@@ -86,18 +86,28 @@ fn source(model: &Model, batch_size: u32) -> Source {
 impl<'a> Subject<'a> {
     /// Compiles a training step (SGD with momentum) and an inference of `model` over random images and labels.
     pub fn new(device: &'a Device, model: Model, batch_size: u32) -> Result<Self> {
-        Self::with_optimizer(device, model, batch_size, &SGD)
+        let plans = plans(&model, batch_size, &SGD, device.kernels())?;
+        Self::with_plans(device, model, batch_size, &SGD, plans)
     }
 
-    /// The same with another optimiser.
-    pub fn with_optimizer(
+    /// The same with another optimiser, and with every activation and gradient in a place of its own.
+    pub fn apart(
         device: &'a Device,
         model: Model,
         batch_size: u32,
         optimizer: &'a dyn Optimizer,
     ) -> Result<Self> {
-        let source = source(&model, batch_size);
-        let [train, forward] = plans(&model, batch_size, optimizer, device.kernels())?;
+        let plans = plans(&model, batch_size, optimizer, device.kernels())?;
+        Self::with_plans(device, model, batch_size, optimizer, plans.map(Plan::apart))
+    }
+
+    fn with_plans(
+        device: &'a Device,
+        model: Model,
+        batch_size: u32,
+        optimizer: &'a dyn Optimizer,
+        [train, forward]: [Plan; 2],
+    ) -> Result<Self> {
         let mut allocation = Allocation::default();
         allocation.add(0, [&train, &forward]);
         let memory = Memory::allocate(device, &allocation)?;
@@ -113,7 +123,7 @@ impl<'a> Subject<'a> {
             model,
             batch_size,
         };
-        subject.write_samples(&source);
+        subject.write_samples(&source(&subject.model, batch_size));
         subject.restart();
         Ok(subject)
     }

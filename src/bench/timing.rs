@@ -87,8 +87,8 @@ pub fn repeats(mut measure: impl FnMut(u32) -> Result<f64>) -> Result<u32> {
     }
 }
 
-/// Milliseconds on the host's clock from an idle device to an idle device for `times` runs of a plan. As in training,
-/// the host hands over the next runs while the device works.
+/// Milliseconds on the host's clock from an idle device to an idle device for `times` runs of a plan that take about
+/// `ms_of_one` each. As in training, the host hands over the next runs while the device works.
 pub fn wall_ms(
     device: &Device,
     executable: &Executable,
@@ -112,7 +112,7 @@ pub fn wall_ms(
 pub fn time(device: &Device, executable: &Executable, runs: usize) -> Result<Timing> {
     let once = |times| match executable.device_ms(device, times)? {
         Some(ms) => Ok(ms),
-        None => wall_ms(device, executable, times, f64::INFINITY),
+        None => wall_ms(device, executable, times, 0.0),
     };
     let times = repeats(once)?;
     sample(runs, || Ok(once(times)? / f64::from(times)))

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::step::{gbytes_per_s, gflops};
+use super::step::{gbytes_per_s, gflops, profile};
 use super::subject::Subject;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The tracks.
 const HOST: u32 = 1;
@@ -22,15 +22,7 @@ const DEVICE: u32 = 2;
 /// `Error::Adapter` if the device has no clock.
 pub fn record(subject: &Subject) -> Result<Value> {
     let device = subject.device;
-    let spans = subject.train_step.profile(device, 1)?.ok_or_else(|| {
-        Error::adapter(
-            format!(
-                "{} has no clock for single dispatches",
-                device.adapter().name
-            ),
-            "leave --trace out, or choose another --adapter",
-        )
-    })?;
+    let spans = profile(subject, 1)?;
     subject.rewind();
     device.flush()?;
     let started = Instant::now();

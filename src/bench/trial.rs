@@ -4,7 +4,7 @@ use super::noise::Noise;
 use crate::error::Result;
 use crate::gpu::{Device, Executable, Memory};
 use crate::models::initial_values;
-use crate::plan::{Lifetime, Parameters, Plan, Tensor};
+use crate::plan::{Parameters, Plan, Tensor};
 
 /// A plan on a device whose every buffer can be read.
 pub struct Trial<'a> {
@@ -20,14 +20,20 @@ impl<'a> Trial<'a> {
     /// Compiles a plan, gives its parameters initial values and fills activations and gradients with numbers of [-1, 1).
     /// Buffers of the data set and of optimisers are zero.
     pub fn new(device: &'a Device, plan: Plan, parameters: &Parameters) -> Result<Self> {
+        let scratch: Vec<(usize, Vec<f32>)> = plan
+            .scratch()
+            .map(|index| {
+                let buffer = &plan.buffers[index];
+                let values = Noise::named(&buffer.label).values(buffer.elements as usize);
+                (index, values)
+            })
+            .collect();
+        let plan = plan.apart();
         let memory = Memory::allocate(device, &plan.allocation())?;
         let executable = Executable::new(device, &memory, &plan, 0)?;
         memory.write_values(device, 0, &initial_values(parameters, 1));
-        for (index, buffer) in plan.buffers.iter().enumerate() {
-            if buffer.lifetime == Lifetime::Plan {
-                let values = Noise::named(&buffer.label).values(buffer.elements as usize);
-                memory.write_plan_buffer(device, &plan, 0, index, bytemuck::cast_slice(&values));
-            }
+        for (index, values) in &scratch {
+            memory.write_plan_buffer(device, &plan, 0, *index, bytemuck::cast_slice(values));
         }
         Ok(Self {
             device,

@@ -47,17 +47,20 @@ impl DeviceFlags {
                     .flatten(),
             );
         }
+        arguments.extend(self.kernels.arguments());
         arguments.extend(self.checked.then(|| "--checked".to_owned()));
         arguments
     }
 
-    /// Opens the device with the checks that the flags do not ask for.
-    pub fn open_with_other_checks(&self) -> Result<Device> {
-        let checks = match self.checks() {
+    /// Opens the same device with the other kind of checks, and the same kernels.
+    pub fn open_with_other_checks(&self, device: &Device) -> Result<Device> {
+        let checks = match device.checks() {
             Checks::Trusted => Checks::Checked,
             Checks::Checked => Checks::Trusted,
         };
-        Device::open(&self.choice(), checks)
+        let mut other = Device::open(&self.choice(), checks)?;
+        other.set_kernels(device.kernels().clone());
+        Ok(other)
     }
 
     fn checks(&self) -> Checks {

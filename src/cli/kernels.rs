@@ -49,6 +49,21 @@ impl KernelFlags {
         self.precision
     }
 
+    /// The choice as arguments of another process.
+    pub fn arguments(self) -> Vec<String> {
+        let name = |value: Option<clap::builder::PossibleValue>| {
+            value.map(|value| value.get_name().to_owned())
+        };
+        let flags = [
+            ("--kernels", name(self.kernels.to_possible_value())),
+            ("--precision", name(self.precision.to_possible_value())),
+        ];
+        let given = flags
+            .into_iter()
+            .filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
+        given.flatten().collect()
+    }
+
     /// Lets the plans of a freshly opened device be recorded with the chosen kernels.
     pub fn apply(self, device: &mut Device) -> Result<()> {
         let kernels = match self.kernels {

@@ -65,4 +65,15 @@ impl Plan {
             .filter(|(_, buffer)| buffer.lifetime == Lifetime::Plan)
             .map(|(index, _)| index)
     }
+
+    /// The same plan with every scratch buffer in a place of its own, so that all of them can be read when it has run.
+    pub fn apart(mut self) -> Self {
+        for (index, buffer) in self.buffers.iter_mut().enumerate() {
+            if buffer.lifetime == Lifetime::Plan {
+                buffer.label = format!("{}: {}#{index}", self.name, buffer.label);
+                buffer.lifetime = Lifetime::Data;
+            }
+        }
+        self
+    }
 }

@@ -34,7 +34,7 @@ impl Ops {
         let teller = self.report.teller()?;
         let workloads = self.workloads();
         let device = self.device.open()?;
-        let other = self.device.open_with_other_checks()?;
+        let other = self.device.open_with_other_checks(&device)?;
         let report = measure(
             &device,
             &other,
