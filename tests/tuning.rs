@@ -9,7 +9,8 @@ use common::device;
 use spinalnet::gpu::{AdapterChoice, Checks, Device};
 use spinalnet::models::{self, ModelOptions};
 use spinalnet::plan::{
-    AdapterClass, Candidate, Kernel, Kernels, Mode, Parameters, Plan, Shader, Tape, Winners,
+    AdapterClass, Candidate, Kernel, Kernels, Mode, Parameters, Plan, Precision, Shader, Tape,
+    Winners,
 };
 use spinalnet::steps;
 use spinalnet::tune::{self, Outcome, Subject, TuningCache};
@@ -132,6 +133,40 @@ fn every_candidate_of_the_networks_agrees_with_its_reference() {
             }
         }
     }
+}
+
+/// On matrix units every candidate, in f16 and in f32, is within its own error; an adapter that has none says so.
+#[test]
+fn products_in_f16_agree_or_are_refused() {
+    let name = device(Checks::Trusted).adapter().name.clone();
+    let choice = AdapterChoice {
+        name: Some(name.clone()),
+        ..AdapterChoice::default()
+    };
+    let mut device = match Device::open_with(&choice, Checks::Trusted, Precision::F16) {
+        Ok(device) => device,
+        Err(error) => {
+            let text = error.to_string();
+            assert!(
+                text.starts_with("--precision f16: ") && text.contains(&name),
+                "{text}"
+            );
+            return;
+        }
+    };
+    device.set_kernels(Kernels::from(device.class()).with_precision(Precision::F16));
+    let mut in_f16 = 0;
+    for name in ["vgg5-spinal", "cifar-resnet18-baseline", "mnist-cnn-spinal"] {
+        let model = models::build(name, ModelOptions::default()).expect("the model exists");
+        for tuned in all(&device, &steps::subjects(&model, 3)) {
+            for (candidate, outcome) in &tuned.outcomes {
+                in_f16 += usize::from(candidate.contains("f16"));
+                let timed = matches!(outcome, Outcome::Time(_));
+                assert!(timed, "{}: {candidate}: {outcome:?}", tuned.key);
+            }
+        }
+    }
+    assert!(in_f16 > 0, "matrix units are used");
 }
 
 #[test]

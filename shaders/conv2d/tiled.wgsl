@@ -144,20 +144,42 @@ fn load_forward(share: Share, windows: Windows, column: u32, step: u32) -> mat4x
     return load_weight(step, share.depth, column);
 }
 
+// The first of four rows, and the quad of columns, of a share in the product: one of the two counts.
+fn row_of_share(id: vec3<u32>, share: Share) -> vec4<u32> {
+    return vec4<u32>(TILE_ROWS * id.x + 4u * share.quad) + vec4<u32>(0u, 1u, 2u, 3u);
+}
+
+fn column_of_share(id: vec3<u32>, share: Share) -> u32 {
+    return COLUMN_QUADS * id.y + share.quad - ROW_QUADS;
+}
+
 // Rows are the pixels of y, columns its channels; id.z is the chunk of the sum.
 fn convolve(sums: ptr<function, Block>, id: vec3<u32>, invocation: u32) {
     let share = share_of(invocation);
-    let windows = windows_of(vec4<u32>(TILE_ROWS * id.x + 4u * share.quad) + vec4<u32>(0u, 1u, 2u, 3u));
-    let column = COLUMN_QUADS * id.y + share.quad - ROW_QUADS;
+    let second = share_of(invocation + TILE_INVOCATIONS);
+    let windows = windows_of(row_of_share(id, share));
+    let second_windows = windows_of(row_of_share(id, second));
+    let column = column_of_share(id, share);
+    let second_column = column_of_share(id, second);
     let begin = id.z * FORWARD_CHUNK;
     let end = min(begin + FORWARD_CHUNK, FORWARD_STEPS);
     var values = load_forward(share, windows, column, begin);
+    var second_values = mat4x4<f32>();
+    if TWO_SHARES {
+        second_values = load_forward(second, second_windows, second_column, begin);
+    }
     begin_tile();
     for (var step = begin; step < end; step++) {
         stage_share(share, values);
+        if TWO_SHARES {
+            stage_share(second, second_values);
+        }
         workgroupBarrier();
         if step + 1u < end {
             values = load_forward(share, windows, column, step + 1u);
+            if TWO_SHARES {
+                second_values = load_forward(second, second_windows, second_column, step + 1u);
+            }
         }
         add_tile(sums, invocation);
         workgroupBarrier();
@@ -339,22 +361,35 @@ fn load_backward_input(share: Share, residue: Residue, targets: Targets, column:
 // Rows are the pixels of x of one residue class, columns its channels; id.z is the chunk of the sum, and in it the residue.
 fn convolve_transposed(sums: ptr<function, Block>, residue: Residue, id: vec3<u32>, invocation: u32) {
     let share = share_of(invocation);
-    let targets = targets_of(residue, vec4<u32>(TILE_ROWS * id.x + 4u * share.quad) + vec4<u32>(0u, 1u, 2u, 3u));
-    let column = COLUMN_QUADS * id.y + share.quad - ROW_QUADS;
+    let second = share_of(invocation + TILE_INVOCATIONS);
+    let targets = targets_of(residue, row_of_share(id, share));
+    let second_targets = targets_of(residue, row_of_share(id, second));
+    let column = column_of_share(id, share);
+    let second_column = column_of_share(id, second);
     let steps = residue.taps.x * residue.taps.y * OUT_STEPS;
     let chunk = (steps + CHUNKS - 1u) / CHUNKS;
     let begin = min(id.z / (STRIDE_W * STRIDE_H) * chunk, steps);
     let end = min(begin + chunk, steps);
     var values = mat4x4<f32>();
+    var second_values = mat4x4<f32>();
     if begin < end {
         values = load_backward_input(share, residue, targets, column, begin);
+        if TWO_SHARES {
+            second_values = load_backward_input(second, residue, second_targets, second_column, begin);
+        }
     }
     begin_tile();
     for (var step = begin; step < end; step++) {
         stage_share(share, values);
+        if TWO_SHARES {
+            stage_share(second, second_values);
+        }
         workgroupBarrier();
         if step + 1u < end {
             values = load_backward_input(share, residue, targets, column, step + 1u);
+            if TWO_SHARES {
+                second_values = load_backward_input(second, residue, second_targets, second_column, step + 1u);
+            }
         }
         add_tile(sums, invocation);
         workgroupBarrier();
@@ -477,20 +512,35 @@ fn store_partial(chunk: u32, row: u32, quad: u32, value: vec4<f32>) {
 @compute @workgroup_size(TILE_INVOCATIONS)
 fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
     let share = share_of(invocation);
-    let rows = rows_of(vec4<u32>(TILE_ROWS * id.x + 4u * share.quad) + vec4<u32>(0u, 1u, 2u, 3u));
-    let column = COLUMN_QUADS * id.y + share.quad - ROW_QUADS;
+    let second = share_of(invocation + TILE_INVOCATIONS);
+    let rows = rows_of(row_of_share(id, share));
+    let second_rows = rows_of(row_of_share(id, second));
+    let column = column_of_share(id, share);
+    let second_column = column_of_share(id, second);
     let begin = id.z * WEIGHT_CHUNK;
     let end = min(begin + WEIGHT_CHUNK, WEIGHT_STEPS);
     var sums: Block;
     var bias_sum = vec4<f32>();
+    var second_bias_sum = vec4<f32>();
     var values = load_backward_weight(share, rows, column, begin);
+    var second_values = mat4x4<f32>();
+    if TWO_SHARES {
+        second_values = load_backward_weight(second, second_rows, second_column, begin);
+    }
     begin_tile();
     for (var step = begin; step < end; step++) {
         stage_share(share, values);
         bias_sum += values[0] + values[1] + values[2] + values[3];
+        if TWO_SHARES {
+            stage_share(second, second_values);
+            second_bias_sum += second_values[0] + second_values[1] + second_values[2] + second_values[3];
+        }
         workgroupBarrier();
         if step + 1u < end {
             values = load_backward_weight(share, rows, column, step + 1u);
+            if TWO_SHARES {
+                second_values = load_backward_weight(second, second_rows, second_column, step + 1u);
+            }
         }
         add_tile(&sums, invocation);
         workgroupBarrier();
@@ -506,9 +556,15 @@ fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocati
     }
     if id.x == 0u {
         stage_sums(share, bias_sum);
+        if TWO_SHARES {
+            stage_sums(second, second_bias_sum);
+        }
         workgroupBarrier();
         if share.depth == 0u && share.is_used && !share.is_left {
             store_partial(id.z, TAP_ROWS, column, staged_sum(share.quad));
+        }
+        if TWO_SHARES && second.depth == 0u && second.is_used && !second.is_left {
+            store_partial(id.z, TAP_ROWS, second_column, staged_sum(second.quad));
         }
     }
 }

@@ -18,6 +18,7 @@ override COLUMN_QUADS = TILE_COLUMNS / 4u;
 override TILE_QUADS = ROW_QUADS + COLUMN_QUADS;
 override TILE_PITCH = 4u * TILE_QUADS + 8u;     // from one summand to the next, free of bank conflicts
 override TILE_LENGTH = TILE_DEPTH * TILE_PITCH;
+override TWO_SHARES = 4u * TILE_QUADS > TILE_INVOCATIONS;  // an invocation brings another one, of a later quad
 override TILE_INVOCATIONS = TILE_ROWS * TILE_COLUMNS / (BLOCK_ROWS * BLOCK_COLUMNS);
 
 // A subgroup makes a region of the tile, in up to 4 x 2 matrices.

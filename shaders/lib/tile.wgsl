@@ -17,6 +17,7 @@ override COLUMN_QUADS = TILE_COLUMNS / 4u;
 override TILE_QUADS = ROW_QUADS + COLUMN_QUADS;
 override TILE_LENGTH = TILE_DEPTH * TILE_QUADS;
 override BLOCKS_ACROSS = TILE_COLUMNS / BLOCK_COLUMNS;
+override TWO_SHARES = 4u * TILE_QUADS > TILE_INVOCATIONS;  // an invocation brings another one, of a later quad
 override TILE_INVOCATIONS = TILE_ROWS / BLOCK_ROWS * BLOCKS_ACROSS;
 
 var<workgroup> tile: array<vec4<f32>, TILE_LENGTH>;
@@ -30,7 +31,7 @@ struct Share {
     quad: u32,
     depth: u32,
     is_left: bool,   // of rows
-    is_used: bool,   // there may be more invocations than shares
+    is_used: bool,   // there may be fewer than invocations bring
 }
 
 fn share_of(invocation: u32) -> Share {

@@ -25,10 +25,10 @@ pub(super) struct Tile {
     block_columns: u32,
 }
 
-/// A tile whose invocations, at most 256, each bring one share of a step.
+/// A tile whose invocations, at most 256, each bring one share of a step, or two.
 const fn tile([rows, columns]: [u32; 2], [block_rows, block_columns]: [u32; 2]) -> Tile {
     let invocations = rows / block_rows * (columns / block_columns);
-    assert!(rows + columns <= invocations && invocations <= 256);
+    assert!(rows + columns <= 2 * invocations && invocations <= 256);
     Tile {
         rows,
         columns,
@@ -38,9 +38,11 @@ const fn tile([rows, columns]: [u32; 2], [block_rows, block_columns]: [u32; 2]) 
 }
 
 /// The tiles, largest first: the more registers an invocation has, the less often it reads workgroup memory.
-const TILES: [Tile; 5] = [
+const TILES: [Tile; 7] = [
     tile([128, 128], [8, 8]),
+    tile([128, 64], [8, 8]),
     tile([128, 64], [8, 4]),
+    tile([64, 64], [8, 8]),
     tile([64, 64], [8, 4]),
     tile([64, 32], [4, 4]),
     tile([32, 32], [4, 4]),
@@ -50,6 +52,11 @@ impl Tile {
     /// Invocations of a workgroup.
     fn invocations(self) -> u32 {
         self.rows * self.columns / (self.block_rows * self.block_columns)
+    }
+
+    /// Shares of a step that an invocation must bring.
+    fn shares(self) -> u32 {
+        (self.rows + self.columns).div_ceil(self.invocations())
     }
 
     /// The share of a processor's multiplications that does not wait for workgroup memory.
@@ -73,6 +80,8 @@ pub(super) struct Product {
     pub(super) steps: u32,
     /// Products of this size that one dispatch makes.
     pub(super) count: u32,
+    /// Shares of a step that an invocation of the kernel can bring: 1 or 2.
+    pub(super) shares: u32,
 }
 
 /// A way to make a product: its tile, and the chunks that its sums are cut into.
@@ -95,12 +104,18 @@ impl Cut {
         ]
     }
 
-    /// `128x64`, or `128x64/4` for four chunks.
+    /// `128x64 by 8x4`, or `128x64 by 8x4 in 3` for three chunks.
     pub(super) fn name(self) -> String {
-        let Tile { rows, columns, .. } = self.tile;
+        let Tile {
+            rows,
+            columns,
+            block_rows,
+            block_columns,
+        } = self.tile;
+        let tile = format!("{rows}x{columns} by {block_rows}x{block_columns}");
         match self.chunks {
-            1 => format!("{rows}x{columns}"),
-            chunks => format!("{rows}x{columns}/{chunks}"),
+            1 => tile,
+            chunks => format!("{tile} in {chunks}"),
         }
     }
 
@@ -158,7 +173,10 @@ impl Product {
             cuts.sort_by(|a, b| a.cycles(self).total_cmp(&b.cycles(self)));
         };
         let (mut firsts, mut seconds) = (Vec::new(), Vec::new());
-        for tile in TILES {
+        for tile in TILES
+            .into_iter()
+            .filter(|tile| tile.shares() <= self.shares)
+        {
             let powers = (0..=max_chunks.ilog2()).map(|power| 1 << power);
             let chunks = powers.filter_map(|wanted| self.whole_chunks(wanted));
             let mut cuts: Vec<Cut> = chunks.map(|chunks| Cut { tile, chunks }).collect();
@@ -193,6 +211,7 @@ mod tests {
             columns,
             steps,
             count: 1,
+            shares: 2,
         }
     }
 

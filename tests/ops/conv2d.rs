@@ -86,7 +86,7 @@ const LISTED_FOR_TILES: [Case; 10] = [
 
 /// Candidates that an operation has on graphics processors: one for each tile, three more that cut their sums otherwise, and
 /// the reference.
-const CANDIDATES: usize = 9;
+const CANDIDATES: usize = 11;
 
 fn cases() -> impl Strategy<Value = Case> {
     let axis = (1..20usize, 1..5usize, 1..4usize, 0..3usize);

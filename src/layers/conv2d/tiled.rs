@@ -40,6 +40,7 @@ pub(super) fn forward(options: &Conv2dOptions, y: [u32; 4]) -> Product {
         columns: options.out_channels,
         steps,
         count: 1,
+        shares: 2,
     }
 }
 
@@ -54,6 +55,7 @@ pub(super) fn backward_input(options: &Conv2dOptions, x: [u32; 4]) -> Product {
         columns: options.in_channels,
         steps: taps * options.out_channels.div_ceil(tiled_depth()),
         count: stride_h * stride_w,
+        shares: 2,
     }
 }
 
@@ -72,6 +74,7 @@ pub(super) fn weight_product(options: &Conv2dOptions) -> Product {
         columns: options.out_channels,
         steps: 1,
         count: 1,
+        shares: 2,
     }
 }
 

@@ -69,6 +69,7 @@ impl Sums {
             columns: self.columns,
             steps: self.summands.div_ceil(TILED.constant("TILE_DEPTH")),
             count: 1,
+            shares: 1,
         }
     }
 

@@ -5,8 +5,9 @@ use crate::plan::{AdapterClass, Kernel, RowCut, Shader, Tape, Tensor, UNIFORM_EL
 
 static SPINAL: Shader = crate::shader!("spinal");
 
-/// Units whose shares fit the workgroup memory of every adapter, 16 KiB; a wider sub-layer occupies a GPU alone.
-const MAX_WIDTH: u32 = 512;
+/// Units up to which the fused chain is the faster one on a GPU; a wider sub-layer occupies it alone. On an NVIDIA H100, batch
+/// 100, forward and backward: w 8 0.05 ms against 0.15 composed, w 128 0.13 against 0.16, w 512 0.96 against 0.24.
+const MAX_WIDTH: u32 = 128;
 
 /// The two families of kernels in `spinal.wgsl`.
 #[derive(Clone, Copy, PartialEq, Eq)]
