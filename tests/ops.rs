@@ -80,6 +80,7 @@ tests! {
     conv2d::conv2d_matches_its_twin,
     conv2d::conv2d_on_cpu_adapters_matches_its_twin,
     conv2d::every_tile_of_conv2d_matches_its_twin,
+    conv2d::winograd_matches_its_twin,
     conv2d::conv2d_of_integers_is_exact,
     conv_block::conv_blocks_match_their_twins,
     cross_entropy::cross_entropy_matches_its_twin,

@@ -21,6 +21,7 @@ use reference::mse;
 use reference::random::{pcg, random_bits};
 use reference::sgd::{self, Sgd};
 use reference::spinal::{self, Chain};
+use reference::winograd::Winograd;
 
 /// Knuth's 64-bit linear congruential generator: repeatable test inputs, unrelated to the hash under test.
 struct Random(u64);
@@ -180,6 +181,45 @@ fn conv2d_gradients() {
         assert_gradient(&name, &bias, &dy, &dbias, |bias| {
             conv2d::forward(&shape, &x, &weight, Some(bias))
         });
+    }
+}
+
+/// Winograd's products are the plain sums, in another order: in f64 they agree to 1e-12.
+#[test]
+fn winograd_is_convolution() {
+    for (tile, padding) in [(2, [1, 1]), (4, [0, 2]), (4, [2, 1])] {
+        let shape = Conv2d {
+            batch: 2,
+            height: 7,
+            width: 5,
+            in_channels: 3,
+            out_channels: 2,
+            kernel: [3, 3],
+            stride: [1, 1],
+            padding,
+        };
+        let mut random = Random(1);
+        let (x, weight) = (
+            random.uniforms(shape.x_len()),
+            random.uniforms(shape.weight_len()),
+        );
+        let dy = random.uniforms(shape.y_len());
+        let winograd = Winograd::new(tile);
+        let same = |got: Vec<f64>, expected: Vec<f64>| {
+            assert_eq!(got.len(), expected.len());
+            let pairs = got.iter().zip(&expected);
+            assert!(
+                pairs
+                    .map(|(got, expected)| (got - expected).abs())
+                    .all(|d| d < 1e-12)
+            );
+        };
+        let y = conv2d::forward(&shape, &x, &weight, None);
+        same(winograd.forward(&shape, &x, &weight), y);
+        let dx = conv2d::backward_input(&shape, &weight, &dy);
+        same(winograd.backward_input(&shape, &weight, &dy), dx);
+        let (dweight, _) = conv2d::backward_weight(&shape, &x, &dy);
+        same(winograd.backward_weight(&shape, &x, &dy), dweight);
     }
 }
 

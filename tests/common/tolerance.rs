@@ -43,6 +43,12 @@ pub fn sum(terms: usize, scale: f64) -> f64 {
     (terms as f64 + 1.0) * (EPS * scale + TINY)
 }
 
+/// Roundings of a product on its way through Winograd's transforms, beside those of the sum over channels or tiles: along
+/// each of two directions at most 6 in B^T, 6 in G and 5 in A^T, or for the gradient of the weight 6 in B^T, 4 in A and 7 in
+/// G^T, those of the coefficients included. What is rounded is at most what the same transforms with the magnitudes of all
+/// coefficients make of the magnitudes: `scale` of [`sum`].
+pub const WINOGRAD: usize = 2 * 17;
+
 /// Asserts that every element is the expected one.
 pub fn assert_exact(what: &str, got: &[f64], expected: &[f64]) {
     assert_within(what, got, expected, |_| 0.0);

@@ -7,7 +7,8 @@ use std::thread;
 
 use spinalnet::layers::Add;
 use spinalnet::plan::{
-    AdapterClass, Kernels, Mode, ParameterSpec, Parameters, Plan, Role, Shape, Tape, Tensor, Values,
+    AdapterClass, CandidateInfo, Kernels, Mode, Operation, ParameterSpec, Parameters, Plan, Role,
+    Shape, Tape, Tensor, Values,
 };
 
 use super::{Draw, MODES, OpenPlan, Random, device, doubles, tolerance};
@@ -99,11 +100,36 @@ pub struct Outcome {
     pub gradients: BTreeMap<String, Vec<f64>>,
     /// Every buffer by its name, as the device left it.
     pub buffers: BTreeMap<String, Vec<f64>>,
+    operations: Vec<Operation>,
     contributions: usize,
     exact: bool,
 }
 
 impl Outcome {
+    /// The candidate by which the operation of this name was recorded.
+    pub fn candidate(&self, operation: &str) -> &CandidateInfo {
+        let prefix = format!("{operation} ");
+        let mut operations = self.operations.iter();
+        let found = operations.find(|operation| operation.key.starts_with(&prefix));
+        let found = found.expect("it was recorded");
+        &found.candidates[found.chosen]
+    }
+
+    /// Asserts that `got` is as expected but for the roundings of sums of `terms` products whose magnitudes, coefficients
+    /// included, add up to `scale`. Integers need not be exact.
+    pub fn assert_close(
+        &self,
+        what: &str,
+        got: &[f64],
+        expected: &[f64],
+        terms: usize,
+        scale: &[f64],
+    ) {
+        tolerance::assert_within(what, got, expected, |index| {
+            tolerance::sum(self.contributions * terms, scale[index])
+        });
+    }
+
     /// Asserts that `got` are sums of `terms` products as expected, where `scale` are the sums of the magnitudes; exactly so
     /// if the trial computed with integers.
     pub fn assert_sums(
@@ -343,6 +369,7 @@ fn run(setup: &Setup, recording: &Recording, open: &OpenPlan) -> Outcome {
             .labels()
             .map(|label| (label.to_owned(), doubles(&open.read_named::<f32>(label))))
             .collect(),
+        operations: recording.plan.operations.clone(),
         contributions: if setup.twice { 2 } else { 1 },
         exact: setup.draw == Draw::Integers,
     }

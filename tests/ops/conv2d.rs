@@ -4,8 +4,10 @@ use proptest::prelude::*;
 use spinalnet::layers::{Conv2d, Conv2dOptions, Layer};
 use spinalnet::plan::{AdapterClass, Parameters};
 
+use crate::common::tolerance::WINOGRAD;
 use crate::common::{Bench, Draw, Input, Outcome, Setup, for_all, magnitudes};
 use crate::reference::conv2d;
+use crate::reference::winograd::Winograd;
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -84,6 +86,22 @@ const LISTED_FOR_TILES: [Case; 10] = [
     case([1, 12, 12, 4, 36], [5, 5], [3, 2], [2, 3], false),
 ];
 
+/// The same for Winograd's tiles, of 2x2 or 4x4 pixels, products of 16 tiles or channels by 32 channels, and workgroups of
+/// 64 pairs of channels: at, below and above all of them; every padding; a batch in several pieces, the last of them
+/// smaller.
+const LISTED_FOR_WINOGRAD: [Case; 7] = [
+    case([1, 1, 1, 4, 4], [3, 3], [1, 1], [1, 1], true),
+    case([2, 2, 3, 4, 8], [3, 3], [1, 1], [1, 1], false),
+    case([1, 4, 4, 16, 32], [3, 3], [1, 1], [1, 1], true),
+    case([3, 9, 5, 20, 36], [3, 3], [1, 1], [0, 0], true),
+    case([2, 5, 13, 12, 28], [3, 3], [1, 1], [2, 1], false),
+    case([17, 7, 6, 36, 8], [3, 3], [1, 1], [0, 2], true),
+    case([5, 224, 223, 4, 4], [3, 3], [1, 1], [1, 1], true),
+];
+
+/// Candidates that are Winograd's algorithm and those over the windows, wherever they stand in the list.
+const CANDIDATES_ON_CPU: usize = 4;
+
 /// Candidates that an operation has on graphics processors: one for each tile, three more that cut their sums otherwise, and
 /// the reference.
 const CANDIDATES: usize = 11;
@@ -119,6 +137,19 @@ fn cases_in_fours() -> impl Strategy<Value = Case> {
     let in_channels = prop_oneof![1 => 1..8usize, 3 => (1..10usize).prop_map(|quads| 4 * quads)];
     (cases(), in_channels, 1..10usize).prop_map(|(mut case, in_channels, out_quads)| {
         (case.twin.in_channels, case.twin.out_channels) = (in_channels, 4 * out_quads);
+        case
+    })
+}
+
+/// Cases with a kernel of 3x3, stride 1, and channels in fours.
+fn cases_for_winograd() -> impl Strategy<Value = Case> {
+    let channels = (4..11usize).prop_map(|quads| 4 * quads);
+    let padding = (0..3usize, 0..3usize);
+    (cases(), channels, padding).prop_map(|(mut case, channels, padding)| {
+        let twin = &mut case.twin;
+        (twin.in_channels, twin.out_channels) = (channels, 4 * twin.out_channels + 12);
+        (twin.height, twin.width) = (twin.height + 2, twin.width + 2);
+        (twin.kernel, twin.stride, twin.padding) = ([3, 3], [1, 1], [padding.0, padding.1]);
         case
     })
 }
@@ -160,61 +191,75 @@ fn trial_of_candidate(
     }
 }
 
+/// The twin of the algorithm by which an operation was recorded, with the magnitudes of its coefficients, if that was
+/// Winograd's.
+fn winograd_of(outcome: &Outcome, operation: &str) -> Option<Winograd> {
+    let candidate = outcome.candidate(operation);
+    let side = candidate.name.strip_prefix("winograd ")?;
+    let tile = side[..1].parse().expect("winograd TILExTILE");
+    let winograd = Winograd::new(tile);
+    let (exact, told) = (winograd.amplification(), candidate.amplification);
+    assert!((exact..=1.01 * exact).contains(&told), "{told}, {exact}");
+    Some(winograd.magnitudes())
+}
+
 fn check(outcome: &Outcome, twin: &conv2d::Conv2d) {
-    let (x, dy, weight) = (
-        &outcome.x[0],
-        &outcome.dy,
-        &outcome.parameters["conv.weight"],
-    );
+    check_forward(outcome, twin);
+    check_backward_input(outcome, twin);
+    check_backward_weight(outcome, twin);
+}
+
+fn check_forward(outcome: &Outcome, twin: &conv2d::Conv2d) {
+    let (x, weight) = (&outcome.x[0], &outcome.parameters["conv.weight"]);
     let bias = outcome.parameters.get("conv.bias");
-    let magnitude_of = magnitudes;
-    let taps = twin.kernel[0] * twin.kernel[1];
-
     let expected = conv2d::forward(twin, x, weight, bias.map(Vec::as_slice));
-    let bias_scale = bias.map(|bias| magnitudes(bias));
-    let scale = conv2d::forward(
-        twin,
-        &magnitude_of(x),
-        &magnitude_of(weight),
-        bias_scale.as_deref(),
-    );
-    outcome.assert_sums(
-        "y",
-        &outcome.y,
-        &expected,
-        taps * twin.in_channels + 1,
-        &scale,
-    );
+    let (x, weight) = (magnitudes(x), magnitudes(weight));
+    let bias = bias.map(|bias| magnitudes(bias));
+    if let Some(winograd) = winograd_of(outcome, "conv2d.forward") {
+        let mut scale = winograd.forward(twin, &x, &weight);
+        for (scale, bias) in scale.iter_mut().zip(bias.iter().flatten().cycle()) {
+            *scale += bias;
+        }
+        let terms = WINOGRAD + twin.in_channels + 1;
+        outcome.assert_close("y", &outcome.y, &expected, terms, &scale);
+    } else {
+        let scale = conv2d::forward(twin, &x, &weight, bias.as_deref());
+        let terms = twin.kernel[0] * twin.kernel[1] * twin.in_channels + 1;
+        outcome.assert_sums("y", &outcome.y, &expected, terms, &scale);
+    }
+}
 
+fn check_backward_input(outcome: &Outcome, twin: &conv2d::Conv2d) {
+    let (dy, weight) = (&outcome.dy, &outcome.parameters["conv.weight"]);
     let expected = conv2d::backward_input(twin, weight, dy);
-    let scale = conv2d::backward_input(twin, &magnitude_of(weight), &magnitude_of(dy));
-    outcome.assert_sums(
-        "dx",
-        &outcome.dx[0],
-        &expected,
-        taps * twin.out_channels,
-        &scale,
-    );
+    let (dy, weight) = (magnitudes(dy), magnitudes(weight));
+    if let Some(winograd) = winograd_of(outcome, "conv2d.backward_input") {
+        let scale = winograd.backward_input(twin, &weight, &dy);
+        let terms = WINOGRAD + twin.out_channels;
+        outcome.assert_close("dx", &outcome.dx[0], &expected, terms, &scale);
+    } else {
+        let scale = conv2d::backward_input(twin, &weight, &dy);
+        let terms = twin.kernel[0] * twin.kernel[1] * twin.out_channels;
+        outcome.assert_sums("dx", &outcome.dx[0], &expected, terms, &scale);
+    }
+}
 
+fn check_backward_weight(outcome: &Outcome, twin: &conv2d::Conv2d) {
+    let (x, dy) = (&outcome.x[0], &outcome.dy);
     let positions = twin.batch * twin.out_height() * twin.out_width();
     let (dweight, dbias) = conv2d::backward_weight(twin, x, dy);
-    let (weight_scale, bias_scale) =
-        conv2d::backward_weight(twin, &magnitude_of(x), &magnitude_of(dy));
-    outcome.assert_sums(
-        "dweight",
-        &outcome.gradients["conv.weight"],
-        &dweight,
-        positions,
-        &weight_scale,
-    );
-    if bias.is_some() {
-        outcome.assert_sums(
-            "dbias",
-            &outcome.gradients["conv.bias"],
-            &dbias,
-            positions,
-            &bias_scale,
-        );
+    let (x, dy) = (magnitudes(x), magnitudes(dy));
+    let (weight_scale, bias_scale) = conv2d::backward_weight(twin, &x, &dy);
+    let got = &outcome.gradients["conv.weight"];
+    if let Some(winograd) = winograd_of(outcome, "conv2d.backward_weight") {
+        let scale = winograd.backward_weight(twin, &x, &dy);
+        let terms = WINOGRAD + positions;
+        outcome.assert_close("dweight", got, &dweight, terms, &scale);
+    } else {
+        outcome.assert_sums("dweight", got, &dweight, positions, &weight_scale);
+    }
+    if let Some(got) = outcome.gradients.get("conv.bias") {
+        outcome.assert_sums("dbias", got, &dbias, positions, &bias_scale);
     }
 }
 
@@ -262,6 +307,16 @@ pub fn every_tile_of_conv2d_matches_its_twin(bench: &Bench) {
         (0..3).for_each(|third| by(case, (number + third * CANDIDATES / 3) % CANDIDATES));
     }
     for_all(&[], 3, cases_in_fours(), |case| by(case, 0));
+}
+
+pub fn winograd_matches_its_twin(bench: &Bench) {
+    let by = |case: &Case, candidate: usize| {
+        trial_of_candidate(bench, case, Draw::Uniform, AdapterClass::Cpu, candidate);
+    };
+    for case in &LISTED_FOR_WINOGRAD {
+        (0..CANDIDATES_ON_CPU).for_each(|candidate| by(case, candidate));
+    }
+    for_all(&[], 3, cases_for_winograd(), |case| by(case, 0));
 }
 
 pub fn conv2d_of_integers_is_exact(bench: &Bench) {

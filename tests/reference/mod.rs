@@ -32,3 +32,4 @@ pub mod random;
 pub mod sgd;
 pub mod spinal;
 pub mod torchvision;
+pub mod winograd;

@@ -1,12 +1,16 @@
 //! Two-dimensional convolution.
 
 mod algorithm;
+mod method;
 mod tiled;
+mod winograd;
 
 use super::Layer;
 use super::reduce::{reduce_rows, sum_chunks};
 use crate::plan::{Init, Kernel, Layout, Parameter, Parameters, Tape, Target, Tensor};
 use algorithm::{Algorithm, Purpose};
+use method::Method;
+use winograd::Images;
 
 /// Sizes of a convolution, spelled as PyTorch spells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,14 +139,21 @@ impl Layer for Conv2d {
         let y = tape.tensor("y", y_shape);
         let pass = Pass { conv: *self, x, y };
         let x_shape = x.image_sizes();
-        let candidates = Algorithm::of_forward(tape.kernels(), &self.options, x_shape, y_shape);
+        let windows = Algorithm::of_forward(tape.kernels(), &self.options, x_shape, y_shape);
+        let candidates =
+            Method::candidates(windows, tape.kernels(), &self.options, x_shape, y_shape);
         tape.operation(
             "conv2d.forward",
             pass.shape(),
             &candidates,
             &[y],
-            |tape, algorithm| {
-                pass.forward(tape, algorithm);
+            |tape, method| match method {
+                Method::Windows(algorithm) => pass.forward(tape, algorithm),
+                Method::Winograd(winograd) => {
+                    let bias = self.bias.map(|bias| tape.parameter(bias));
+                    let weight = tape.parameter(self.weight);
+                    winograd.forward(tape, pass.images(), weight, bias, pass.multiplications());
+                }
             },
         );
         tape.on_backward(y, move |tape| {
@@ -177,6 +188,14 @@ impl Pass {
             "{batch}x{height}x{width}x{in_channels} to {out_channels}{bias}, {kernel_h}x{kernel_w} \
              by {stride_h}x{stride_w} in {padding_h}x{padding_w}"
         )
+    }
+
+    fn images(&self) -> Images {
+        Images {
+            image: self.x,
+            out: self.y,
+            padding: self.conv.options.padding,
+        }
     }
 
     fn constants(&self) -> Vec<(&'static str, f64)> {
@@ -226,15 +245,26 @@ impl Pass {
             .map(|target| target.tensor)
             .collect();
         let (x, y) = (self.x.image_sizes(), self.y.image_sizes());
-        let candidates = Algorithm::of_weight(tape.kernels(), &self.conv.options, x, y);
+        let windows = Algorithm::of_weight(tape.kernels(), &self.conv.options, x, y);
+        let candidates = Method::candidates(windows, tape.kernels(), &self.conv.options, x, y);
         let name = "conv2d.backward_weight";
         tape.operation(
             name,
             self.shape(),
             &candidates,
             &outputs,
-            |tape, algorithm| {
-                self.backward_weight(tape, algorithm, dy, dweight, dbias);
+            |tape, method| match method {
+                Method::Windows(algorithm) => {
+                    self.backward_weight(tape, algorithm, dy, dweight, dbias);
+                }
+                Method::Winograd(winograd) => {
+                    let images = Images {
+                        out: dy,
+                        ..self.images()
+                    };
+                    let multiplications = self.multiplications();
+                    winograd.backward_weight(tape, images, dweight, dbias, multiplications);
+                }
             },
         );
     }
@@ -272,15 +302,21 @@ impl Pass {
             return;
         };
         let (x, y) = (self.x.image_sizes(), self.y.image_sizes());
-        let candidates = Algorithm::of_backward_input(tape.kernels(), &self.conv.options, x, y);
+        let windows = Algorithm::of_backward_input(tape.kernels(), &self.conv.options, x, y);
+        let candidates = Method::candidates(windows, tape.kernels(), &self.conv.options, x, y);
         let name = "conv2d.backward_input";
         tape.operation(
             name,
             self.shape(),
             &candidates,
             &[dx.tensor],
-            |tape, algorithm| {
-                self.backward_input(tape, algorithm, dy, dx);
+            |tape, method| match method {
+                Method::Windows(algorithm) => self.backward_input(tape, algorithm, dy, dx),
+                Method::Winograd(winograd) => {
+                    let weight = tape.parameter(self.conv.weight);
+                    let multiplications = self.multiplications();
+                    winograd.backward_input(tape, self.images(), weight, dy, dx, multiplications);
+                }
             },
         );
     }
