@@ -7,7 +7,8 @@
 // - `forward`, `backward`, ..: a workgroup takes one row of the batch; its invocations share the units of a sub-layer, and
 //   the products of a unit, and meet at a barrier before the next.
 // - `rows_forward`, `rows_backward`, ..: an invocation takes one row through the whole chain, 8 units at a time, and reads
-//   the weights from a uniform buffer. For adapters that run shaders on the CPU: barriers and storage loads are dear there.
+//   the weights from a uniform buffer, eight invocations one for one another. For adapters that run shaders on the CPU:
+//   barriers and storage loads are dear there.
 // Each Linear holds [U_l, V_l] as one weight [WIDTH, SPLIT + WIDTH], the first one [WIDTH, SPLIT] (there is no h before
 // it), followed by its bias.
 // Tied sub-layers use the parameters of an earlier one: see `linear_of`.
@@ -217,36 +218,48 @@ fn parameter(index: u32) -> f32 {
     return uniform_parameters[index / 4u][index % 4u];
 }
 
-@compute @workgroup_size(LANES)
-fn rows_forward(@builtin(global_invocation_id) id: vec3<u32>) {
-    let row = id.x;
-    if row >= BATCH {
-        return;
+// What each of the eight invocations holds, for all of them.
+fn shared_units(own: f32) -> array<f32, UNITS> {
+    return array<f32, UNITS>(
+        subgroupBroadcast(own, 0u),
+        subgroupBroadcast(own, 1u),
+        subgroupBroadcast(own, 2u),
+        subgroupBroadcast(own, 3u),
+        subgroupBroadcast(own, 4u),
+        subgroupBroadcast(own, 5u),
+        subgroupBroadcast(own, 6u),
+        subgroupBroadcast(own, 7u),
+    );
+}
+
+// sums[u] += value * weights[u]
+fn add_units(sums: ptr<function, array<f32, UNITS>>, value: f32, weights: array<f32, UNITS>) {
+    for (var u = 0u; u < UNITS; u++) {
+        (*sums)[u] += value * weights[u];
     }
+}
+
+// Rows past the end repeat the last one and are not stored: all eight invocations load parameters for one another.
+@compute @workgroup_size(LANES)
+fn rows_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let row = min(id.x, BATCH - 1u);
     for (var l = 0u; l < DEPTH; l++) {
         let linear = linear_at(linear_of(l));
         for (var first = 0u; first < WIDTH; first += UNITS) {
-            var sums = array<f32, UNITS>();
-            for (var u = 0u; u < UNITS; u++) {
-                sums[u] = parameter(linear.bias + min(first + u, WIDTH - 1u));
-            }
+            let unit = min(first + lane, WIDTH - 1u);
+            let weight = linear.weight + unit * linear.columns;
+            var sums = shared_units(parameter(linear.bias + unit));
             for (var j = 0u; j < SPLIT; j++) {
-                let value = x[row * IN + (l * SPLIT + j) % IN];
-                for (var u = 0u; u < UNITS; u++) {
-                    sums[u] += value * parameter(linear.weight + min(first + u, WIDTH - 1u) * linear.columns + j);
-                }
+                add_units(&sums, x[row * IN + (l * SPLIT + j) % IN], shared_units(parameter(weight + j)));
             }
             if l > 0u {
                 for (var k = 0u; k < WIDTH; k++) {
                     let value = h[(row * DEPTH + l - 1u) * WIDTH + k];
-                    for (var u = 0u; u < UNITS; u++) {
-                        let weight = linear.weight + min(first + u, WIDTH - 1u) * linear.columns + SPLIT + k;
-                        sums[u] += value * parameter(weight);
-                    }
+                    add_units(&sums, value, shared_units(parameter(weight + SPLIT + k)));
                 }
             }
             for (var u = 0u; u < UNITS; u++) {
-                if first + u < WIDTH {
+                if id.x < BATCH && first + u < WIDTH {
                     h[(row * DEPTH + l) * WIDTH + first + u] = activate(ACTIVATION, sums[u]);
                 }
             }
@@ -255,25 +268,24 @@ fn rows_forward(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 
 // dz of units `first..first + UNITS` of sub-layer l of one row, stored and returned; 0 past the last unit.
-fn units_backward(row: u32, l: u32, first: u32) -> array<f32, UNITS> {
+fn units_backward(row: u32, l: u32, first: u32, lane: u32, stores: bool) -> array<f32, UNITS> {
     var sums = array<f32, UNITS>();
     for (var u = 0u; u < UNITS; u++) {
         sums[u] = dh[(row * DEPTH + l) * WIDTH + min(first + u, WIDTH - 1u)];
     }
     if l + 1u < DEPTH {
         let next = linear_at(linear_of(l + 1u));
+        let weight = next.weight + SPLIT + min(first + lane, WIDTH - 1u);
         for (var k = 0u; k < WIDTH; k++) {
             let value = dz[(row * DEPTH + l + 1u) * WIDTH + k];
-            for (var u = 0u; u < UNITS; u++) {
-                sums[u] += value * parameter(next.weight + k * next.columns + SPLIT + min(first + u, WIDTH - 1u));
-            }
+            add_units(&sums, value, shared_units(parameter(weight + k * next.columns)));
         }
     }
     for (var u = 0u; u < UNITS; u++) {
         let place = (row * DEPTH + l) * WIDTH + min(first + u, WIDTH - 1u);
         let gradient = activation_slope(ACTIVATION, outputs[place]) * sums[u];
         sums[u] = select(0.0, gradient, first + u < WIDTH);
-        if first + u < WIDTH {
+        if stores && first + u < WIDTH {
             dz[place] = gradient;
         }
     }
@@ -281,12 +293,10 @@ fn units_backward(row: u32, l: u32, first: u32) -> array<f32, UNITS> {
 }
 
 @compute @workgroup_size(LANES)
-fn rows_backward(@builtin(global_invocation_id) id: vec3<u32>) {
-    let row = id.x;
-    if row >= BATCH {
-        return;
-    }
-    if !ACCUMULATE {
+fn rows_backward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let row = min(id.x, BATCH - 1u);
+    let stores = id.x < BATCH;
+    if !ACCUMULATE && stores {
         for (var i = 0u; i < IN; i++) {
             dx[row * IN + i] = 0.0;
         }
@@ -295,27 +305,28 @@ fn rows_backward(@builtin(global_invocation_id) id: vec3<u32>) {
         let l = DEPTH - 1u - step;
         let linear = linear_at(linear_of(l));
         for (var first = 0u; first < WIDTH; first += UNITS) {
-            let gradients = units_backward(row, l, first);
+            let gradients = units_backward(row, l, first, lane, stores);
+            let weight = linear.weight + min(first + lane, WIDTH - 1u) * linear.columns;
             for (var j = 0u; j < SPLIT; j++) {
                 let place = row * IN + (l * SPLIT + j) % IN;
+                let weights = shared_units(parameter(weight + j));
                 var sum = dx[place];
                 for (var u = 0u; u < UNITS; u++) {
-                    sum += gradients[u] * parameter(linear.weight + min(first + u, WIDTH - 1u) * linear.columns + j);
+                    sum += gradients[u] * weights[u];
                 }
-                dx[place] = sum;
+                if stores {
+                    dx[place] = sum;
+                }
             }
         }
     }
 }
 
 @compute @workgroup_size(LANES)
-fn rows_backward_states(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x >= BATCH {
-        return;
-    }
+fn rows_backward_states(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     for (var step = 0u; step < DEPTH; step++) {
         for (var first = 0u; first < WIDTH; first += UNITS) {
-            _ = units_backward(id.x, DEPTH - 1u - step, first);
+            _ = units_backward(min(id.x, BATCH - 1u), DEPTH - 1u - step, first, lane, id.x < BATCH);
         }
     }
 }
@@ -324,15 +335,13 @@ fn rows_backward_states(@builtin(global_invocation_id) id: vec3<u32>) {
 
 // One invocation for one column of [U, V, b] (x), 8 units (y) and one Linear (z).
 @compute @workgroup_size(LANES)
-fn rows_backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
-    let column = id.x;
+fn rows_backward_weight(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let column = min(id.x, SPLIT + WIDTH);
     let first = id.y * UNITS;
     let linear = linear_at(id.z);
     let is_bias = column == SPLIT + WIDTH;
     let is_state = column >= SPLIT && column < SPLIT + WIDTH;
-    if column > SPLIT + WIDTH || (id.z == 0u && is_state) {
-        return;
-    }
+    let unit = min(first + lane, WIDTH - 1u);
     var sums = array<f32, UNITS>();
     for (var l = id.z; l < DEPTH; l++) {
         if linear_of(l) != id.z {
@@ -340,16 +349,17 @@ fn rows_backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
         }
         for (var row = 0u; row < BATCH; row++) {
             var value = 1.0;
-            if is_state {
+            if is_state && l > 0u {
                 value = states[(row * DEPTH + l - 1u) * WIDTH + column - SPLIT];
             } else if !is_bias {
                 value = input[row * IN + (l * SPLIT + column) % IN];
             }
-            for (var u = 0u; u < UNITS; u++) {
-                let place = (row * DEPTH + l) * WIDTH + min(first + u, WIDTH - 1u);
-                sums[u] += value * uniform_dstates[place / 4u][place % 4u];
-            }
+            let place = (row * DEPTH + l) * WIDTH + unit;
+            add_units(&sums, value, shared_units(uniform_dstates[place / 4u][place % 4u]));
         }
+    }
+    if id.x > SPLIT + WIDTH || (id.z == 0u && is_state) {
+        return;
     }
     for (var u = 0u; u < UNITS; u++) {
         if first + u < WIDTH {

@@ -1,15 +1,16 @@
-// conv[oy, ox, co] = bias[co] + sum_{ky, kx, ci} x[oy*S + ky - P, ox*S + kx - P, ci] * weight[ky, kx, ci, co]
+// conv[oy, ox, co] = bias[co] + sum_{ky, kx, ci} x[oy + ky - P, ox + kx - P, ci] * weight[ky, kx, ci, co]
 // y = phi(max over the pooling window of conv)                          forward
 // dx[iy, ix, ci] = sum of dy * weight over the conv outputs that won    backward_input
 // dweight, dbias: the sum over the conv outputs that won                backward_weight
 //
-// Convolution, max pooling (windows side by side) and activation in one, for adapters that run shaders on the CPU: there
-// a load from a storage buffer costs some 50 multiplications, and one from a uniform buffer none. So a dispatch takes
-// only as many images as fit into uniform bindings. Neighbouring invocations are neighbouring images (or, for weights,
-// rows of the weight), so that control flow is the same for all of them.
+// Convolution with stride 1, max pooling (windows side by side) and activation in one, for adapters that run shaders on
+// the CPU: there a load from a storage buffer costs as much as some 150 products, and one from a uniform buffer 10. So a
+// dispatch takes only as many images as fit into uniform bindings. Neighbouring invocations are neighbouring images, so
+// that control flow is the same for all of them; what all of them need, as the weights, they load together, each one
+// value, and pass round by broadcasts.
 //
 // `winner` holds the place of the maximum in its window, or NO_WINNER where the activation is ReLU and cut it: no gradient
-// comes through there.
+// comes through there. A word holds the places of the windows of one strip of forward, the first in the lowest bits.
 
 override BATCH: u32;
 override HEIGHT: u32;
@@ -20,112 +21,137 @@ override OUT_WIDTH: u32;
 override OUT_CHANNELS: u32;
 override KERNEL_H: u32;
 override KERNEL_W: u32;         // at most MAX_KERNEL_W
-override STRIDE_H: u32;
-override STRIDE_W: u32;
 override PADDING_H: u32;
 override PADDING_W: u32;
-override WINDOW_H: u32;         // pooling window: 1 for none
+override WINDOW_H: u32;         // pooling window: 1 for none; at most NO_WINNER places
 override WINDOW_W: u32;
 override ACTIVATION: u32;
 override ACCUMULATE: bool;
 
-override OUT_QUADS = (OUT_CHANNELS + 3u) / 4u;  // weights hold output channels by fours, padded by zeros
+override OUT_PADDED = (OUT_CHANNELS + 3u) / 4u * 4u;  // weights hold output channels by fours, padded by zeros
 override POOLED_HEIGHT = OUT_HEIGHT / WINDOW_H;
 override POOLED_WIDTH = OUT_WIDTH / WINDOW_W;
 override PADDED = PADDING_H + PADDING_W > 0u;
 override STRIP: u32;            // neighbouring columns that an invocation takes: at most PIXELS, a multiple of WINDOW_W
-override POOLED = STRIP / WINDOW_W;
+override SLICE: u32;            // neighbouring channels that it takes: at most CHANNELS
+override POOLED: u32;           // pooled columns of a strip of forward
+override WORDS = (POOLED_WIDTH + POOLED - 1u) / POOLED;  // strips of forward in a pooled row
 
 const PIXELS: u32 = 8u;
+const CHANNELS: u32 = 5u;
 const MAX_KERNEL_W: u32 = 8u;
-const NO_WINNER: u32 = 0xffffu;
+const PLACE_BITS: u32 = 4u;
+const NO_WINNER: u32 = 15u;
 const LANES: u32 = 8u;
 
 @group(0) @binding(0) var<uniform> x: array<vec4<f32>, 4096>;        // [BATCH, HEIGHT, WIDTH, IN_CHANNELS]
-@group(0) @binding(1) var<uniform> weight: array<vec4<f32>, 4096>;   // [KERNEL_H, KERNEL_W, IN_CHANNELS, OUT_QUADS]
-@group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;     // [OUT_QUADS]
+@group(0) @binding(1) var<uniform> weight: array<vec4<f32>, 4096>;   // [KERNEL_H, KERNEL_W, IN_CHANNELS, OUT_PADDED]
+@group(0) @binding(2) var<storage, read> bias: array<f32>;           // [OUT_PADDED]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;        // [BATCH, POOLED_HEIGHT, POOLED_WIDTH, OUT_CHANNELS]
-@group(0) @binding(4) var<storage, read_write> winner: array<u32>;   // like y
+@group(0) @binding(4) var<storage, read_write> winner: array<u32>;   // [BATCH, POOLED_HEIGHT, WORDS, OUT_CHANNELS]
 
-fn load_x(index: u32) -> f32 {
-    return x[index / 4u][index % 4u];
+alias Channels = array<f32, CHANNELS>;
+alias Strip = array<Channels, PIXELS>;
+alias Columns = array<f32, PIXELS + MAX_KERNEL_W>;
+
+// The values of the first invocations, one for each channel of a slice.
+fn shared_channels(own: f32) -> Channels {
+    return Channels(
+        subgroupBroadcast(own, 0u),
+        subgroupBroadcast(own, 1u),
+        subgroupBroadcast(own, 2u),
+        subgroupBroadcast(own, 3u),
+        subgroupBroadcast(own, 4u),
+    );
+}
+
+fn load_weight(ky: u32, kx: u32, ci: u32, co: u32) -> f32 {
+    let index = ((ky * KERNEL_W + kx) * IN_CHANNELS + ci) * OUT_PADDED + co;
+    return weight[index / 4u][index % 4u];
 }
 
 // x at column `ix` of the row that starts at `row` (already at its channel), 0 in the padding. Without padding only
 // columns that are not stored lie past the end, and any value will do for them.
 fn load_column(row: u32, ix: u32) -> f32 {
-    let value = load_x(row + min(ix, WIDTH - 1u) * IN_CHANNELS);
+    let index = row + min(ix, WIDTH - 1u) * IN_CHANNELS;
+    let value = x[index / 4u][index % 4u];
     if PADDED {
         return select(0.0, value, ix < WIDTH);  // a column left of the image wraps to a huge one
     }
     return value;
 }
 
-// The strip of conv outputs that starts at (oy, ox), four channels of each.
-fn convolve(image: u32, oy: u32, ox: u32, quad: u32) -> array<vec4<f32>, PIXELS> {
-    let start = bias[quad];
-    var sums = array<vec4<f32>, PIXELS>(start, start, start, start, start, start, start, start);
-    let top = oy * STRIDE_H;
-    let first_ky = PADDING_H - min(top, PADDING_H);
-    let end_ky = min(KERNEL_H, max(HEIGHT + PADDING_H, top) - top);
+// sums[p, c] += window[p] * w[c]
+fn add_products(sums: ptr<function, Strip>, window: ptr<function, Columns>, w: Channels) {
+    for (var p = 0u; p < STRIP; p++) {
+        for (var c = 0u; c < SLICE; c++) {
+            (*sums)[p][c] += (*window)[p] * w[c];
+        }
+    }
+}
+
+// The strip of conv outputs that starts at (oy, ox), of each the channels from `first`.
+fn convolve(image: u32, oy: u32, ox: u32, first: u32, lane: u32, start: Channels) -> Strip {
+    var sums = Strip(start, start, start, start, start, start, start, start);
+    let channel = min(first + lane, OUT_CHANNELS - 1u);
+    let first_ky = PADDING_H - min(oy, PADDING_H);
+    let end_ky = min(KERNEL_H, HEIGHT + PADDING_H - oy);
     for (var ky = first_ky; ky < end_ky; ky++) {
         for (var ci = 0u; ci < IN_CHANNELS; ci++) {
-            let row = (image * HEIGHT + top + ky - PADDING_H) * WIDTH * IN_CHANNELS + ci;
-            var window = array<f32, PIXELS>();
+            let row = (image * HEIGHT + oy + ky - PADDING_H) * WIDTH * IN_CHANNELS + ci;
+            var window = Columns();
             for (var p = 0u; p < STRIP; p++) {
-                window[p] = load_column(row, (ox + p) * STRIDE_W - PADDING_W);
+                window[p] = load_column(row, ox + p - PADDING_W);
             }
             for (var kx = 0u; kx < KERNEL_W; kx++) {
-                let w = weight[((ky * KERNEL_W + kx) * IN_CHANNELS + ci) * OUT_QUADS + quad];
-                for (var p = 0u; p < STRIP; p++) {
-                    sums[p] += window[p] * w;
+                add_products(&sums, &window, shared_channels(load_weight(ky, kx, ci, channel)));
+                for (var p = 0u; p < STRIP - 1u; p++) {
+                    window[p] = window[p + 1u];
                 }
-                if STRIDE_W == 1u {
-                    for (var p = 0u; p < STRIP - 1u; p++) {
-                        window[p] = window[p + 1u];
-                    }
-                    window[STRIP - 1u] = load_column(row, ox + STRIP + kx - PADDING_W);
-                } else {
-                    for (var p = 0u; p < STRIP; p++) {
-                        window[p] = load_column(row, (ox + p) * STRIDE_W + kx + 1u - PADDING_W);
-                    }
-                }
+                window[STRIP - 1u] = load_column(row, ox + STRIP + kx - PADDING_W);
             }
         }
     }
     return sums;
 }
 
-// Workgroup x: eight images, a pooled row and a strip of it. Workgroup y: four channels.
+// Workgroup x: eight images, a pooled row and a strip of it. Workgroup y: a slice of the channels.
 @compute @workgroup_size(LANES)
 fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let strips = (POOLED_WIDTH + POOLED - 1u) / POOLED;
-    let px = id.x % strips * POOLED;
-    let py = id.x / strips % POOLED_HEIGHT;
-    let image = id.x / (strips * POOLED_HEIGHT) * LANES + lane;
+    let word = id.x % WORDS;
+    let px = word * POOLED;
+    let py = id.x / WORDS % POOLED_HEIGHT;
+    let image = id.x / (WORDS * POOLED_HEIGHT) * LANES + lane;
+    let first = id.y * SLICE;
 
-    var best = array<vec4<f32>, PIXELS>();
-    var place = array<vec4<u32>, PIXELS>();
+    let start = shared_channels(bias[min(first + lane, OUT_CHANNELS - 1u)]);
+    var best = Strip();
+    var places = array<array<u32, CHANNELS>, PIXELS>();
     for (var wy = 0u; wy < WINDOW_H; wy++) {
-        let sums = convolve(min(image, BATCH - 1u), py * WINDOW_H + wy, px * WINDOW_W, id.y);
+        let sums = convolve(min(image, BATCH - 1u), py * WINDOW_H + wy, px * WINDOW_W, first, lane, start);
         for (var p = 0u; p < STRIP; p++) {
-            let wx = p % WINDOW_W;
-            let wins = (sums[p] > best[p / WINDOW_W]) | vec4<bool>(wy + wx == 0u);
-            best[p / WINDOW_W] = select(best[p / WINDOW_W], sums[p], wins);
-            place[p / WINDOW_W] = select(place[p / WINDOW_W], vec4<u32>(wy * WINDOW_W + wx), wins);
+            for (var c = 0u; c < SLICE; c++) {
+                let wins = wy + p % WINDOW_W == 0u || sums[p][c] > best[p / WINDOW_W][c];
+                best[p / WINDOW_W][c] = select(best[p / WINDOW_W][c], sums[p][c], wins);
+                places[p / WINDOW_W][c] = select(places[p / WINDOW_W][c], wy * WINDOW_W + p % WINDOW_W, wins);
+            }
         }
     }
     if image >= BATCH {
         return;
     }
-    for (var p = 0u; p < POOLED; p++) {
-        for (var c = 0u; c < 4u; c++) {
-            if px + p < POOLED_WIDTH && 4u * id.y + c < OUT_CHANNELS {
-                let index = ((image * POOLED_HEIGHT + py) * POOLED_WIDTH + px + p) * OUT_CHANNELS + 4u * id.y + c;
+    let row = image * POOLED_HEIGHT + py;
+    for (var c = 0u; c < SLICE; c++) {
+        if first + c < OUT_CHANNELS {
+            var packed = 0u;
+            for (var p = 0u; p < POOLED; p++) {
                 let value = best[p][c];
-                y[index] = activate(ACTIVATION, value);
-                winner[index] = select(place[p][c], NO_WINNER, ACTIVATION == RELU && value <= 0.0);
+                packed |= select(places[p][c], NO_WINNER, ACTIVATION == RELU && value <= 0.0) << (PLACE_BITS * p);
+                if px + p < POOLED_WIDTH {
+                    y[(row * POOLED_WIDTH + px + p) * OUT_CHANNELS + first + c] = activate(ACTIVATION, value);
+                }
             }
+            winner[(row * WORDS + word) * OUT_CHANNELS + first + c] = packed;
         }
     }
 }
@@ -134,71 +160,68 @@ fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index
 @group(0) @binding(2) var<uniform> winners: array<vec4<u32>, 4096>;  // the winner of forward
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;       // like x
 
-// The gradient of conv output (oy, ox) at the channel where `row` of the pooled output starts: dy where it won.
-fn load_dy(row: u32, oy: u32, ox: u32) -> f32 {
-    let inside = ox < POOLED_WIDTH * WINDOW_W;
-    let index = row + select(0u, ox / WINDOW_W, inside) * OUT_CHANNELS;
-    let won = winners[index / 4u][index % 4u] == oy % WINDOW_H * WINDOW_W + ox % WINDOW_W;
-    return select(0.0, dy[index / 4u][index % 4u], inside && won);
+// dy of pooled column `px` of the pooled row `row` of the batch.
+fn load_dy(row: u32, px: u32, co: u32) -> f32 {
+    let index = (row * POOLED_WIDTH + px) * OUT_CHANNELS + co;
+    return dy[index / 4u][index % 4u];
 }
 
-// The gradient of the conv output that column `ix` of x meets at the kernel's column `kx`.
-fn dy_of_column(row: u32, oy: u32, ix: u32, kx: u32) -> f32 {
-    let position = ix + PADDING_W - kx;
-    return select(0.0, load_dy(row, oy, position / STRIDE_W), position % STRIDE_W == 0u);
+// The places of the winners of strip `word` of forward in the pooled row `row` of the batch.
+fn load_winners(row: u32, word: u32, co: u32) -> u32 {
+    let index = (row * WORDS + word) * OUT_CHANNELS + co;
+    return winners[index / 4u][index % 4u];
 }
 
-fn load_weight(index: u32) -> f32 {
-    return weight[index / 4u][index % 4u];
+fn place_of(packed: u32, column: u32) -> u32 {
+    return packed >> (PLACE_BITS * column) & NO_WINNER;
 }
 
-// Workgroup x: eight images, a row of x and a strip of it. Workgroup y: four channels of x.
+// From the first conv column that a strip of x meets to the window it lies in: strips start with a window.
+override SHIFT = (PADDING_W + WINDOW_W * KERNEL_W + 1u - KERNEL_W) % WINDOW_W;
+
+// The gradients of the conv outputs of row `oy` that a strip from column `ix` of x meets, the leftmost first.
+fn gradients_of_columns(image: u32, oy: u32, ix: u32, co: u32) -> Columns {
+    let row = image * POOLED_HEIGHT + oy / WINDOW_H;
+    let left = (ix + PADDING_W + WINDOW_W * KERNEL_W + 1u - KERNEL_W) / WINDOW_W - KERNEL_W;
+    let columns = STRIP + KERNEL_W - 1u;
+    var gradients = Columns();
+    var gradient = 0.0;
+    var place = 0u;
+    for (var t = 0u; t < columns; t++) {
+        if t == 0u || (SHIFT + t) % WINDOW_W == 0u {
+            let px = left + (SHIFT + t) / WINDOW_W;
+            let column = min(px, POOLED_WIDTH - 1u);
+            gradient = select(0.0, load_dy(row, column, co), px < POOLED_WIDTH);
+            place = place_of(load_winners(row, column / POOLED, co), column % POOLED);
+        }
+        gradients[t] = select(0.0, gradient, place == oy % WINDOW_H * WINDOW_W + (SHIFT + t) % WINDOW_W);
+    }
+    return gradients;
+}
+
+// Workgroup x: eight images, a row of x and a strip of it. Workgroup y: a slice of the channels of x.
 @compute @workgroup_size(LANES)
 fn backward_input(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let strips = (WIDTH + STRIP - 1u) / STRIP;
     let ix = id.x % strips * STRIP;
     let iy = id.x / strips % HEIGHT;
     let image = id.x / (strips * HEIGHT) * LANES + lane;
-    let channels = min(vec4<u32>(4u * id.y) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(IN_CHANNELS - 1u)) * (4u * OUT_QUADS);
+    let first = id.y * SLICE;
+    let channel = min(first + lane, IN_CHANNELS - 1u);
 
-    // The kernel's rows that meet a conv output which was pooled: 0 <= (iy + P - ky) / S < POOLED_HEIGHT * WINDOW_H.
+    // The kernel's rows that meet a conv output which was pooled: 0 <= iy + P - ky < POOLED_HEIGHT * WINDOW_H.
     let below = iy + PADDING_H;
     let end_oy = POOLED_HEIGHT * WINDOW_H;
-    let first_ky = max(below + 1u, end_oy * STRIDE_H) - end_oy * STRIDE_H;
-    var sums = array<vec4<f32>, PIXELS>();
+    let first_ky = max(below + 1u, end_oy) - end_oy;
+    var sums = Strip();
     for (var ky = first_ky; ky < min(KERNEL_H, below + 1u); ky++) {
-        let oy = (below - ky) / STRIDE_H;
-        if (below - ky) % STRIDE_H != 0u || oy >= end_oy {
-            continue;
-        }
         for (var co = 0u; co < OUT_CHANNELS; co++) {
-            let pooled_row = min(image, BATCH - 1u) * POOLED_HEIGHT + oy / WINDOW_H;
-            let row = pooled_row * POOLED_WIDTH * OUT_CHANNELS + co;
-            var window = array<f32, PIXELS>();
-            for (var p = 0u; p < STRIP; p++) {
-                window[p] = dy_of_column(row, oy, ix + p, KERNEL_W - 1u);
-            }
+            var window = gradients_of_columns(min(image, BATCH - 1u), below - ky, ix, co);
             for (var tap = 0u; tap < KERNEL_W; tap++) {
-                let kx = KERNEL_W - 1u - tap;
-                let place = (ky * KERNEL_W + kx) * IN_CHANNELS * (4u * OUT_QUADS) + co;
-                let w = vec4<f32>(
-                    load_weight(place + channels.x),
-                    load_weight(place + channels.y),
-                    load_weight(place + channels.z),
-                    load_weight(place + channels.w),
-                );
-                for (var p = 0u; p < STRIP; p++) {
-                    sums[p] += window[p] * w;
-                }
-                if STRIDE_W == 1u {
-                    for (var p = 0u; p < STRIP - 1u; p++) {
-                        window[p] = window[p + 1u];
-                    }
-                    window[STRIP - 1u] = load_dy(row, oy, ix + STRIP + PADDING_W - kx);
-                } else {
-                    for (var p = 0u; p < STRIP; p++) {
-                        window[p] = dy_of_column(row, oy, ix + p, kx - 1u);
-                    }
+                let own = load_weight(ky, KERNEL_W - 1u - tap, channel, co);
+                add_products(&sums, &window, shared_channels(own));
+                for (var t = 0u; t < STRIP + KERNEL_W - 2u; t++) {
+                    window[t] = window[t + 1u];
                 }
             }
         }
@@ -207,18 +230,18 @@ fn backward_input(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocatio
         return;
     }
     for (var p = 0u; p < STRIP; p++) {
-        for (var c = 0u; c < 4u; c++) {
-            if ix + p < WIDTH && 4u * id.y + c < IN_CHANNELS {
-                let index = ((image * HEIGHT + iy) * WIDTH + ix + p) * IN_CHANNELS + 4u * id.y + c;
+        for (var c = 0u; c < SLICE; c++) {
+            if ix + p < WIDTH && first + c < IN_CHANNELS {
+                let index = ((image * HEIGHT + iy) * WIDTH + ix + p) * IN_CHANNELS + first + c;
                 dx[index] = select(0.0, dx[index], ACCUMULATE) + sums[p][c];
             }
         }
     }
 }
 
-@group(0) @binding(1) var<uniform> input: array<vec4<f32>, 4096>;       // the x of forward
-@group(0) @binding(3) var<storage, read_write> dweight: array<vec4<f32>>;  // like weight
-@group(0) @binding(4) var<storage, read_write> dbias: array<vec4<f32>>;    // like bias
+@group(0) @binding(1) var<uniform> input: array<vec4<f32>, 4096>;    // the x of forward
+@group(0) @binding(3) var<storage, read_write> dweight: array<f32>;  // like weight
+@group(0) @binding(4) var<storage, read_write> dbias: array<f32>;    // like bias
 
 // The x that column `ix` of row `iy` of `image` has at channel `ci`, 0 in the padding.
 fn load_input(image: u32, iy: u32, ix: u32, ci: u32) -> f32 {
@@ -231,45 +254,87 @@ fn load_input(image: u32, iy: u32, ix: u32, ci: u32) -> f32 {
     return value;
 }
 
-// Invocation: a row (ky, ci) of the weight with all its columns kx, and after the last row the bias. Workgroup y: four
-// output channels. Of each pooling window only the winner counts.
+// What eight invocations hold, added up: the same for all of them.
+fn sum_of_lanes(own: f32) -> f32 {
+    let low = (subgroupBroadcast(own, 0u) + subgroupBroadcast(own, 1u))
+        + (subgroupBroadcast(own, 2u) + subgroupBroadcast(own, 3u));
+    let high = (subgroupBroadcast(own, 4u) + subgroupBroadcast(own, 5u))
+        + (subgroupBroadcast(own, 6u) + subgroupBroadcast(own, 7u));
+    return low + high;
+}
+
+// The sum over the lanes of the channel that has the number of the invocation, 0 where there is none.
+fn own_sum(sums: Channels, first: u32, lane: u32) -> f32 {
+    var own = 0.0;
+    for (var c = 0u; c < SLICE; c++) {
+        let sum = sum_of_lanes(sums[c]);
+        own = select(own, sum, lane == c && first + c < OUT_CHANNELS);
+    }
+    return own;
+}
+
+// Workgroup x: a row (ky, ci) of the weight with all its columns kx. Workgroup y: a slice of the output channels, the last
+// one with the padding. Of each pooling window only the winner counts.
 @compute @workgroup_size(LANES)
 fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = id.x * LANES + lane;
-    let is_bias = row == KERNEL_H * IN_CHANNELS;
-    let ky = min(row, KERNEL_H * IN_CHANNELS - 1u) / IN_CHANNELS;
-    let ci = row % IN_CHANNELS;
-    let channels = min(vec4<u32>(4u * id.y) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(OUT_CHANNELS - 1u));
-    var sums = array<vec4<f32>, MAX_KERNEL_W>();
-    var bias_sum = vec4<f32>();
-    for (var line = 0u; line < BATCH * POOLED_HEIGHT; line++) {
-        let image = line / POOLED_HEIGHT;
-        let py = line % POOLED_HEIGHT;
-        for (var px = 0u; px < POOLED_WIDTH; px++) {
-            for (var c = 0u; c < 4u; c++) {
-                let index = (line * POOLED_WIDTH + px) * OUT_CHANNELS + channels[c];
-                let place = winners[index / 4u][index % 4u];
-                let gradient = select(0.0, dy[index / 4u][index % 4u], place != NO_WINNER);
-                let oy = py * WINDOW_H + place / WINDOW_W;
-                let ox = px * WINDOW_W + place % WINDOW_W;
-                let iy = oy * STRIDE_H + ky - PADDING_H;
-                for (var kx = 0u; kx < KERNEL_W; kx++) {
-                    let value = load_input(image, iy, ox * STRIDE_W + kx - PADDING_W, ci);
-                    sums[kx][c] += value * gradient;
+    let ky = id.x / IN_CHANNELS;
+    let ci = id.x % IN_CHANNELS;
+    let first = id.y * SLICE;
+    var sums = array<Channels, MAX_KERNEL_W>();
+    var bias_sums = Channels();
+    for (var image = lane; image < lane + BATCH; image += LANES) {
+        let stored = min(image, BATCH - 1u);
+        for (var strip = 0u; strip < POOLED_HEIGHT * WORDS; strip++) {
+            let py = strip / WORDS;
+            let word = strip % WORDS;
+            let row = stored * POOLED_HEIGHT + py;
+            var packed = array<u32, CHANNELS>();
+            var gradients = Strip();
+            for (var c = 0u; c < SLICE; c++) {
+                let co = min(first + c, OUT_CHANNELS - 1u);
+                packed[c] = load_winners(row, word, co);
+                for (var p = 0u; p < POOLED; p++) {
+                    let px = word * POOLED + p;
+                    let gradient = load_dy(row, min(px, POOLED_WIDTH - 1u), co);
+                    let counts = image < BATCH && px < POOLED_WIDTH && place_of(packed[c], p) != NO_WINNER;
+                    gradients[p][c] = select(0.0, gradient, counts);
+                    bias_sums[c] += gradients[p][c];
                 }
-                bias_sum[c] += gradient;
+            }
+            for (var wy = 0u; wy < WINDOW_H; wy++) {
+                let iy = py * WINDOW_H + wy + ky - PADDING_H;
+                let ix = word * STRIP - PADDING_W;
+                var window = array<f32, MAX_KERNEL_W>();
+                for (var kx = 0u; kx < KERNEL_W; kx++) {
+                    window[kx] = load_input(stored, iy, ix + kx, ci);
+                }
+                for (var p = 0u; p < STRIP; p++) {
+                    for (var c = 0u; c < SLICE; c++) {
+                        let won = place_of(packed[c], p / WINDOW_W) == wy * WINDOW_W + p % WINDOW_W;
+                        let gradient = select(0.0, gradients[p / WINDOW_W][c], won);
+                        for (var kx = 0u; kx < KERNEL_W; kx++) {
+                            sums[kx][c] += window[kx] * gradient;
+                        }
+                    }
+                    for (var kx = 0u; kx < KERNEL_W - 1u; kx++) {
+                        window[kx] = window[kx + 1u];
+                    }
+                    window[KERNEL_W - 1u] = load_input(stored, iy, ix + p + KERNEL_W, ci);
+                }
             }
         }
     }
-    let used = vec4<u32>(4u * id.y) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(OUT_CHANNELS);
-    if is_bias {
-        dbias[id.y] = select(vec4<f32>(), dbias[id.y], ACCUMULATE) + select(vec4<f32>(), bias_sum, used);
-    }
-    if row >= KERNEL_H * IN_CHANNELS {
-        return;
+    let is_last = first + SLICE >= OUT_CHANNELS;
+    let writes = first + lane < OUT_PADDED && (is_last || lane < SLICE);
+    let bias_sum = own_sum(bias_sums, first, lane);
+    if id.x == 0u && writes {
+        dbias[first + lane] = select(0.0, dbias[first + lane], ACCUMULATE) + bias_sum;
     }
     for (var kx = 0u; kx < KERNEL_W; kx++) {
-        let index = ((ky * KERNEL_W + kx) * IN_CHANNELS + ci) * OUT_QUADS + id.y;
-        dweight[index] = select(vec4<f32>(), dweight[index], ACCUMULATE) + select(vec4<f32>(), sums[kx], used);
+        let sum = own_sum(sums[kx], first, lane);
+        let index = ((ky * KERNEL_W + kx) * IN_CHANNELS + ci) * OUT_PADDED + first + lane;
+        if writes {
+            dweight[index] = select(0.0, dweight[index], ACCUMULATE) + sum;
+        }
     }
 }

@@ -46,6 +46,9 @@ struct UniformBlock {
     block: ConvBlock,
     conv_shape: [u32; 4],
     y_shape: [u32; 4],
+    winner_shape: [u32; 4],
+    /// Pooled columns that an invocation of the forward pass takes, whose winners are one word.
+    pooled: u32,
     forward_ranges: Vec<(u32, u32)>,
     weight_ranges: Vec<(u32, u32)>,
     input_ranges: Vec<(u32, u32)>,
@@ -61,7 +64,7 @@ impl UniformBlock {
         let conv_shape = block.conv.out_shape(x);
         let [batch, out_height, out_width, out_channels] = conv_shape;
         let [window_h, window_w] = block.pool;
-        if out_height < window_h || out_width < window_w {
+        if out_height < window_h || out_width < window_w || !fits(block) {
             return None;
         }
         let y_shape = [
@@ -70,14 +73,10 @@ impl UniformBlock {
             out_width / window_w,
             out_channels,
         ];
-        let [kernel_h, kernel_w] = block.conv.options.kernel_size;
-        let weight = kernel_h * kernel_w * x.image_sizes()[3] * out_channels.next_multiple_of(4);
-        let y_columns = y_shape[1..].iter().product();
-        let fits = block.conv.bias.is_some()
-            && weight <= UNIFORM_ELEMENTS
-            && kernel_w <= UNIFORM.constant("MAX_KERNEL_W")
-            && window_w <= UNIFORM.constant("PIXELS");
-        let x_columns = x.columns();
+        let pooled = balanced(y_shape[2], UNIFORM.constant("PIXELS") / window_w);
+        let winner_shape = [batch, y_shape[1], y_shape[2].div_ceil(pooled), out_channels];
+        let [x_columns, y_columns, winner_columns] =
+            [x.image_sizes(), y_shape, winner_shape].map(|shape| shape[1..].iter().product());
         let ranges = |uniform: &[u32], storage: &[u32]| {
             let step = UNIFORM.constant("LANES");
             let cut = RowCut {
@@ -88,29 +87,53 @@ impl UniformBlock {
             };
             cut.ranges()
         };
-        let weight_ranges = ranges(&[x_columns, y_columns], &[])?;
-        let positions = u64::from(weight_ranges[0].1 * y_shape[1] * y_shape[2]);
-        let iterations = positions * u64::from(1 + 4 * (1 + kernel_w));
-        (fits && iterations <= class.loop_iterations()).then_some(Self {
+        let this = Self {
             block,
             conv_shape,
             y_shape,
-            forward_ranges: ranges(&[x_columns], &[y_columns])?,
-            input_ranges: ranges(&[y_columns], &[x_columns])?,
-            weight_ranges,
-        })
+            winner_shape,
+            pooled,
+            forward_ranges: ranges(&[x_columns], &[y_columns, winner_columns])?,
+            weight_ranges: ranges(&[x_columns, y_columns, winner_columns], &[])?,
+            input_ranges: ranges(&[y_columns, winner_columns], &[x_columns])?,
+        };
+        (this.loop_iterations() <= class.loop_iterations()).then_some(this)
     }
 
-    fn constants(&self, x: Tensor, count: u32, strip: u32) -> Vec<(&'static str, f64)> {
+    /// Iterations of all loops of an invocation, of the kernel with the most.
+    fn loop_iterations(&self) -> u64 {
+        let options = self.block.conv.options;
+        let [kernel_h, kernel_w] = options.kernel_size.map(u64::from);
+        let window_h = u64::from(self.block.pool[0]);
+        let [_, height, words, channels] = self.winner_shape.map(u64::from);
+        let [strip, slice] = ["PIXELS", "CHANNELS"].map(|name| u64::from(UNIFORM.constant(name)));
+        let columns = strip + kernel_w;
+        let row = columns + kernel_w * (columns + strip * slice);
+        let forward = window_h * kernel_h * u64::from(options.in_channels) * row;
+        let backward_input = kernel_h * channels * row;
+        let groups = self.weight_ranges[0].1.div_ceil(UNIFORM.constant("LANES"));
+        let strips = u64::from(groups) * height * words;
+        let backward_weight = strips * (slice * strip + window_h * strip * slice * (1 + kernel_w));
+        forward.max(backward_input).max(backward_weight)
+    }
+
+    fn constants(
+        &self,
+        x: Tensor,
+        count: u32,
+        [strip, slice]: [u32; 2],
+    ) -> Vec<(&'static str, f64)> {
         let mut constants = self
             .block
             .conv
-            .constants(x.row_range(0, count), self.conv_shape);
+            .unstrided_constants(x.row_range(0, count), self.conv_shape);
         let [window_h, window_w] = self.block.pool;
         constants.extend([
             ("WINDOW_H", window_h.into()),
             ("WINDOW_W", window_w.into()),
             ("STRIP", strip.into()),
+            ("SLICE", slice.into()),
+            ("POOLED", self.pooled.into()),
             self.block.activation.constant(),
         ]);
         constants
@@ -125,10 +148,9 @@ impl UniformBlock {
 
     fn forward(self, tape: &mut Tape, x: Tensor) -> Tensor {
         let y = tape.tensor("y", self.y_shape);
-        let winner = tape.tensor("winner", self.y_shape);
-        let [_, height, width, channels] = self.y_shape;
-        let window_w = self.block.pool[1];
-        let pooled_strip = balanced_strip(width, UNIFORM.constant("PIXELS") / window_w);
+        let winner = tape.tensor("winner", self.winner_shape);
+        let [_, height, words, channels] = self.winner_shape;
+        let piece = [self.pooled * self.block.pool[1], slice_of(channels)];
         let weight = tape.parameter(self.block.conv.weight);
         let bias = tape.parameter(self.block.conv.bias.expect("the block has a bias"));
         for &(start, count) in &self.forward_ranges {
@@ -143,12 +165,9 @@ impl UniformBlock {
             tape.dispatch(Kernel {
                 shader: &UNIFORM,
                 entry: "forward",
-                constants: &self.constants(x, count, pooled_strip * window_w),
+                constants: &self.constants(x, count, piece),
                 bindings: &bindings,
-                extent: workgroups([
-                    groups * height * width.div_ceil(pooled_strip),
-                    channels.div_ceil(4),
-                ]),
+                extent: workgroups([groups * height * words, channels.div_ceil(piece[1])]),
                 multiplications: self.multiplications(count),
             });
         }
@@ -177,10 +196,11 @@ impl UniformBlock {
         let conv = &self.block.conv;
         let dweight = tape.gradient_of_parameter(conv.weight);
         let dbias = tape.gradient_of_parameter(conv.bias.expect("the block has a bias"));
-        let [_, _, _, channels] = self.y_shape;
-        let rows = conv.options.kernel_size[0] * conv.options.in_channels + 1;
+        let channels = conv.options.out_channels;
+        let piece = [self.pooled * self.block.pool[1], slice_of(channels)];
+        let rows = conv.options.kernel_size[0] * conv.options.in_channels;
         for &(start, count) in &self.weight_ranges {
-            let mut constants = self.constants(x, count, self.block.pool[1]);
+            let mut constants = self.constants(x, count, piece);
             constants.push(dweight.or_after(start).constant());
             let bindings = [
                 ("input", x.row_range(start, count)),
@@ -194,7 +214,7 @@ impl UniformBlock {
                 entry: "backward_weight",
                 constants: &constants,
                 bindings: &bindings,
-                extent: [rows, channels.div_ceil(4), 1],
+                extent: workgroups([rows, channels.div_ceil(piece[1])]),
                 multiplications: self.multiplications(count),
             });
         }
@@ -205,9 +225,14 @@ impl UniformBlock {
             return;
         };
         let [_, height, width, channels] = x.image_sizes();
-        let strip = balanced_strip(width, UNIFORM.constant("PIXELS"));
+        let window_w = self.block.pool[1];
+        let windows = balanced(
+            width.div_ceil(window_w),
+            UNIFORM.constant("PIXELS") / window_w,
+        );
+        let piece = [windows * window_w, slice_of(channels)];
         for &(start, count) in &self.input_ranges {
-            let mut constants = self.constants(x, count, strip);
+            let mut constants = self.constants(x, count, piece);
             constants.push(dx.constant());
             let groups = count.div_ceil(UNIFORM.constant("LANES"));
             let bindings = [
@@ -222,8 +247,8 @@ impl UniformBlock {
                 constants: &constants,
                 bindings: &bindings,
                 extent: workgroups([
-                    groups * height * width.div_ceil(strip),
-                    channels.div_ceil(4),
+                    groups * height * width.div_ceil(piece[0]),
+                    channels.div_ceil(piece[1]),
                 ]),
                 multiplications: self.multiplications(count),
             });
@@ -231,9 +256,28 @@ impl UniformBlock {
     }
 }
 
-/// The strip, at most `limit` wide, that cuts `width` into the fewest and most equal pieces.
-fn balanced_strip(width: u32, limit: u32) -> u32 {
-    width.div_ceil(width.div_ceil(limit))
+/// Whether the sizes that do not depend on the image are within what the kernels take.
+fn fits(block: ConvBlock) -> bool {
+    let options = block.conv.options;
+    let [kernel_h, kernel_w] = options.kernel_size;
+    let [window_h, window_w] = block.pool;
+    let taps = kernel_h * kernel_w * options.in_channels;
+    block.conv.bias.is_some()
+        && options.stride == [1, 1]
+        && taps * options.out_channels.next_multiple_of(4) <= UNIFORM_ELEMENTS
+        && kernel_w <= UNIFORM.constant("MAX_KERNEL_W")
+        && window_w <= UNIFORM.constant("PIXELS")
+        && window_h * window_w <= UNIFORM.constant("NO_WINNER")
+}
+
+/// The channels that an invocation takes.
+fn slice_of(channels: u32) -> u32 {
+    balanced(channels, UNIFORM.constant("CHANNELS"))
+}
+
+/// The size, at most `limit`, that cuts `whole` into the fewest and most equal pieces.
+fn balanced(whole: u32, limit: u32) -> u32 {
+    whole.div_ceil(whole.div_ceil(limit))
 }
 
 /// The extent of a kernel whose workgroups, not invocations, take one piece of work each.

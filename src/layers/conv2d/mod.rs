@@ -105,6 +105,18 @@ impl Conv2d {
     }
 
     pub(super) fn constants(&self, x: Tensor, y_shape: [u32; 4]) -> Vec<(&'static str, f64)> {
+        let [stride_h, stride_w] = self.options.stride.map(f64::from);
+        let mut constants = self.unstrided_constants(x, y_shape);
+        constants.extend([("STRIDE_H", stride_h), ("STRIDE_W", stride_w)]);
+        constants
+    }
+
+    /// The overrides of kernels with stride 1.
+    pub(super) fn unstrided_constants(
+        &self,
+        x: Tensor,
+        y_shape: [u32; 4],
+    ) -> Vec<(&'static str, f64)> {
         let [batch, height, width, in_channels] = x.image_sizes().map(f64::from);
         let [_, out_height, out_width, out_channels] = y_shape.map(f64::from);
         let options = &self.options;
@@ -118,8 +130,6 @@ impl Conv2d {
             ("OUT_CHANNELS", out_channels),
             ("KERNEL_H", options.kernel_size[0].into()),
             ("KERNEL_W", options.kernel_size[1].into()),
-            ("STRIDE_H", options.stride[0].into()),
-            ("STRIDE_W", options.stride[1].into()),
             ("PADDING_H", options.padding[0].into()),
             ("PADDING_W", options.padding[1].into()),
         ]
