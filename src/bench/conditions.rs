@@ -16,6 +16,8 @@ pub struct Conditions {
     pub checks: String,
     /// How kernels were chosen: `default`, `tuned` or `reference`.
     pub kernels: &'static str,
+    /// Factors of products: `f32` or `f16`.
+    pub precision: &'static str,
     /// The rule by which the warm-up ends.
     pub warm_up: &'static str,
     /// Timings taken of each.
@@ -34,11 +36,8 @@ impl Conditions {
             adapter: adapter.name.clone(),
             driver: adapter.driver.clone(),
             checks: device.checks().name().to_owned(),
-            kernels: match device.kernels() {
-                kernels if kernels.is_reference() => "reference",
-                kernels if kernels.winners().is_some() => "tuned",
-                _ => "default",
-            },
+            kernels: device.kernels().choice_name(),
+            precision: device.kernels().precision().name(),
             warm_up: WARM_UP,
             runs,
             clock: match device.clock() {
@@ -54,11 +53,12 @@ impl std::fmt::Display for Conditions {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         write!(
             f,
-            "{}, {}, {} shaders, {} kernels, {}; {} runs after a warm-up ({}); single dispatches by the {}'s clock",
+            "{}, {}, {} shaders, {} kernels in {}, {}; {} runs after a warm-up ({}); single dispatches by the {}'s clock",
             self.adapter,
             self.driver,
             self.checks,
             self.kernels,
+            self.precision,
             self.date,
             self.runs,
             self.warm_up,

@@ -46,6 +46,16 @@ pub enum Precision {
     F16,
 }
 
+impl Precision {
+    /// `f32` or `f16`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 enum Choice {
     #[default]
@@ -83,6 +93,15 @@ impl Kernels {
             class,
             precision: Precision::F32,
             choice: Choice::Measured(Arc::new(winners)),
+        }
+    }
+
+    /// How they are chosen: `default`, `tuned` or `reference`.
+    pub fn choice_name(&self) -> &'static str {
+        match self.choice {
+            Choice::First => "default",
+            Choice::Last => "reference",
+            Choice::Measured(_) => "tuned",
         }
     }
 

@@ -82,7 +82,15 @@ fn assert_configuration(text: &str) {
     assert_eq!(options, expected);
     let environment = config["environment"].as_table().unwrap();
     let keys: Vec<&str> = environment.keys().map(String::as_str).collect();
-    let mut expected = ["spinal", "adapter", "backend", "driver", "checks"];
+    let mut expected = [
+        "spinal",
+        "adapter",
+        "backend",
+        "driver",
+        "checks",
+        "kernels",
+        "precision",
+    ];
     expected.sort_unstable();
     let mut keys = keys;
     keys.sort_unstable();

@@ -22,7 +22,9 @@ struct Environment<'a> {
     adapter: &'a str,
     backend: &'a str,
     driver: &'a str,
-    checks: String,
+    checks: &'a str,
+    kernels: &'a str,
+    precision: &'a str,
 }
 
 /// Writes `config.toml`.
@@ -35,7 +37,9 @@ pub fn write_config(folder: &RunFolder, config: &Config, device: &Device) -> Res
             adapter: &adapter.name,
             backend: &adapter.backend,
             driver: &adapter.driver,
-            checks: format!("{:?}", device.checks()).to_lowercase(),
+            checks: device.checks().name(),
+            kernels: device.kernels().choice_name(),
+            precision: device.kernels().precision().name(),
         },
     };
     let text = toml::to_string(&file).expect("our own configuration is valid TOML");
