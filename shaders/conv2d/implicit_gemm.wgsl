@@ -1,5 +1,6 @@
 // y[n, oy, ox, co] = bias[co] + sum_{ky, kx, ci} x[n, oy*S + ky - P, ox*S + kx - P, ci] * weight[ky, kx, ci, co]
-//                                                                     forward (without bias), forward_bias
+//                                                                     forward (without bias), forward_bias, forward_any,
+//                                                                     forward_bias_any
 // dx = the transposed sum over dy                                     backward_input
 // dweight[ky, kx, ci, co] = sum_{n, oy, ox} x[..] * dy[n, oy, ox, co],   dbias[co] = sum dy
 //                                                                     backward_weight, backward_weight_any,
@@ -14,7 +15,7 @@
 override BATCH: u32;
 override HEIGHT: u32;
 override WIDTH: u32;
-override IN_CHANNELS: u32;      // a multiple of 4, but for backward_weight_any
+override IN_CHANNELS: u32;      // a multiple of 4, but for entry points `_any`
 override OUT_HEIGHT: u32;
 override OUT_WIDTH: u32;
 override OUT_CHANNELS: u32;     // a multiple of 4
@@ -76,32 +77,65 @@ fn load_x(place: u32, inside: bool) -> vec2<f32> {
     return unpack_pair(select(0lu, x[place], inside));  // 0 in the padding
 }
 
-// Rows are the pixels of y, columns its channels.
-fn convolve(id: vec3<u32>, lane: u32, start: vec4<f32>) {
-    let pixels = BATCH * OUT_HEIGHT * OUT_WIDTH;
-    let first = ROWS * id.x;
-    let quad = LANES * id.y + lane;
-    let loaded_quad = min(quad, OUT_QUADS - 1u);
-    let pixel = rows_of(first, lane, pixels);
-    let ox = pixel % OUT_WIDTH;
-    let oy = pixel / OUT_WIDTH % OUT_HEIGHT;
-    let image = pixel / (OUT_WIDTH * OUT_HEIGHT);
+// The two pixels of y that an invocation loads the windows of.
+struct Pixels {
+    image: vec2<u32>,
+    oy: vec2<u32>,
+    ox: vec2<u32>,
+}
+
+fn pixels_of(first: u32, lane: u32) -> Pixels {
+    let pixel = rows_of(first, lane, BATCH * OUT_HEIGHT * OUT_WIDTH);
+    return Pixels(pixel / (OUT_WIDTH * OUT_HEIGHT), pixel / OUT_WIDTH % OUT_HEIGHT, pixel % OUT_WIDTH);
+}
+
+// The pixels of x that they meet at a tap, and whether they lie in the image.
+struct Tap {
+    pixel: vec2<u32>,
+    inside: vec2<bool>,
+}
+
+fn tap_of(pixels: Pixels, ky: u32, kx: u32) -> Tap {
+    let iy = pixels.oy * STRIDE_H + ky - PADDING_H;  // a row above the image wraps to a huge one
+    let ix = pixels.ox * STRIDE_W + kx - PADDING_W;
+    let inside = (iy < vec2<u32>(HEIGHT)) & (ix < vec2<u32>(WIDTH));
+    return Tap(select(vec2<u32>(), (pixels.image * HEIGHT + iy) * WIDTH + ix, inside), inside);
+}
+
+fn repeated(start: vec4<f32>) -> Sums {
     var sums: Sums;
     for (var r = 0u; r < ROWS; r++) {
         sums[r] = start;
     }
+    return sums;
+}
+
+fn store_pixels(first: u32, quad: u32, sums: Sums) {
+    for (var r = 0u; r < ROWS; r++) {
+        if first + r < BATCH * OUT_HEIGHT * OUT_WIDTH && quad < OUT_QUADS {
+            let place = (first + r) * OUT_PAIRS + 2u * quad;
+            y[place] = pack_pair(sums[r].xy);
+            y[place + 1u] = pack_pair(sums[r].zw);
+        }
+    }
+}
+
+// Rows are the pixels of y, columns its channels.
+fn convolve(id: vec3<u32>, lane: u32, start: vec4<f32>) {
+    let first = ROWS * id.x;
+    let quad = LANES * id.y + lane;
+    let pixels = pixels_of(first, lane);
+    var sums = repeated(start);
     for (var ky = 0u; ky < KERNEL_H; ky++) {
-        let iy = oy * STRIDE_H + ky - PADDING_H;  // a row above the image wraps to a huge one
         for (var kx = 0u; kx < KERNEL_W; kx++) {
-            let ix = ox * STRIDE_W + kx - PADDING_W;
-            let inside = (iy < vec2<u32>(HEIGHT)) & (ix < vec2<u32>(WIDTH));
-            let place = select(vec2<u32>(), (image * HEIGHT + iy) * WIDTH + ix, inside) * IN_PAIRS;
-            var row = (ky * KERNEL_W + kx) * IN_CHANNELS * OUT_QUADS + loaded_quad;
+            let tap = tap_of(pixels, ky, kx);
+            let place = tap.pixel * IN_PAIRS;
+            var row = (ky * KERNEL_W + kx) * IN_CHANNELS * OUT_QUADS + min(quad, OUT_QUADS - 1u);
             for (var pair = 0u; pair < IN_PAIRS; pair += 2u) {
-                let a = load_x(place.x + pair, inside.x);
-                let b = load_x(place.y + pair, inside.y);
-                let c = load_x(place.x + pair + 1u, inside.x);
-                let d = load_x(place.y + pair + 1u, inside.y);
+                let a = load_x(place.x + pair, tap.inside.x);
+                let b = load_x(place.y + pair, tap.inside.y);
+                let c = load_x(place.x + pair + 1u, tap.inside.x);
+                let d = load_x(place.y + pair + 1u, tap.inside.y);
                 let w0 = unpack_quad(weight[row]);
                 let w1 = unpack_quad(weight[row + OUT_QUADS]);
                 let w2 = unpack_quad(weight[row + 2u * OUT_QUADS]);
@@ -118,13 +152,7 @@ fn convolve(id: vec3<u32>, lane: u32, start: vec4<f32>) {
             }
         }
     }
-    for (var r = 0u; r < ROWS; r++) {
-        if first + r < pixels && quad < OUT_QUADS {
-            let place = (first + r) * OUT_PAIRS + 2u * quad;
-            y[place] = pack_pair(sums[r].xy);
-            y[place + 1u] = pack_pair(sums[r].zw);
-        }
-    }
+    store_pixels(first, quad, sums);
 }
 
 @compute @workgroup_size(LANES)
@@ -135,6 +163,39 @@ fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index
 @compute @workgroup_size(LANES)
 fn forward_bias(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     convolve(id, lane, bias[min(LANES * id.y + lane, OUT_QUADS - 1u)]);
+}
+
+@group(0) @binding(0) var<storage, read> x_elements: array<f32>;        // [BATCH, HEIGHT, WIDTH, IN_CHANNELS]
+
+// The same for any number of input channels, which are loaded one by one.
+fn convolve_any(id: vec3<u32>, lane: u32, start: vec4<f32>) {
+    let first = ROWS * id.x;
+    let quad = LANES * id.y + lane;
+    let pixels = pixels_of(first, lane);
+    var sums = repeated(start);
+    for (var ky = 0u; ky < KERNEL_H; ky++) {
+        for (var kx = 0u; kx < KERNEL_W; kx++) {
+            let tap = tap_of(pixels, ky, kx);
+            let place = tap.pixel * IN_CHANNELS;
+            let row = (ky * KERNEL_W + kx) * IN_CHANNELS * OUT_QUADS + min(quad, OUT_QUADS - 1u);
+            for (var ci = 0u; ci < IN_CHANNELS; ci++) {
+                let w = unpack_quad(weight[row + ci * OUT_QUADS]);
+                add_products(&sums, 0u, 1u, select(0.0, x_elements[place.x + ci], tap.inside.x), w);
+                add_products(&sums, 8u, 1u, select(0.0, x_elements[place.y + ci], tap.inside.y), w);
+            }
+        }
+    }
+    store_pixels(first, quad, sums);
+}
+
+@compute @workgroup_size(LANES)
+fn forward_any(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    convolve_any(id, lane, vec4<f32>());
+}
+
+@compute @workgroup_size(LANES)
+fn forward_bias_any(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    convolve_any(id, lane, bias[min(LANES * id.y + lane, OUT_QUADS - 1u)]);
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<u64>;                // like y

@@ -57,7 +57,7 @@ const LISTED: [Case; 9] = [
 
 /// The same for CPU adapters: tiles are 16 pixels, or 16 channels of x in the weight gradient, by 32 channels; strides have
 /// pixels of every rest, and images too small for some of them; channels of x that do not come in fours.
-const LISTED_FOR_CPU: [Case; 10] = [
+const LISTED_FOR_CPU: [Case; 11] = [
     case([1, 1, 1, 4, 4], [1, 1], [1, 1], [0, 0], true),
     case([1, 4, 4, 16, 32], [3, 3], [1, 1], [1, 1], true),
     case([2, 3, 7, 20, 36], [3, 3], [1, 1], [1, 1], false),
@@ -67,6 +67,7 @@ const LISTED_FOR_CPU: [Case; 10] = [
     case([1, 6, 6, 8, 4], [1, 2], [3, 4], [0, 0], true),
     case([2, 5, 5, 1, 36], [3, 3], [1, 1], [1, 1], true),
     case([1, 5, 7, 3, 4], [3, 3], [2, 1], [1, 1], false),
+    case([3, 4, 9, 1, 4], [3, 3], [1, 1], [1, 1], false),
     case([1, 3, 2, 8, 4], [2, 5], [1, 1], [1, 3], true),
 ];
 

@@ -34,8 +34,8 @@ const CACHED_ELEMENTS: u32 = 1 << 17;
 pub(super) enum Algorithm {
     /// Every invocation walks over the windows of its own pixels. Any shape, any adapter.
     Direct,
-    /// A matrix product with one factor read through the windows. CPU adapters; channels in fours, but those of x only for
-    /// images.
+    /// A matrix product with one factor read through the windows. CPU adapters; channels of y in fours, and for the
+    /// gradient of x those of x.
     ImplicitGemm,
     /// A matrix product in tiles that lie in workgroup memory. Graphics processors; images of a multiple of 4 elements.
     Tiled(Cut),
@@ -63,7 +63,7 @@ impl Algorithm {
         y: [u32; 4],
     ) -> Vec<Self> {
         let mut fitting = tiled::candidates(kernels, x, y, tiled::forward(options, y));
-        fitting.extend(Self::of_images(kernels.class(), options));
+        fitting.extend(Self::of_images(kernels.class(), options, true));
         fitting
     }
 
@@ -75,17 +75,22 @@ impl Algorithm {
         y: [u32; 4],
     ) -> Vec<Self> {
         let mut fitting = tiled::candidates(kernels, x, y, tiled::backward_input(options, x));
-        fitting.extend(Self::of_images(kernels.class(), options));
+        let in_fours = options.in_channels.is_multiple_of(4);
+        fitting.extend(Self::of_images(kernels.class(), options, in_fours));
         fitting
     }
 
     /// Those without tiles that fit, for y and the gradient of x.
-    fn of_images(class: AdapterClass, options: &Conv2dOptions) -> Vec<Self> {
+    fn of_images(class: AdapterClass, options: &Conv2dOptions, fits: bool) -> Vec<Self> {
         let [height, width] = options.kernel_size.map(u64::from);
-        let pairs = u64::from(options.in_channels.max(options.out_channels)) / 2;
-        let iterations = height * (1 + width * (1 + pairs));
-        let in_fours = options.in_channels.is_multiple_of(4);
-        Self::of(class, options, in_fours, iterations)
+        let channels = options.in_channels.max(options.out_channels);
+        let per_tap = if options.in_channels.is_multiple_of(4) {
+            channels / 2
+        } else {
+            channels
+        };
+        let iterations = height * (1 + width * (1 + u64::from(per_tap)));
+        Self::of(class, options, fits, iterations)
     }
 
     /// Those that fit, for the gradient of the weight, for `[N, H, W, C]` of x and y.
@@ -150,16 +155,19 @@ impl Algorithm {
                 (cut.extent(tiled::forward(options, y)), cut.chunks)
             }
         };
-        let (entry, output) = match (options.bias, self.writes_elements(y[3])) {
-            (false, false) => ("forward", "y"),
-            (true, false) => ("forward_bias", "y"),
-            (false, true) => ("forward_any", "y_any"),
-            (true, true) => ("forward_bias_any", "y_any"),
+        let writes_elements = self.writes_elements(y[3]);
+        let reads_elements = self == Self::ImplicitGemm && !options.in_channels.is_multiple_of(4);
+        let entry = match (options.bias, reads_elements || writes_elements) {
+            (false, false) => "forward",
+            (true, false) => "forward_bias",
+            (false, true) => "forward_any",
+            (true, true) => "forward_bias_any",
         };
         Images {
             entry,
+            input: if reads_elements { "x_elements" } else { "x" },
             weight: "weight",
-            output,
+            output: if writes_elements { "y_any" } else { "y" },
             extent,
             chunks,
         }
@@ -189,6 +197,7 @@ impl Algorithm {
         };
         Images {
             entry,
+            input: "dy",
             weight,
             output,
             extent,
@@ -270,6 +279,8 @@ impl Candidate for Algorithm {
 pub(super) struct Images {
     /// The entry point.
     pub(super) entry: &'static str,
+    /// Its name of the images that it reads.
+    pub(super) input: &'static str,
     /// Its name of the weight.
     pub(super) weight: &'static str,
     /// Its name of the images.

@@ -1,7 +1,7 @@
 //! All ways to record a convolution or one of its gradients, the usually fastest first and the reference last.
 
 use super::Conv2dOptions;
-use super::algorithm::Algorithm;
+use super::algorithm::{Algorithm, Purpose};
 use super::winograd::Winograd;
 use crate::plan::{Candidate, Kernels, Shader};
 
@@ -17,21 +17,35 @@ pub(super) enum Method {
 impl Method {
     /// Those that fit, where `windows` are the kernels over the windows that do.
     pub(super) fn candidates(
+        purpose: Purpose,
         windows: Vec<Algorithm>,
         kernels: &Kernels,
         options: &Conv2dOptions,
         x: [u32; 4],
         y: [u32; 4],
     ) -> Vec<Self> {
-        let mut methods: Vec<Self> = windows.into_iter().map(Self::Windows).collect();
-        let place = if Winograd::pays(x, y) {
-            0
-        } else {
-            methods.len() - 1
-        };
+        let windows_cost = windows_cost(purpose, options, x, y);
         let winograd = Winograd::candidates(kernels.class(), options, x, y);
-        methods.splice(place..place, winograd.into_iter().map(Self::Winograd));
+        let (faster, slower): (Vec<_>, Vec<_>) = winograd
+            .into_iter()
+            .partition(|winograd| winograd.cost(x, y) < windows_cost);
+        let mut methods: Vec<Self> = windows.into_iter().map(Self::Windows).collect();
+        let reference = methods.len() - 1;
+        methods.splice(reference..reference, slower.into_iter().map(Self::Winograd));
+        methods.splice(0..0, faster.into_iter().map(Self::Winograd));
         methods
+    }
+}
+
+/// What a product over the windows takes, in multiplications of Winograd's products: that for the weight reads both its
+/// factors through windows, and takes twice as long.
+fn windows_cost(purpose: Purpose, options: &Conv2dOptions, x: [u32; 4], y: [u32; 4]) -> u64 {
+    let pixels: u64 = y[..3].iter().map(|&size| u64::from(size)).product();
+    let [height, width] = options.kernel_size.map(u64::from);
+    let products = pixels * height * width * u64::from(x[3]) * u64::from(y[3]);
+    match purpose {
+        Purpose::Forward | Purpose::BackwardInput => products,
+        Purpose::BackwardWeight => 2 * products,
     }
 }
 

@@ -150,8 +150,14 @@ impl Layer for Conv2d {
         let pass = Pass { conv: *self, x, y };
         let x_shape = x.image_sizes();
         let windows = Algorithm::of_forward(tape.kernels(), &self.options, x_shape, y_shape);
-        let candidates =
-            Method::candidates(windows, tape.kernels(), &self.options, x_shape, y_shape);
+        let candidates = Method::candidates(
+            Purpose::Forward,
+            windows,
+            tape.kernels(),
+            &self.options,
+            x_shape,
+            y_shape,
+        );
         tape.operation(
             "conv2d.forward",
             pass.shape(),
@@ -229,7 +235,7 @@ impl Pass {
         };
         sum_chunks(tape, images.chunks, y, |tape, y| {
             let mut bindings = vec![
-                ("x", self.x),
+                (images.input, self.x),
                 (images.weight, tape.parameter(self.conv.weight)),
                 (images.output, y.tensor),
             ];
@@ -256,7 +262,14 @@ impl Pass {
             .collect();
         let (x, y) = (self.x.image_sizes(), self.y.image_sizes());
         let windows = Algorithm::of_weight(tape.kernels(), &self.conv.options, x, y);
-        let candidates = Method::candidates(windows, tape.kernels(), &self.conv.options, x, y);
+        let candidates = Method::candidates(
+            Purpose::BackwardWeight,
+            windows,
+            tape.kernels(),
+            &self.conv.options,
+            x,
+            y,
+        );
         let name = "conv2d.backward_weight";
         tape.operation(
             name,
@@ -313,7 +326,14 @@ impl Pass {
         };
         let (x, y) = (self.x.image_sizes(), self.y.image_sizes());
         let windows = Algorithm::of_backward_input(tape.kernels(), &self.conv.options, x, y);
-        let candidates = Method::candidates(windows, tape.kernels(), &self.conv.options, x, y);
+        let candidates = Method::candidates(
+            Purpose::BackwardInput,
+            windows,
+            tape.kernels(),
+            &self.conv.options,
+            x,
+            y,
+        );
         let name = "conv2d.backward_input";
         tape.operation(
             name,
@@ -345,7 +365,7 @@ impl Pass {
                 constants: &constants,
                 bindings: &[
                     (images.weight, weight),
-                    ("dy", dy),
+                    (images.input, dy),
                     (images.output, dx.tensor),
                 ],
                 extent: images.extent,

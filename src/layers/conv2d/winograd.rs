@@ -17,8 +17,8 @@ const PIECE_ELEMENTS: u32 = 1 << 21;
 /// Elements that every adapter binds: 128 MiB.
 const MAX_ELEMENTS: u64 = 1 << 25;
 
-/// The least channels of x and y with which the products outweigh the transforms.
-const MIN_CHANNELS: u32 = 16;
+/// How many multiplications of a product take as long as the transform of one element.
+const TRANSFORM_COST: u64 = 32;
 
 /// The algorithm for tiles of one size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,7 +46,7 @@ struct Piece {
 }
 
 impl Winograd {
-    /// The sizes of tiles that fit, the one with fewer products first.
+    /// The sizes of tiles that fit, the usually faster one first.
     pub(super) fn candidates(
         class: AdapterClass,
         options: &Conv2dOptions,
@@ -60,14 +60,17 @@ impl Winograd {
             && options.stride == [1, 1]
             && options.padding.iter().all(|&padding| padding <= 2);
         let mut tiles = [4, 2].map(|tile| Self { tile }).to_vec();
-        tiles.retain(|tile| fits && tile.fits(x, y) && tile.fits(y, x));
-        tiles.sort_by_key(|tile| tile.points() * tile.per_image(y));
+        tiles.retain(|tile| fits && tile.fits(class, x, y) && tile.fits(class, y, x));
+        tiles.sort_by_key(|tile| tile.cost(x, y));
         tiles
     }
 
-    /// Whether it is usually faster than a product over the windows, for so many channels of x and y.
-    pub(super) fn pays(x: [u32; 4], y: [u32; 4]) -> bool {
-        x[3].min(y[3]) >= MIN_CHANNELS && y[1].min(y[2]) > 1
+    /// What it takes, in multiplications: the products, and the transforms of the weight, of x and of the products.
+    pub(super) fn cost(self, x: [u32; 4], y: [u32; 4]) -> u64 {
+        let [points, tiles] = [self.points(), y[0] * self.per_image(y)].map(u64::from);
+        let [input, output] = [x[3], y[3]].map(u64::from);
+        let transformed = input * output + tiles * (input + output);
+        points * (tiles * input * output + TRANSFORM_COST * transformed)
     }
 
     /// The name of the candidate.
@@ -102,13 +105,15 @@ impl Winograd {
         out[1].div_ceil(self.tile) * out[2].div_ceil(self.tile)
     }
 
-    /// Whether the smallest piece and the weight can be bound, where `image` leads to `out`.
-    fn fits(self, image: [u32; 4], out: [u32; 4]) -> bool {
+    /// Whether the smallest piece and the weight can be bound, and a loop over the tiles ends, where `image` leads to `out`.
+    fn fits(self, class: AdapterClass, image: [u32; 4], out: [u32; 4]) -> bool {
         let points = u64::from(self.points());
         let tiles = u64::from(self.per_image(out)) * u64::from(step(image, out).min(image[0]));
         let channels = u64::from(image[3].max(out[3]));
         let weight = u64::from(image[3]) * u64::from(out[3]);
-        points * tiles * channels <= MAX_ELEMENTS && points * weight <= MAX_ELEMENTS
+        points * tiles * channels <= MAX_ELEMENTS
+            && points * weight <= MAX_ELEMENTS
+            && tiles <= class.loop_iterations()
     }
 
     /// The batch in pieces.
