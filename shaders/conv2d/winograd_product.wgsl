@@ -88,9 +88,8 @@ fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index
 @group(0) @binding(1) var<storage, read> gradients: array<vec2<u64>>;   // [points, TILES, OUT_QUADS]: dM
 @group(0) @binding(2) var<storage, read_write> dfactors: array<u64>;    // [points, IN_CHANNELS, OUT_PAIRS]: dU
 
-fn add_tile_products(sums: ptr<function, Sums>, place: u32, quad_place: u32) {
-    let a = unpack_pair(inputs[place]);
-    let b = unpack_quad(gradients[quad_place]);
+// sums += the products at one tile: of two input channels of each invocation and four output channels
+fn add_outer(sums: ptr<function, Sums>, a: vec2<f32>, b: vec4<f32>) {
     add_products(sums, 0u, 2u, a.x, b);
     add_products(sums, 1u, 2u, a.y, b);
 }
@@ -107,13 +106,22 @@ fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocati
     for (; tile + 4u <= TILES; tile += 4u) {
         let place = start + tile * IN_PAIRS;
         let quad_place = quad_start + tile * OUT_QUADS;
-        add_tile_products(&sums, place, quad_place);
-        add_tile_products(&sums, place + IN_PAIRS, quad_place + OUT_QUADS);
-        add_tile_products(&sums, place + 2u * IN_PAIRS, quad_place + 2u * OUT_QUADS);
-        add_tile_products(&sums, place + 3u * IN_PAIRS, quad_place + 3u * OUT_QUADS);
+        let a0 = unpack_pair(inputs[place]);
+        let a1 = unpack_pair(inputs[place + IN_PAIRS]);
+        let a2 = unpack_pair(inputs[place + 2u * IN_PAIRS]);
+        let a3 = unpack_pair(inputs[place + 3u * IN_PAIRS]);
+        let b0 = unpack_quad(gradients[quad_place]);
+        let b1 = unpack_quad(gradients[quad_place + OUT_QUADS]);
+        let b2 = unpack_quad(gradients[quad_place + 2u * OUT_QUADS]);
+        let b3 = unpack_quad(gradients[quad_place + 3u * OUT_QUADS]);
+        add_outer(&sums, a0, b0);
+        add_outer(&sums, a1, b1);
+        add_outer(&sums, a2, b2);
+        add_outer(&sums, a3, b3);
     }
     for (; tile < TILES; tile++) {
-        add_tile_products(&sums, start + tile * IN_PAIRS, quad_start + tile * OUT_QUADS);
+        let a = unpack_pair(inputs[start + tile * IN_PAIRS]);
+        add_outer(&sums, a, unpack_quad(gradients[quad_start + tile * OUT_QUADS]));
     }
     for (var r = 0u; r < ROWS; r++) {
         if first + r < IN_CHANNELS && quad < OUT_QUADS {
