@@ -119,6 +119,13 @@ fn kernels_choose_by_key() {
     assert_eq!(chosen(&winners(&key, "IsRough")).0, "is_rough");
     assert_eq!(chosen(&winners(&key, "Unheard")).0, "forgets_one");
     assert_eq!(chosen(&winners("another", "Right")).0, "forgets_one");
+    let f16 = Kernels::from(class).with_precision(Precision::F16);
+    let changed = f16
+        .with_winner("another", "Right")
+        .with_winner(&key, "IsRough");
+    assert_eq!(chosen(&changed).0, "is_rough");
+    assert_eq!(changed.precision(), Precision::F16);
+    assert_eq!(changed.winners().map(Winners::len), Some(2));
 }
 
 #[test]

@@ -189,12 +189,11 @@ impl Bench<'_> {
             return Ok(known.clone());
         }
         // All other operations keep their kernels, so that buffers keep their names, by which their contents are drawn.
-        let kernels = subject.device.kernels();
-        let mut winners = kernels.winners().cloned().unwrap_or_default();
         let last = operation.candidates.last();
         let last = last.expect("an operation has a candidate");
-        winners.insert(operation.key.clone(), last.name.clone());
-        let [train, forward] = (recorded.record)(&Kernels::measured(kernels.class(), winners))?;
+        let kernels = subject.device.kernels();
+        let kernels = kernels.with_winner(&operation.key, &last.name);
+        let [train, forward] = (recorded.record)(&kernels)?;
         let reference = if number == 0 { train } else { forward };
         let mut others = reference.operations.iter();
         let other = others.find(|other| other.key == operation.key);

@@ -133,6 +133,13 @@ impl Kernels {
         }
     }
 
+    /// The same with another candidate for one operation.
+    pub fn with_winner(&self, key: &str, name: &str) -> Self {
+        let mut winners = self.winners().cloned().unwrap_or_default();
+        winners.insert(key.to_owned(), name.to_owned());
+        Self::measured(self.class, winners).with_precision(self.precision)
+    }
+
     /// The place of the chosen one among the names of candidates.
     pub(super) fn choose(&self, key: &str, names: &[String]) -> usize {
         match &self.choice {

@@ -12,7 +12,7 @@ pub use trial::{Agreement, Expected, Trial};
 
 use crate::error::Result;
 use crate::gpu::Device;
-use crate::plan::{Kernels, Operation, OperationPlan, Plan, Winners};
+use crate::plan::{Kernels, Operation, OperationPlan, Plan};
 
 /// A winner is this much faster than the layer's first choice, or it is not worth another kernel.
 const GAIN: f64 = 1.03;
@@ -112,15 +112,12 @@ pub fn tune(
 
 /// Measures every candidate of the operation.
 fn measure(device: &Device, subject: &Subject, key: &str) -> Result<Tuned> {
-    let (class, precision) = (device.class(), device.kernels().precision());
-    let defaults = Kernels::from(class).with_precision(precision);
-    let plan = (subject.record)(&defaults);
+    let kernels = device.kernels();
+    let plan = (subject.record)(kernels);
     let names = find(&plan, key).candidates.iter();
     let names: Vec<String> = names.map(|candidate| candidate.name.clone()).collect();
     let part = |name: &String| {
-        let winners = Winners::from([(key.to_owned(), name.clone())]);
-        let kernels = Kernels::measured(class, winners).with_precision(precision);
-        let plan = (subject.record)(&kernels);
+        let plan = (subject.record)(&kernels.with_winner(key, name));
         OperationPlan::new(&plan, find(&plan, key))
     };
     let reference = part(names.last().expect("an operation has a candidate"));
