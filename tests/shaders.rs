@@ -79,9 +79,9 @@ fn matrix_units() -> File {
     let mut source = "enable f16; enable wgpu_cooperative_matrix; ".to_owned();
     source += &read(&root().join("conv2d/tiled.wgsl"));
     for path in listed(&root().join("lib")) {
-        let is_tile = path.ends_with("tile.wgsl");
-        source += &read(&if is_tile {
-            root().join("f16/tile.wgsl")
+        let is_products = path.ends_with("products.wgsl");
+        source += &read(&if is_products {
+            root().join("f16/products.wgsl")
         } else {
             path
         });

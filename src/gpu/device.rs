@@ -300,7 +300,7 @@ impl Device {
     }
 }
 
-/// The features of products on matrix units. Refused where there are none of the size that `shaders/f16/tile.wgsl` takes.
+/// The features of products on matrix units. Refused where there are none of the size that `shaders/f16/products.wgsl` takes.
 fn matrix_features(
     adapter: &wgpu::Adapter,
     report: &AdapterReport,

@@ -17,12 +17,12 @@ pub struct Shader {
 ///
 /// WGSL module scope is free of order, so the library comes last and line numbers in messages stay those of the file.
 ///
-/// `shader!(f16 NAME)` makes the variant that multiplies f16 on matrix units: `f16/tile.wgsl` takes the place of
-/// `lib/tile.wgsl`.
+/// `shader!(f16 NAME)` makes the variant that multiplies f16 on matrix units: `f16/products.wgsl` takes the place of
+/// `lib/products.wgsl`.
 #[macro_export]
 macro_rules! shader {
     ($name:literal) => {
-        $crate::plan::Shader::new($name, $crate::shader_source!("", $name, "lib/tile"))
+        $crate::plan::Shader::new($name, $crate::shader_source!("", $name, "lib/products"))
     };
     (f16 $name:literal) => {
         $crate::plan::Shader::new(
@@ -30,25 +30,26 @@ macro_rules! shader {
             $crate::shader_source!(
                 "enable f16; enable wgpu_cooperative_matrix; ",
                 $name,
-                "f16/tile"
+                "f16/products"
             ),
         )
     };
 }
 
-/// The WGSL of `shaders/NAME.wgsl` behind `enables`, with the library and the file of the tile behind it.
+/// The WGSL of `shaders/NAME.wgsl` behind `enables`, with the library and the file of the tile's products behind it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! shader_source {
-    ($enables:literal, $name:literal, $tile:literal) => {
+    ($enables:literal, $name:literal, $products:literal) => {
         concat!(
             $enables,
             $crate::wgsl!($name),
             $crate::wgsl!("lib/activation"),
             $crate::wgsl!("lib/index"),
+            $crate::wgsl!($products),
             $crate::wgsl!("lib/random"),
             $crate::wgsl!("lib/step"),
-            $crate::wgsl!($tile),
+            $crate::wgsl!("lib/tile"),
             $crate::wgsl!("lib/warp"),
         )
     };

@@ -1,25 +1,15 @@
-// The tile of lib/tile.wgsl for matrix units: factors are rounded to f16 as they are brought into workgroup memory, and a
-// subgroup of 32 makes products of 16 x 16 x 16 at once, whose sums stay f32.
+// The products of lib/products.wgsl on matrix units: factors are rounded to f16 as they are brought into workgroup memory,
+// and a subgroup of 32 makes products of 16 x 16 x 16 at once, whose sums stay f32.
 //
 // A factor is multiplied by its scale before it is rounded, and the sums are divided by both, so that small gradients do
 // not vanish: f16 has no normal number below 6e-5. What is beyond its largest number is clamped.
-override TILE_ROWS: u32;
-override TILE_COLUMNS: u32;
-override BLOCK_ROWS: u32;     // 4 or 8
-override BLOCK_COLUMNS: u32;  // 4, or 8 with 8 rows
 override LEFT_SCALE: f32;     // powers of two
 override RIGHT_SCALE: f32;
 
-const TILE_DEPTH: u32 = 16u;
 const F16_LARGEST: f32 = 65504.0;
 
-override ROW_QUADS = TILE_ROWS / 4u;
-override COLUMN_QUADS = TILE_COLUMNS / 4u;
-override TILE_QUADS = ROW_QUADS + COLUMN_QUADS;
 override TILE_PITCH = 4u * TILE_QUADS + 8u;     // from one summand to the next, free of bank conflicts
 override TILE_LENGTH = TILE_DEPTH * TILE_PITCH;
-override TWO_SHARES = 4u * TILE_QUADS > TILE_INVOCATIONS;  // an invocation brings another one, of a later quad
-override TILE_INVOCATIONS = TILE_ROWS * TILE_COLUMNS / (BLOCK_ROWS * BLOCK_COLUMNS);
 
 // A subgroup makes a region of the tile, in up to 4 x 2 matrices.
 override REGION_ROWS = 8u * BLOCK_ROWS;
@@ -44,21 +34,7 @@ var<private> products_11: Products;
 var<private> products_21: Products;
 var<private> products_31: Products;
 
-// Of every matrix row of the region two vectors in the first column of matrices, then those of the second.
-alias Block = array<vec4<f32>, 16>;
-
-// What an invocation brings of a step, as in lib/tile.wgsl.
-struct Share {
-    quad: u32,
-    depth: u32,
-    is_left: bool,
-    is_used: bool,
-}
-
-fn share_of(invocation: u32) -> Share {
-    let quad = invocation / 32u * 8u + invocation % 8u;
-    return Share(quad, invocation / 8u % 4u * 4u, quad < ROW_QUADS, quad < TILE_QUADS);
-}
+// A block has two vectors of every matrix of its region: of those in the first column, then of those in the second.
 
 fn stage_quad(place: u32, values: vec4<f32>) {
     let rounded = vec4<f16>(clamp(values, vec4<f32>(-F16_LARGEST), vec4<f32>(F16_LARGEST)));
@@ -186,31 +162,4 @@ fn staged_sum(quad: u32) -> vec4<f32> {
         sum += vec4<f32>(exchange[place], exchange[place + 1u], exchange[place + 2u], exchange[place + 3u]);
     }
     return sum;
-}
-
-// Row `row` of a block in its quad of columns number `half`: a register, whatever the compiler makes of the loop around it.
-fn block_row(sums: ptr<function, Block>, row: u32, half: u32) -> vec4<f32> {
-    switch row + 8u * half {
-        case 0u: { return (*sums)[0]; }
-        case 1u: { return (*sums)[1]; }
-        case 2u: { return (*sums)[2]; }
-        case 3u: { return (*sums)[3]; }
-        case 4u: { return (*sums)[4]; }
-        case 5u: { return (*sums)[5]; }
-        case 6u: { return (*sums)[6]; }
-        case 7u: { return (*sums)[7]; }
-        case 8u: { return (*sums)[8]; }
-        case 9u: { return (*sums)[9]; }
-        case 10u: { return (*sums)[10]; }
-        case 11u: { return (*sums)[11]; }
-        case 12u: { return (*sums)[12]; }
-        case 13u: { return (*sums)[13]; }
-        case 14u: { return (*sums)[14]; }
-        default: { return (*sums)[15]; }
-    }
-}
-
-// A block whose rows all begin as `a` in the first quad of columns and `b` in the second.
-fn block_of_rows(a: vec4<f32>, b: vec4<f32>) -> Block {
-    return Block(a, a, a, a, a, a, a, a, b, b, b, b, b, b, b, b);
 }
