@@ -21,6 +21,8 @@ override STRIDE: u32;        // bytes from one image to the next
 
 const TILE_IMAGES_FORWARD = vec3<u32>(4u, 1u, 1u);
 
+override ITERATIONS_IMAGES_FORWARD: u32 = 4u;
+
 // Four neighbouring values an invocation: where the size of an image is a multiple of four, they are one word.
 @compute @workgroup_size(64)
 fn images_forward(
@@ -43,11 +45,11 @@ fn images_forward(
             word = images[(select(source, row, STAGED) * STRIDE + value) / 4u];
         }
         let byte = select(source, row, STAGED) * STRIDE + value;
-        let pixel = word >> (8u * (byte % 4u)) & 0xffu;
+        let pixel = (word >> (8u * (byte % 4u))) & 0xffu;
         let channel = value % CHANNELS;
         x[index] = f32(pixel) * normalisation[channel] + normalisation[CHANNELS + channel];
         if value == 0u {
-            batch_labels[row] = labels[source / 4u] >> (8u * (source % 4u)) & 0xffu;
+            batch_labels[row] = (labels[source / 4u] >> (8u * (source % 4u))) & 0xffu;
         }
     }
 }
@@ -62,7 +64,7 @@ fn labels_forward(
     let row = flat_index(workgroup_id, workgroups, local_index, 64u);
     if row < BATCH {
         let source = order[step[0].in_epoch * FULL_BATCH + row];
-        batch_labels[row] = labels[source / 4u] >> (8u * (source % 4u)) & 0xffu;
+        batch_labels[row] = (labels[source / 4u] >> (8u * (source % 4u))) & 0xffu;
     }
 }
 
