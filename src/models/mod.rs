@@ -24,10 +24,10 @@ pub use init::initial_values;
 pub use metadata::WeightsMetadata;
 pub use weights::{load_weights, named_weights};
 
+use crate::batch::Sample;
 use crate::error::{Error, Result};
-use crate::layers::{Layer, Sample, Sequential};
-use crate::plan::{AdapterClass, Parameters, Tape, Tensor};
-use crate::steps::forward_plan;
+use crate::layers::{Layer, Sequential};
+use crate::plan::{Parameters, Tape, Tensor};
 use backbone::Backbone;
 use head::Heads;
 
@@ -82,13 +82,6 @@ impl Model {
     pub fn has_spinal(&self) -> bool {
         let mut specs = self.parameters.specs().iter();
         specs.any(|spec| spec.name.contains(".sub_layers."))
-    }
-
-    /// The bytes of its largest activation for one sample.
-    pub fn largest_activation(&self) -> u64 {
-        let plan = forward_plan(self, 1, AdapterClass::Gpu);
-        let activations = plan.scratch().map(|index| plan.buffers[index].bytes);
-        activations.max().unwrap_or(0)
     }
 
     /// The smallest batch it can be trained on: batch normalisation needs two samples.
