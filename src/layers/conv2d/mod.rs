@@ -227,7 +227,7 @@ impl Pass {
         let images = algorithm.forward(options, self.y.image_sizes());
         let bias = self.conv.bias.map(|bias| ("bias", tape.parameter(bias)));
         let mut constants = self.constants();
-        constants.extend(algorithm.constants(Purpose::Forward));
+        constants.extend(algorithm.constants(Purpose::Forward, options));
         constants.push(("CHUNKS", images.chunks.into()));
         let y = Target {
             tensor: self.y,
@@ -306,7 +306,7 @@ impl Pass {
         let (rows, columns) = algorithm::partial_sizes(options);
         let partial = tape.tensor("partial", [chunks, rows * columns]);
         let mut constants = self.constants();
-        constants.extend(algorithm.constants(Purpose::BackwardWeight));
+        constants.extend(algorithm.constants(Purpose::BackwardWeight, options));
         constants.push(("CHUNKS", chunks.into()));
         tape.dispatch(Kernel {
             shader: algorithm.shader(),
@@ -355,7 +355,7 @@ impl Pass {
         let images = algorithm.backward_input(&self.conv.options, self.x.image_sizes());
         let weight = tape.parameter(self.conv.weight);
         let mut constants = self.constants();
-        constants.extend(algorithm.constants(Purpose::BackwardInput));
+        constants.extend(algorithm.constants(Purpose::BackwardInput, &self.conv.options));
         constants.push(("CHUNKS", images.chunks.into()));
         sum_chunks(tape, images.chunks, dx, |tape, dx| {
             constants.push(dx.constant());

@@ -83,7 +83,8 @@ impl Layer for Linear {
                 sum_chunks(tape, algorithm.chunks(), y, |tape, y| {
                     let y = ("y", y.tensor);
                     let bindings = [("x", x), ("weight", weight), ("bias", bias), y];
-                    pass.dispatch(tape, algorithm, sums, "forward", &[], &bindings);
+                    let constants = [("ACCUMULATE", 0.0)];
+                    pass.dispatch(tape, algorithm, sums, "forward", &constants, &bindings);
                 });
             },
         );
@@ -131,7 +132,7 @@ impl Pass {
         tape.dispatch(Kernel {
             shader: algorithm.shader(),
             entry,
-            constants: &[&sizes, constants, &algorithm.constants()].concat(),
+            constants: &[&sizes, constants, &algorithm.constants(sums)].concat(),
             bindings,
             extent: algorithm.extent(sums),
             multiplications: u64::from(self.x.rows())
