@@ -43,11 +43,11 @@ fn images_forward(
             word = images[(select(source, row, STAGED) * STRIDE + value) / 4u];
         }
         let byte = select(source, row, STAGED) * STRIDE + value;
-        let pixel = word >> (8u * (byte % 4u)) & 0xffu;
+        let pixel = (word >> (8u * (byte % 4u))) & 0xffu;
         let channel = value % CHANNELS;
         x[index] = f32(pixel) * normalisation[channel] + normalisation[CHANNELS + channel];
         if value == 0u {
-            batch_labels[row] = labels[source / 4u] >> (8u * (source % 4u)) & 0xffu;
+            batch_labels[row] = (labels[source / 4u] >> (8u * (source % 4u))) & 0xffu;
         }
     }
 }
@@ -62,7 +62,7 @@ fn labels_forward(
     let row = flat_index(workgroup_id, workgroups, local_index, 64u);
     if row < BATCH {
         let source = order[step[0].in_epoch * FULL_BATCH + row];
-        batch_labels[row] = labels[source / 4u] >> (8u * (source % 4u)) & 0xffu;
+        batch_labels[row] = (labels[source / 4u] >> (8u * (source % 4u))) & 0xffu;
     }
 }
 

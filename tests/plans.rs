@@ -227,7 +227,14 @@ fn record(change: impl FnOnce(&mut Constants, &mut Bindings, &mut Tape)) -> Plan
         ("bias", tape.tensor("bias", [4])),
         ("y", tape.tensor("y", [2, 4])),
     ];
-    let mut constants = vec![("BATCH", 2.0), ("IN", 3.0), ("OUT", 4.0)];
+    let mut constants = vec![
+        ("BATCH", 2.0),
+        ("IN", 3.0),
+        ("OUT", 4.0),
+        ("FIRST", 0.0),
+        ("COUNT", 3.0),
+        ("ACCUMULATE", 0.0),
+    ];
     change(&mut constants, &mut bindings, &mut tape);
     tape.scope("fc", |tape| {
         tape.dispatch(Kernel {

@@ -207,7 +207,8 @@ fn every_file_is_what_the_program_compiles() {
     }
 }
 
-/// An override without default cannot be forgotten, and a constant that two backends fold differently cannot hide.
+/// An override without default cannot be forgotten, and a constant that two backends fold differently cannot hide. The grid is
+/// what it is dispatched as by default, and the host alone reads a bound of iterations.
 #[test]
 fn shapes_have_no_defaults() {
     for file in files() {
@@ -219,10 +220,13 @@ fn shapes_have_no_defaults() {
                     naga::Expression::Literal(_)
                 )
             });
+            let name = item.name.as_deref().unwrap_or_default();
+            let may_be = name.starts_with("GRID_") || name.starts_with("ITERATIONS_");
             assert!(
-                !literal,
+                !literal || may_be,
                 "{}: override {:?} has a literal default",
-                file.name, item.name
+                file.name,
+                item.name
             );
         }
     }

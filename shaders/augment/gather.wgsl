@@ -65,7 +65,7 @@ fn fetch(row: u32, start: u32, local_index: u32) {
     let size = HEIGHT * WIDTH * CHANNELS;
     let first = select(order[step[0].in_epoch * FULL_BATCH + row], row, STAGED) * STRIDE;
     for (var value = local_index; value < size; value += WORKGROUP) {
-        scratch[start + value] = images[(first + value) / 4u] >> (8u * ((first + value) % 4u)) & 0xffu;
+        scratch[start + value] = (images[(first + value) / 4u] >> (8u * ((first + value) % 4u))) & 0xffu;
     }
 }
 

@@ -36,7 +36,8 @@ pub fn reduce_rows(tape: &mut Tape, x: Tensor, y: Target, tail: Option<Target>) 
         shader: &REDUCE,
         entry,
         constants: &[
-            ("ROWS", x.rows().into()),
+            ("FIRST", 0.0),
+            ("COUNT", x.rows().into()),
             ("ELEMENTS", elements.into()),
             ("TAIL", tail_elements.into()),
             ("TAIL_START", (both.elements() - tail_elements).into()),

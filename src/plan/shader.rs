@@ -45,6 +45,7 @@ macro_rules! shader_source {
             $crate::wgsl!($name),
             $crate::wgsl!("lib/activation"),
             $crate::wgsl!("lib/index"),
+            $crate::wgsl!("lib/nan"),
             $crate::wgsl!($products),
             $crate::wgsl!("lib/random"),
             $crate::wgsl!("lib/step"),

@@ -13,7 +13,7 @@ static DIRECT: Shader = crate::shader!("conv2d/direct");
 static IMPLICIT_GEMM: Shader = crate::shader!("conv2d/implicit_gemm");
 
 /// What gradients are multiplied by before they are rounded to f16, as under loss scaling: those of a mean over a batch are
-/// often smaller than f16's smallest number. A gradient of an element may reach 16 before it is clamped.
+/// often smaller than f16's smallest number. A gradient of an element may reach 16 before it becomes infinite.
 const GRADIENT_SCALE: f64 = 4096.0;
 
 /// How many times larger the error of a product of factors that were rounded to f16, 2^-10 of its magnitude, is than the
@@ -154,14 +154,29 @@ impl Algorithm {
     }
 
     /// The overrides that only this algorithm has.
-    pub(super) fn constants(self, purpose: Purpose) -> Vec<(&'static str, f64)> {
+    pub(super) fn constants(
+        self,
+        purpose: Purpose,
+        options: &Conv2dOptions,
+    ) -> Vec<(&'static str, f64)> {
         let (left, right) = match purpose {
             Purpose::Forward => (1.0, 1.0),
             Purpose::BackwardInput => (GRADIENT_SCALE, 1.0),
             Purpose::BackwardWeight => (1.0, GRADIENT_SCALE),
         };
         match self {
-            Self::Direct | Self::ImplicitGemm => Vec::new(),
+            Self::Direct => match purpose {
+                Purpose::Forward => vec![
+                    ("FIRST", 0.0),
+                    ("COUNT", options.in_channels.into()),
+                    ("ACCUMULATE", 0.0),
+                ],
+                Purpose::BackwardInput => {
+                    vec![("FIRST", 0.0), ("COUNT", options.out_channels.into())]
+                }
+                Purpose::BackwardWeight => Vec::new(),
+            },
+            Self::ImplicitGemm => Vec::new(),
             Self::Tiled(cut) => cut.constants().to_vec(),
             Self::TiledF16(cut) => {
                 let mut constants = cut.constants().to_vec();

@@ -125,9 +125,11 @@ impl Algorithm {
     }
 
     /// The overrides that only this algorithm has.
-    pub(super) fn constants(self) -> Vec<(&'static str, f64)> {
+    pub(super) fn constants(self, sums: Sums) -> Vec<(&'static str, f64)> {
         match self {
-            Self::Split | Self::Broadcast | Self::Direct => Vec::new(),
+            Self::Split | Self::Broadcast | Self::Direct => {
+                vec![("FIRST", 0.0), ("COUNT", sums.summands.into())]
+            }
             Self::Tiled(cut) => {
                 let mut constants = cut.constants().to_vec();
                 constants.push(("CHUNKS", cut.chunks.into()));
