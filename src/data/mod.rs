@@ -45,6 +45,9 @@ pub const CIFAR_STD: [f32; 3] = [0.267, 0.256, 0.276];
 /// What to do about a file that is not what it should be.
 const BROKEN_HINT: &str = "download the file again, or check that it is the file its name says";
 
+/// The classes that grey images have at least: MNIST's ten digits, whichever of them a part holds.
+pub const GREY_CLASSES: usize = 10;
+
 /// The most classes that a label of one byte tells apart.
 const MAX_CLASSES: usize = 256;
 

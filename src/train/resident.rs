@@ -1,7 +1,7 @@
 //! A data set on its way to the device.
 
 use super::split::Split;
-use crate::data::{ImageSet, Images, Table};
+use crate::data::{GREY_CLASSES, ImageSet, Images, Table};
 use crate::error::{Error, Result};
 use crate::gpu::{Device, Memory};
 use crate::layers::{Part, Sample, Source};
@@ -52,7 +52,7 @@ impl Dataset {
     /// still MNIST.
     pub fn outputs(&self) -> u32 {
         match self {
-            Self::Images(set) if set.train.channels == 1 => set.classes.max(10) as u32,
+            Self::Images(set) if set.train.channels == 1 => set.classes.max(GREY_CLASSES) as u32,
             Self::Images(set) => set.classes as u32,
             Self::Tables { train, .. } => train.outputs as u32,
         }

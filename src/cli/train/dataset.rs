@@ -14,6 +14,7 @@ pub fn load(config: &Config, experiment: &Experiment) -> Result<Dataset> {
                 image_size: config.image_size,
                 label_offset: config.label_offset,
                 transposed: config.transposed,
+                classes: config.network.classes.map(|classes| classes as usize),
                 ..LoadOptions::default()
             };
             let mut set = data::load_with(&config.data, &options)?;
