@@ -34,6 +34,7 @@ use crate::plan::Allocation;
 use crate::report::metrics::{EpochRecord, StepRecord};
 use crate::steps::{device_seed, evaluate_plan, train_plan};
 use crate::tune::Subject;
+use divergence::Bounds;
 use net::RecordedNet;
 use score::mean_loss;
 use sources::Sources;
@@ -61,6 +62,7 @@ pub struct Trainer<'a> {
     sources: Sources,
     network: ModelOptions,
     normalisation: Option<(Vec<f32>, Vec<f32>)>,
+    bounds: Bounds,
     /// Epochs that all nets have trained, or stopped before.
     epochs_done: usize,
 }
@@ -116,6 +118,7 @@ impl<'a> Trainer<'a> {
         }
 
         let (network, normalisation) = (config.model_options(&dataset), dataset.normalisation());
+        let bounds = Bounds::of(&dataset);
         let memory = Memory::allocate(device, &allocation)?;
         sources.write_orders(device, &memory, &split);
         dataset.upload(device, &memory, sources.train.is_some())?;
@@ -134,6 +137,7 @@ impl<'a> Trainer<'a> {
             sources,
             network,
             normalisation,
+            bounds,
             epochs_done: 0,
         })
     }
@@ -259,7 +263,7 @@ impl<'a> Trainer<'a> {
             ..self.scores(index)?
         };
         observer.epoch(&record)?;
-        divergence::refuse(&record)?;
+        self.bounds.check(&record, &losses)?;
         self.prepare_next(index, &record, observer)?;
         Ok(End::Completed)
     }
