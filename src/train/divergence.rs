@@ -8,9 +8,11 @@ use crate::report::metrics::EpochRecord;
 /// f32. It is that generous because running statistics that have seen a few batches only may give anything.
 const DIVERGED: f64 = 1e30;
 
-/// How many times as wrong as a guess a step may be. What a network puts out is then so far from what it should that nothing
-/// it has learnt is left, even where its loss is small again some steps later: a network whose units all died guesses.
-const ABSURD: f64 = 1e4;
+/// 2^24: from here on neighbours in f32 are further apart than one.
+///
+/// Where the outputs of a training step are as far off, what they should be is lost in their rounding, and the gradients have
+/// nothing to do with it. The loss may well be small again some steps later: a network whose units all died guesses.
+const LOST: f64 = 16_777_216.0;
 
 /// The losses beyond which a training counts as diverged.
 #[derive(Clone, Copy, Debug)]
@@ -22,16 +24,15 @@ pub struct Bounds {
 impl Bounds {
     /// Those of a training on `dataset`.
     ///
-    /// Cross-entropy grows with the distance of the outputs from what they should be, and a guess at C classes costs ln C.
-    /// Squared errors grow with its square. There the guess is zero and costs the mean square of the targets, or one where
-    /// they are smaller than what an untrained network puts out.
+    /// Cross-entropy grows like the distance of the logits from where they should be, squared errors like the square of a
+    /// distance that is measured in targets, or in ones where the targets are smaller than what an untrained network puts out.
     pub fn of(dataset: &Dataset) -> Self {
         let step = match dataset {
-            Dataset::Images(_) => ABSURD * f64::from(dataset.outputs()).ln(),
+            Dataset::Images(_) => LOST,
             Dataset::Tables { train, .. } => {
                 let square = |&target: &f32| f64::from(target) * f64::from(target);
                 let squares: f64 = train.targets.iter().map(square).sum();
-                ABSURD * ABSURD * (squares / train.targets.len() as f64).max(1.0)
+                LOST * LOST * (squares / train.targets.len() as f64).max(1.0)
             }
         };
         Self { step }
@@ -120,24 +121,23 @@ mod tests {
         check.is_ok()
     }
 
-    /// Ten classes: 1e4 ln 10 = 23,026.
     #[test]
     fn one_absurd_step_is_a_divergence() {
-        assert!(is_sound(&images(), &[2.3, 2e4, 2.3]));
-        for loss in [2.4e4, 5.5e20, 1.7e37, f32::INFINITY, f32::NAN] {
+        assert!(is_sound(&images(), &[2.3, 1.6e7, 2.3]));
+        for loss in [1.7e7, 5.5e20, 1.7e37, f32::INFINITY, f32::NAN] {
             assert!(!is_sound(&images(), &[2.3, loss, 2.3]), "{loss}");
         }
     }
 
-    /// Errors of 1e4 times the targets of 100 are squares of 1e12; small targets count as ones.
+    /// 2^48 is 2.8e14; small targets count as ones.
     #[test]
     fn the_bound_of_squared_errors_grows_with_the_targets() {
         let large = table(&[100.0, -100.0]);
-        assert!(is_sound(&large, &[0.9e12]));
-        assert!(!is_sound(&large, &[1.1e12]));
+        assert!(is_sound(&large, &[2.8e18]));
+        assert!(!is_sound(&large, &[2.9e18]));
         for targets in [[0.0, 0.0], [1e-6, 1e-6], [1.0, -1.0]] {
-            assert!(is_sound(&table(&targets), &[0.9e8]));
-            assert!(!is_sound(&table(&targets), &[1.1e8]));
+            assert!(is_sound(&table(&targets), &[2.8e14]));
+            assert!(!is_sound(&table(&targets), &[2.9e14]));
         }
         assert!(!is_sound(&large, &[f32::NAN]));
     }
