@@ -26,7 +26,7 @@ pub use weights::{load_weights, named_weights};
 
 use crate::error::{Error, Result};
 use crate::layers::{Layer, Sample, Sequential};
-use crate::plan::{AdapterClass, Parameters, Tape, Tensor};
+use crate::plan::{AdapterClass, Dispatch, Parameters, Tape, Tensor};
 use crate::steps::forward_plan;
 use backbone::Backbone;
 use head::Heads;
@@ -91,14 +91,25 @@ impl Model {
         activations.max().unwrap_or(0)
     }
 
-    /// The smallest batch it can be trained on: batch normalisation needs two samples.
+    /// The smallest batch it can be trained on: batch normalisation needs two values of a channel, which an image of more
+    /// than one pixel has alone.
     pub fn smallest_batch(&self) -> u32 {
-        if self.parameters.statistics_elements() > 0 {
-            2
-        } else {
-            1
+        let plan = forward_plan(self, 1, AdapterClass::Gpu);
+        match plan.dispatches.iter().any(normalises_one_value) {
+            true => 2,
+            false => 1,
         }
     }
+}
+
+/// Whether it is a normalisation that has but one value of each channel.
+fn normalises_one_value(dispatch: &Dispatch) -> bool {
+    let elements = |name: &str| {
+        let mut bindings = dispatch.bindings.iter();
+        let found = bindings.find(|binding| binding.name == name);
+        found.map(|binding| binding.tensor.elements())
+    };
+    elements("variance").is_some() && elements("variance") == elements("x")
 }
 
 /// Classes of the paper's first data sets.
