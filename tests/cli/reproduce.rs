@@ -159,6 +159,24 @@ fn the_authors_protocol_selects_by_the_test_set() {
 }
 
 #[test]
+fn a_limited_reproduction_says_so_beside_the_papers_numbers() {
+    let place = place();
+    let mut arguments = reproduce("r", "1", "1");
+    arguments.extend(["--limit-train", "90", "--limit-test", "40"]);
+    let outcome = place.run_on_adapter(&arguments).succeeded();
+    let line = "testing on 40 of 50 images: the first";
+    assert!(outcome.stderr.contains(line), "{outcome:#?}");
+    let results = results(&place, "r");
+    assert_eq!(
+        (&results["limit_train"], &results["limit_test"]),
+        (&90.into(), &40.into())
+    );
+    let line = "\n- limited: at most 90 training samples and 40 test samples, not the whole";
+    let report = place.read("r/report.md");
+    assert!(report.contains(line), "{report}");
+}
+
+#[test]
 fn regression_is_measured_as_in_the_paper_and_on_samples_of_its_own() {
     let place = Place::new();
     let arguments = [

@@ -31,7 +31,7 @@ pub fn run(folder: &Folder, task: &Task, seeds: u64, flags: &DeviceFlags) -> Res
             seed,
             ..task.config.clone()
         };
-        let dataset = dataset::load(&config, task.experiment)?;
+        let (dataset, _) = dataset::load(&config, task.experiment)?;
         let subjects = || train::subjects(&config, &dataset);
         flags.kernels.refine(&mut device, subjects)?;
         let mut trainer = Trainer::new(&device, config.clone(), dataset)?;
