@@ -3,6 +3,7 @@
 //! Layers record a whole training step once; the device replays it. Three nouns carry everything: a [`plan::Tape`]
 //! records, a [`plan::Plan`] is the recording as data, a [`gpu::Executable`] is a plan on a device.
 
+pub mod batch;
 pub mod bench;
 pub mod checkpoint;
 pub mod cli;

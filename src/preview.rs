@@ -1,10 +1,10 @@
 //! Augmented images as a training would see them, fetched by the same plan.
 
+use crate::batch::{Part, Sample, Source};
 use crate::data::Images;
 use crate::data::augment::Transforms;
 use crate::error::Result;
 use crate::gpu::{Device, Executable, Memory};
-use crate::layers::{Part, Sample, Source};
 use crate::plan::{Mode, Parameters, Plan, Tape};
 use crate::steps::device_seed;
 

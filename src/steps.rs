@@ -1,11 +1,10 @@
 //! The plans of a net: one for each batch size and mode, all over the same parameters.
 
-use crate::layers::{Part, Sample, Source};
+use crate::batch::{Sample, Source};
 use crate::loss::{cross_entropy, mse};
-use crate::models::{Model, initial_values};
-use crate::optim::{Optimizer, Sgd, advance};
+use crate::models::Model;
+use crate::optim::{Optimizer, advance};
 use crate::plan::{AdapterClass, Kernels, Mode, Plan, Tape};
-use crate::tune::Subject;
 
 /// A training step: gather, forward, loss, backward, update, advance.
 pub fn train_plan(
@@ -51,35 +50,18 @@ pub fn forward_plan(model: &Model, batch: u32, kernels: impl Into<Kernels>) -> P
     tape.finish()
 }
 
-/// The plans of a training step (SGD with momentum) and of an inference, for measuring their kernels.
-pub fn subjects(model: &Model, batch: u32) -> [Subject<'_>; 2] {
-    let source = Source::whole(Part::Train, model.sample, batch * 2, batch);
-    let parameters = initial_values(&model.parameters, 1).parameters;
-    let train = move |kernels: &Kernels| {
-        let optimizer = Sgd {
-            momentum: 0.5,
-            ..Sgd::default()
-        };
-        train_plan(model, &source, batch, &optimizer, kernels.clone())
-    };
-    let infer = move |kernels: &Kernels| forward_plan(model, batch, kernels.clone());
-    [
-        Subject {
-            record: Box::new(train),
-            parameters: parameters.clone(),
-        },
-        Subject {
-            record: Box::new(infer),
-            parameters,
-        },
-    ]
-}
-
 /// Multiplications of the network for one sample, as the paper counts them: convolutions and Linears, without biases.
 pub fn multiplications(model: &Model) -> u64 {
     forward_plan(model, 1, AdapterClass::Gpu)
         .cost()
         .multiplications
+}
+
+/// The bytes of the largest activation of the network for one sample.
+pub fn largest_activation(model: &Model) -> u64 {
+    let plan = forward_plan(model, 1, AdapterClass::Gpu);
+    let activations = plan.scratch().map(|index| plan.buffers[index].bytes);
+    activations.max().unwrap_or(0)
 }
 
 /// A seed as the device's step state has it.
@@ -91,7 +73,13 @@ fn record_loss(tape: &mut Tape, model: &Model, source: &Source, batch: u32) {
     let batch = source.record(tape, batch);
     let y = model.forward(tape, batch.x);
     match model.sample {
-        Sample::Image { .. } => cross_entropy(tape, y, batch.y, source),
-        Sample::Row { .. } => mse(tape, y, batch.y, source),
+        Sample::Image { .. } => {
+            let sums = [source.losses(tape), source.correct(tape)];
+            cross_entropy(tape, y, batch.y, sums);
+        }
+        Sample::Row { .. } => {
+            let losses = source.losses(tape);
+            mse(tape, y, batch.y, losses);
+        }
     }
 }

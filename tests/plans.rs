@@ -2,10 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use spinalnet::batch::{Part, Sample, Source};
 use spinalnet::layers::spinal::Path;
 use spinalnet::layers::{
     Activation, Add, AvgPool2d, BatchNorm, Conv2d, Conv2dOptions, Flatten, Layer, Linear,
-    MaxPool2d, Part, Sample, Source, Spinal, SpinalOptions,
+    MaxPool2d, Spinal, SpinalOptions,
 };
 use spinalnet::models::{self, HeadKind, HeadOptions, Model, ModelOptions};
 use spinalnet::optim::{Adam, Sgd};

@@ -11,7 +11,7 @@ use naga::valid::{
     Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator,
 };
 use naga::{Module, ScalarKind, ShaderStage, TypeInner};
-use spinalnet::layers::{Part, Source};
+use spinalnet::batch::{Part, Source};
 use spinalnet::models::{self, ModelOptions};
 use spinalnet::optim::{Adam, Optimizer, Sgd};
 use spinalnet::plan::{AdapterClass, Plan};

@@ -12,7 +12,6 @@ use spinalnet::plan::{
     AdapterClass, Candidate, Kernel, Kernels, Mode, Parameters, Plan, Precision, Shader, Tape,
     Winners,
 };
-use spinalnet::steps;
 use spinalnet::tune::{self, Outcome, Subject, TuningCache};
 
 /// y = 2 x, right, and wrong in the ways that kernels are: an element forgotten, one too small by a rounding too many.
@@ -133,7 +132,7 @@ fn every_candidate_of_the_networks_agrees_with_its_reference() {
     let device = device(Checks::Trusted);
     for name in ["mnist-cnn-spinal", "cifar-resnet18-baseline"] {
         let model = models::build(name, ModelOptions::default()).expect("the model exists");
-        for tuned in all(device, &steps::subjects(&model, 2)) {
+        for tuned in all(device, &tune::subjects(&model, 2)) {
             for (candidate, outcome) in &tuned.outcomes {
                 let timed = matches!(outcome, Outcome::Time(_));
                 assert!(timed, "{}: {candidate}: {outcome:?}", tuned.key);
@@ -165,7 +164,7 @@ fn products_in_f16_agree_or_are_refused() {
     let mut in_f16 = 0;
     for name in ["vgg5-spinal", "cifar-resnet18-baseline", "mnist-cnn-spinal"] {
         let model = models::build(name, ModelOptions::default()).expect("the model exists");
-        for tuned in all(&device, &steps::subjects(&model, 3)) {
+        for tuned in all(&device, &tune::subjects(&model, 3)) {
             for (candidate, outcome) in &tuned.outcomes {
                 in_f16 += usize::from(candidate.contains("f16"));
                 let timed = matches!(outcome, Outcome::Time(_));

@@ -1,8 +1,8 @@
 //! A model on a device with a training step and an inference, ready to be timed.
 
+use crate::batch::{Part, Sample, Source};
 use crate::error::{Error, Result};
 use crate::gpu::{Device, Executable, Memory};
-use crate::layers::{Part, Sample, Source};
 use crate::models::{Model, initial_values};
 use crate::optim::{Optimizer, ScheduleEntry, Sgd};
 use crate::plan::{Allocation, Kernels, Plan};

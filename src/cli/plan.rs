@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::model::ModelFlags;
 use super::output::print;
+use crate::batch::{Part, Source};
 use crate::error::Result;
-use crate::layers::{Part, Source};
 use crate::models;
 use crate::optim::Sgd;
 use crate::plan::AdapterClass;

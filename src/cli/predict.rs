@@ -7,9 +7,9 @@ use clap::Args;
 use super::device::DeviceFlags;
 use super::model::ModelFlags;
 use super::output::print;
+use crate::batch::Sample;
 use crate::error::{Error, Result};
 use crate::experiment;
-use crate::layers::Sample;
 use crate::models::{self, WeightsMetadata};
 use crate::predict::{Picture, Predictor};
 

@@ -11,8 +11,7 @@ use super::model::ModelFlags;
 use super::output::{print, print_json};
 use crate::error::Result;
 use crate::models;
-use crate::steps;
-use crate::tune::{Outcome, Tuned};
+use crate::tune::{self, Outcome, Tuned};
 
 /// Flags of `spinal tune`.
 #[derive(Args, Debug)]
@@ -59,7 +58,7 @@ impl Tune {
         let mut device = self.device.open()?;
         let subjects = models
             .iter()
-            .flat_map(|model| steps::subjects(model, self.batch_size));
+            .flat_map(|model| tune::subjects(model, self.batch_size));
         let subjects: Vec<_> = subjects.collect();
         let budget = Duration::from_secs(self.seconds);
         let tuned = tune_into_cache(&mut device, &subjects, budget)?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::adapter::{self, AdapterChoice, AdapterReport};
-use super::profile::Clock;
+use super::clock::Clock;
 use crate::error::{Error, Result};
 use crate::plan::{AdapterClass, Dispatch, Kernels, Precision, Shader};
 

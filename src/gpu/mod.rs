@@ -1,6 +1,7 @@
 //! Plans on a device. This folder is the only one that knows wgpu.
 
 mod adapter;
+mod clock;
 mod device;
 mod executable;
 mod memory;
@@ -8,8 +9,9 @@ mod pace;
 mod profile;
 
 pub use adapter::{AdapterChoice, AdapterReport, Backend, list_adapters};
+pub use clock::Clock;
 pub use device::{Checks, Device};
 pub use executable::{Encoded, Executable, Submission};
 pub use memory::Memory;
 pub use pace::Pace;
-pub use profile::{Clock, Span};
+pub use profile::Span;

@@ -1,22 +1,12 @@
 //! When work ran, by the clock of the device.
 
+use super::clock::Clock;
 use super::device::Device;
 use super::executable::{Executable, encode, encode_runs};
 use crate::error::Result;
 
 /// Timestamps that every adapter keeps in one set of queries.
 const MAX_QUERIES: usize = 4096;
-
-/// Where a device can write the time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Clock {
-    /// Nowhere.
-    Absent,
-    /// At both ends of a pass.
-    OfPasses,
-    /// Between the dispatches of a pass, too.
-    OfDispatches,
-}
 
 /// When a dispatch ran, in milliseconds since the first of its run began.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -2,7 +2,6 @@
 
 mod activation;
 mod add;
-mod augment;
 mod avg_pool2d;
 mod batch_norm;
 mod concat;
@@ -10,13 +9,11 @@ mod conv2d;
 mod conv_block;
 mod dropout;
 mod flatten;
-mod gather;
 mod linear;
 mod max_pool2d;
 mod reduce;
 mod residual;
 pub mod spinal;
-mod stage;
 mod tile;
 
 pub use activation::Activation;
@@ -28,7 +25,6 @@ pub use conv_block::ConvBlock;
 pub use conv2d::{Conv2d, Conv2dOptions};
 pub use dropout::{Dropout, Granularity};
 pub use flatten::{ChannelsLastFlatten, Flatten};
-pub use gather::{Batch, Part, Sample, Source};
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
 pub use residual::Residual;

@@ -1,14 +1,17 @@
 //! Negative log-likelihood of the log-softmax, averaged over the batch: PyTorch's `CrossEntropyLoss`.
 
-use crate::layers::Source;
 use crate::plan::{Kernel, Mode, Shader, Tape, Tensor};
 
 static CROSS_ENTROPY: Shader = crate::shader!("cross_entropy");
 
-/// Records the loss of `logits` `[N, classes]` against `labels` `[N]`, the number of correct rows and, when the tape
-/// trains, the gradient and the backward pass of everything before it.
-pub fn cross_entropy(tape: &mut Tape, logits: Tensor, labels: Tensor, source: &Source) {
-    let (losses, correct) = (source.losses(tape), source.correct(tape));
+/// Records the loss of `logits` `[N, classes]` against `labels` `[N]` and the number of correct rows, which go to the place
+/// of the step in `losses` and `correct`, both `[steps of an epoch]`; when the tape trains, the gradient and the backward pass of everything before it.
+pub fn cross_entropy(
+    tape: &mut Tape,
+    logits: Tensor,
+    labels: Tensor,
+    [losses, correct]: [Tensor; 2],
+) {
     let step = tape.step();
     let constants = [
         ("BATCH", logits.rows().into()),

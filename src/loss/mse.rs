@@ -1,19 +1,17 @@
 //! The mean of squared differences: PyTorch's `MSELoss`.
 
-use crate::layers::Source;
 use crate::plan::{Kernel, Mode, Shader, Tape, Tensor};
 
 static MSE: Shader = crate::shader!("mse");
 
-/// Records the loss of `y` against `targets` of the same shape and, when the tape trains, the gradient and the backward
-/// pass of everything before it.
-pub fn mse(tape: &mut Tape, y: Tensor, targets: Tensor, source: &Source) {
+/// Records the loss of `y` against `targets` of the same shape, which goes to the place of the step in `losses`
+/// `[steps of an epoch]`, and, when the tape trains, the gradient and the backward pass of everything before it.
+pub fn mse(tape: &mut Tape, y: Tensor, targets: Tensor, losses: Tensor) {
     assert_eq!(
         y.shape(),
         targets.shape(),
         "a wrong shape would broadcast silently elsewhere"
     );
-    let losses = source.losses(tape);
     let step = tape.step();
     let constants = [("ELEMENTS", y.elements().into())];
     let bindings = [

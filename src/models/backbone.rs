@@ -1,10 +1,11 @@
 //! Backbones, written down layer by layer: each step knows the size of the image so far.
 
 use super::ModelOptions;
+use crate::batch::Sample;
 use crate::error::{Error, Result};
 use crate::layers::{
     Activation, BatchNorm, Conv2d, Conv2dOptions, ConvBlock, Dropout, Flatten, Granularity, Layer,
-    MaxPool2d, Sample, Sequential,
+    MaxPool2d, Sequential,
 };
 use crate::plan::Parameters;
 

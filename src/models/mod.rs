@@ -24,10 +24,10 @@ pub use init::initial_values;
 pub use metadata::WeightsMetadata;
 pub use weights::{load_weights, named_weights};
 
+use crate::batch::Sample;
 use crate::error::{Error, Result};
-use crate::layers::{Layer, Sample, Sequential};
-use crate::plan::{AdapterClass, Dispatch, Parameters, Tape, Tensor};
-use crate::steps::forward_plan;
+use crate::layers::{Layer, Sequential};
+use crate::plan::{Dispatch, Mode, Parameters, Tape, Tensor};
 use backbone::Backbone;
 use head::Heads;
 
@@ -84,17 +84,13 @@ impl Model {
         specs.any(|spec| spec.name.contains(".sub_layers."))
     }
 
-    /// The bytes of its largest activation for one sample.
-    pub fn largest_activation(&self) -> u64 {
-        let plan = forward_plan(self, 1, AdapterClass::Gpu);
-        let activations = plan.scratch().map(|index| plan.buffers[index].bytes);
-        activations.max().unwrap_or(0)
-    }
-
     /// The smallest batch it can be trained on: batch normalisation needs two values of a channel, which an image of more
     /// than one pixel has alone.
     pub fn smallest_batch(&self) -> u32 {
-        let plan = forward_plan(self, 1, AdapterClass::Gpu);
+        let mut tape = Tape::new(&self.name, &self.parameters, Mode::Evaluate);
+        let x = self.sample.input(&mut tape, 1);
+        self.forward(&mut tape, x);
+        let plan = tape.finish();
         match plan.dispatches.iter().any(normalises_one_value) {
             true => 2,
             false => 1,

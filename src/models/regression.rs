@@ -2,9 +2,10 @@
 
 use super::head::{FullyConnected, HeadKind, Heads, Hidden};
 use super::{Model, ModelOptions};
+use crate::batch::Sample;
 use crate::error::{Error, Result};
 use crate::layers::spinal::Tie;
-use crate::layers::{Activation, Sample, Sequential, SpinalOptions};
+use crate::layers::{Activation, Sequential, SpinalOptions};
 use crate::plan::Parameters;
 
 /// The pair, and the spinal net as the authors' script runs it: the third and the fourth Linear are called again instead

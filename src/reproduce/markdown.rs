@@ -8,21 +8,23 @@ use crate::report::measure::Measure;
 use crate::report::number::thousands;
 use crate::report::paper::{self, UNKNOWN};
 
-/// The whole report.
-pub(super) fn render(outcome: &Outcome) -> String {
-    let mut text = heading(outcome);
-    for case in &outcome.cases {
-        text += &section(case, outcome);
+impl Outcome {
+    /// The report in Markdown.
+    pub fn markdown(&self) -> String {
+        let mut text = heading(self);
+        for case in &self.cases {
+            text += &section(case, self);
+        }
+        let _ = writeln!(
+            text,
+            "![Learning curves](curves.svg)\n\nCurves are means over seeds, their bands reach from the lowest to the highest. After \
+             +- and in the columns sd: standard deviations over seeds, with n - 1. Tests: Student's, two-sided, of the differences \
+             seed by seed; with more than one comparison, p is not corrected for their number.\n\nWhere the paper's numbers come \
+             from: {}.",
+            paper::TAGS
+        );
+        text
     }
-    let _ = writeln!(
-        text,
-        "![Learning curves](curves.svg)\n\nCurves are means over seeds, their bands reach from the lowest to the highest. After \
-         +- and in the columns sd: standard deviations over seeds, with n - 1. Tests: Student's, two-sided, of the differences \
-         seed by seed; with more than one comparison, p is not corrected for their number.\n\nWhere the paper's numbers come \
-         from: {}.",
-        paper::TAGS
-    );
-    text
 }
 
 fn heading(outcome: &Outcome) -> String {

@@ -8,6 +8,7 @@ pub mod folder;
 mod markdown;
 pub mod outcome;
 pub mod protocol;
+mod report;
 pub mod seed;
 pub mod settings;
 

@@ -6,12 +6,10 @@ use serde::Serialize;
 
 use super::comparison::Comparison;
 use super::folder::Folder;
-use super::markdown;
 use super::protocol::Protocol;
 use crate::error::Result;
 use crate::experiment::Experiment;
 use crate::models::{self, WeightsMetadata};
-use crate::report::atomic_file;
 use crate::report::curves;
 use crate::report::history::{History, read_toml};
 use crate::report::measure::{Measure, Reading};
@@ -63,8 +61,9 @@ pub struct Outcome {
     pub nets: Vec<NetCost>,
     /// What came out on each data set or function with a finished seed.
     pub cases: Vec<Case>,
+    /// Their learning curves.
     #[serde(skip)]
-    curves: Vec<curves::Row>,
+    pub(super) curves: Vec<curves::Row>,
 }
 
 /// What a net costs.
@@ -176,22 +175,6 @@ impl Outcome {
             curves: runs.iter().map(|runs| runs.curves(task)).collect(),
             nets,
         }))
-    }
-
-    /// The report in Markdown.
-    pub fn markdown(&self) -> String {
-        markdown::render(self)
-    }
-
-    /// Writes `report.md`, `results.json` and `curves.svg`.
-    ///
-    /// # Errors
-    /// `Error::File` if that is not possible.
-    pub fn write(&self, folder: &Folder) -> Result<()> {
-        curves::write(&folder.curves(), &self.curves)?;
-        let json = serde_json::to_string_pretty(self).expect("our own records are valid JSON");
-        atomic_file::write(&folder.results(), format!("{json}\n").as_bytes())?;
-        atomic_file::write(&folder.report(), self.markdown().as_bytes())
     }
 }
 

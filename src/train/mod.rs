@@ -24,11 +24,11 @@ pub use resident::Dataset;
 pub use schedule::{Disappointment, OptimizerState, Phase, Phases, Rule, Schedule};
 pub use score::Score;
 
+use crate::batch::{Part, Sample, Source};
 use crate::checkpoint::NamedTensor;
 use crate::data::shuffled_order;
 use crate::error::Result;
 use crate::gpu::{Device, Memory};
-use crate::layers::{Part, Sample, Source};
 use crate::models::{ModelOptions, WeightsMetadata, initial_values};
 use crate::plan::Allocation;
 use crate::report::metrics::{EpochRecord, StepRecord};

@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use crate::batch::Source;
 use crate::error::Result;
 use crate::gpu::{Device, Executable, Memory, Pace};
-use crate::layers::Source;
 use crate::plan::Plan;
 
 /// The plans of a pass.

@@ -1,10 +1,10 @@
 //! A data set on its way to the device.
 
 use super::split::Split;
+use crate::batch::{Part, Sample, Source};
 use crate::data::{GREY_CLASSES, ImageSet, Images, Table};
 use crate::error::{Error, Result};
 use crate::gpu::{Device, Memory};
-use crate::layers::{Part, Sample, Source};
 use crate::recipe::Validation;
 
 /// A data set of either kind, on the host.

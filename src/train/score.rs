@@ -1,6 +1,6 @@
 //! How well a net does.
 
-use crate::layers::Source;
+use crate::batch::Source;
 
 /// How a net does on samples that it was not trained on.
 #[derive(Clone, Copy, Debug)]

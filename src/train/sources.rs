@@ -3,10 +3,11 @@
 use super::config::Config;
 use super::resident::Dataset;
 use super::split::Split;
+use crate::batch::{Part, Source};
 use crate::error::{Error, Result};
 use crate::gpu::{Device, Memory};
-use crate::layers::{Part, Source};
 use crate::models::Model;
+use crate::steps::largest_activation;
 
 /// Samples of an evaluation step, at most.
 const EVALUATION_BATCH: u32 = 1000;
@@ -78,6 +79,6 @@ impl Sources {
 
 /// Samples of an evaluation step: as many as keep every activation small enough.
 fn evaluation_batch(model: &Model) -> u32 {
-    let fitting = EVALUATION_BYTES / model.largest_activation().max(1);
+    let fitting = EVALUATION_BYTES / largest_activation(model).max(1);
     fitting.clamp(1, EVALUATION_BATCH.into()) as u32
 }

@@ -2,12 +2,14 @@
 //! reference, and the fastest that does is kept.
 
 mod cache;
+mod subject;
 mod trial;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 pub use cache::{Loaded, TuningCache};
+pub use subject::{Subject, subjects};
 pub use trial::{Agreement, Expected, Trial};
 
 use crate::error::Result;
@@ -16,14 +18,6 @@ use crate::plan::{Kernels, Operation, OperationPlan, Plan};
 
 /// A winner is this much faster than the layer's first choice, or it is not worth another kernel.
 const GAIN: f64 = 1.03;
-
-/// A plan whose operations are tuned, and what its parameters buffer holds.
-pub struct Subject<'a> {
-    /// Records the plan with the given kernels.
-    pub record: Box<dyn Fn(&Kernels) -> Plan + 'a>,
-    /// Initial parameters, in their device layout.
-    pub parameters: Vec<f32>,
-}
 
 /// What became of a candidate.
 #[derive(Clone, Debug)]

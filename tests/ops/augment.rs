@@ -1,8 +1,8 @@
 //! Augmentation while a batch is gathered: the draws and the images against their twins, and the images against torchvision.
 
 use proptest::prelude::*;
+use spinalnet::batch::{Batch, Part, Sample, Source};
 use spinalnet::data::augment::{Interpolation, Transform, Transforms};
-use spinalnet::layers::{Batch, Part, Sample, Source};
 use spinalnet::plan::{Mode, Parameters, Plan, Tape};
 
 use crate::common::tolerance::{DIVISION, EPS};

@@ -1,6 +1,6 @@
 //! The classification loss: value, right answers and gradient, in the step's own place.
 
-use spinalnet::layers::{Part, Sample, Source};
+use spinalnet::batch::{Part, Sample, Source};
 use spinalnet::loss::cross_entropy;
 use spinalnet::plan::{Mode, Parameters, Tape};
 
@@ -64,13 +64,10 @@ fn check(bench: &Bench, (batch, classes, size): Case, mode: Mode) {
     let mut tape = Tape::new("loss", &Parameters::default(), mode);
     let logits = tape.tensor("logits", [batch as u32, classes as u32]);
     let labels = tape.input("labels", [batch as u32]);
-    cross_entropy(&mut tape, logits, labels, &source);
+    let (losses, correct) = (source.losses(&mut tape), source.correct(&mut tape));
+    cross_entropy(&mut tape, logits, labels, [losses, correct]);
     let dlogits = (mode == Mode::Train).then(|| tape.gradient(logits));
-    let (step, losses, correct) = (
-        tape.step(),
-        source.losses(&mut tape),
-        source.correct(&mut tape),
-    );
+    let step = tape.step();
 
     let mut random = Random(6);
     let mut values = random.values(Draw::Uniform, batch * classes);

@@ -1,7 +1,7 @@
 //! Fetching a batch from the resident data set.
 
 use proptest::prelude::*;
-use spinalnet::layers::{Part, Sample, Source};
+use spinalnet::batch::{Part, Sample, Source};
 use spinalnet::plan::{Mode, Parameters, Tape};
 
 use crate::common::tolerance::{EPS, assert_exact, assert_within};

@@ -1,6 +1,6 @@
 //! The regression loss: value and gradient, in the step's own place.
 
-use spinalnet::layers::{Part, Sample, Source};
+use spinalnet::batch::{Part, Sample, Source};
 use spinalnet::loss::mse;
 use spinalnet::plan::{Mode, Parameters, Tape};
 
@@ -29,9 +29,10 @@ fn check(bench: &Bench, batch: u32, targets: u32, mode: Mode) {
     let mut tape = Tape::new("loss", &Parameters::default(), mode);
     let y = tape.tensor("y", [batch, targets]);
     let wanted = tape.input("targets", [batch, targets]);
-    mse(&mut tape, y, wanted, &source);
+    let losses = source.losses(&mut tape);
+    mse(&mut tape, y, wanted, losses);
     let dy = (mode == Mode::Train).then(|| tape.gradient(y));
-    let (step, losses) = (tape.step(), source.losses(&mut tape));
+    let step = tape.step();
 
     let mut random = Random(7);
     let count = (batch * targets) as usize;

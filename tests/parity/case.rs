@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use spinalnet::layers::Sample;
+use spinalnet::batch::Sample;
 use spinalnet::models::{self, Model, ModelOptions};
 use spinalnet::optim::Sgd;
 use spinalnet::plan::{Mode, Role, Values};

@@ -1,6 +1,6 @@
 //! One network of every family, on small images: five steps from weights and images that a formula gives.
 
-use spinalnet::layers::Sample;
+use spinalnet::batch::Sample;
 use spinalnet::models::head::HeadKind;
 use spinalnet::models::{HeadOptions, ModelOptions};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use spinalnet::batch::{Part, Sample, Source};
 use spinalnet::gpu::{Checks, Device, Executable, Memory};
-use spinalnet::layers::{Part, Sample, Source};
 use spinalnet::models::Model;
 use spinalnet::optim::Optimizer;
 use spinalnet::plan::{AdapterClass, Allocation, Mode, Plan, Role, Tape, Values};

@@ -1,6 +1,6 @@
 //! The small networks, with everything stored: initial weights, inputs, all gradients, ten losses and the trained weights.
 
-use spinalnet::layers::Sample;
+use spinalnet::batch::Sample;
 use spinalnet::models::{self, Model, ModelOptions};
 use spinalnet::optim::{Adam, Optimizer, Sgd};
 use spinalnet::plan::{Mode, Role, Values};

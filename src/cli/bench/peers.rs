@@ -11,7 +11,7 @@ use crate::bench::table::{Table, short};
 use crate::cli::device::DeviceFlags;
 use crate::error::Result;
 use crate::models::{self, ModelOptions};
-use crate::steps;
+use crate::tune;
 
 /// Flags of `spinal bench peers`.
 #[derive(Args, Debug)]
@@ -48,7 +48,7 @@ impl Peers {
         let teller = self.report.teller()?;
         let model = models::build(&self.model, ModelOptions::default())?;
         let mut device = self.device.open()?;
-        let subjects = || Ok(steps::subjects(&model, self.batch_size).into());
+        let subjects = || Ok(tune::subjects(&model, self.batch_size).into());
         self.device.kernels.refine(&mut device, subjects)?;
         let subject = Subject::new(&device, model, self.batch_size)?;
         let all = vec![TorchDevice::Cpu, TorchDevice::Cuda];

@@ -15,7 +15,7 @@ use crate::cli::device::DeviceFlags;
 use crate::cli::model::ModelFlags;
 use crate::error::Result;
 use crate::report::atomic_file;
-use crate::{models, steps};
+use crate::{models, tune};
 
 /// Flags of `spinal bench step`.
 #[derive(Args, Debug)]
@@ -51,7 +51,7 @@ impl Step {
         }
         let model = models::build(&self.model, self.network.options())?;
         let mut device = self.device.open()?;
-        let subjects = || Ok(steps::subjects(&model, self.batch_size).into());
+        let subjects = || Ok(tune::subjects(&model, self.batch_size).into());
         self.device.kernels.refine(&mut device, subjects)?;
         let subject = Subject::new(&device, model, self.batch_size)?;
         let runs = self.runs as usize;

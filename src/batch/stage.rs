@@ -1,5 +1,6 @@
 //! Bringing the images of a batch together, where the data set is larger than what an adapter binds at once.
 
+use super::resident::Selection;
 use crate::plan::{ALIGNMENT, Kernel, Shader, Tape, Tensor};
 
 static STAGE: Shader = crate::shader!("stage");
@@ -26,12 +27,8 @@ impl Stage {
     }
 
     /// Records the staging of a batch of images: `[N, row_words]`.
-    pub fn record(
-        &self,
-        tape: &mut Tape,
-        [images, order]: [Tensor; 2],
-        [batch, full_batch]: [u32; 2],
-    ) -> Tensor {
+    pub fn record(&self, tape: &mut Tape, images: Tensor, selection: Selection) -> Tensor {
+        let Selection { batch, order, .. } = selection;
         let staged = tape.input("staged", [batch, self.row_words()]);
         let step = tape.step();
         let window = self.images_of_a_window();
@@ -42,7 +39,7 @@ impl Stage {
                 entry: "forward",
                 constants: &[
                     ("BATCH", batch.into()),
-                    ("FULL_BATCH", full_batch.into()),
+                    ("FULL_BATCH", selection.full_batch.into()),
                     ("SIZE", self.size.into()),
                     ("FIRST", first.into()),
                     ("WINDOW", count.into()),

@@ -2,7 +2,7 @@
 //!
 //! Small dispatches draw what each operation does to each sample; one gathers the images and does it.
 
-use super::gather::Resident;
+use super::resident::Images;
 use crate::data::augment::{Interpolation, Transform, Transforms};
 use crate::plan::{Kernel, Shader, Tape, Tensor};
 
@@ -14,17 +14,14 @@ pub(super) struct Augmented<'a> {
     /// The operations; at least one.
     pub transforms: Transforms,
     /// The images.
-    pub resident: &'a Resident,
+    pub images: &'a Images,
 }
 
 impl Augmented<'_> {
     /// Records the draws and the fetching; returns the images `[N, H, W, C]`, of the size that the last operation makes.
     pub fn record(&self, tape: &mut Tape) -> Tensor {
-        let Resident {
-            size: [height, width, _],
-            batch,
-            ..
-        } = *self.resident;
+        let [height, width, _] = self.images.size;
+        let batch = self.images.selection.batch;
         let sizes = self.transforms.sizes([height, width]);
         let slots = sizes.len() as u32 - 1;
         let warps = tape.input("warps", [batch * slots, warp_words()]);
@@ -42,8 +39,9 @@ impl Augmented<'_> {
     }
 
     fn record_gather(&self, tape: &mut Tape, sizes: &[[u32; 2]], warps: Tensor) -> Tensor {
-        let resident = self.resident;
-        let (batch, [stored_height, stored_width, channels]) = (resident.batch, resident.size);
+        let images = self.images;
+        let (selection, [stored_height, stored_width, channels]) = (images.selection, images.size);
+        let batch = selection.batch;
         let values = |[height, width]: [u32; 2]| height * width * channels;
         let largest = sizes.iter().copied().map(values).max().unwrap_or(0);
         let [height, width] = sizes[sizes.len() - 1];
@@ -57,21 +55,21 @@ impl Augmented<'_> {
             entry,
             constants: &[
                 ("BATCH", batch.into()),
-                ("FULL_BATCH", resident.full_batch.into()),
+                ("FULL_BATCH", selection.full_batch.into()),
                 ("HEIGHT", stored_height.into()),
                 ("WIDTH", stored_width.into()),
                 ("CHANNELS", channels.into()),
                 ("SLOTS", (sizes.len() - 1) as f64),
                 ("LARGEST", largest.into()),
                 ("SIZE", x.columns().into()),
-                ("STAGED", f64::from(u8::from(resident.staged))),
-                ("STRIDE", resident.stride.into()),
+                ("STAGED", f64::from(u8::from(images.staged))),
+                ("STRIDE", images.stride.into()),
             ],
             bindings: &[
                 ("step", step),
-                ("order", resident.order),
-                ("images", resident.images),
-                ("normalisation", resident.normalisation),
+                ("order", selection.order),
+                ("images", images.images),
+                ("normalisation", images.normalisation),
                 ("warps", warps),
                 ("scratch", scratch),
                 ("x", x),

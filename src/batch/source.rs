@@ -1,0 +1,181 @@
+//! Passes over a data set: where the batches of their steps come from.
+
+use super::augment::Augmented;
+use super::gather::Batch;
+use super::resident::{Images, Rows, Selection};
+use super::sample::Sample;
+use super::stage::Stage;
+use crate::data::augment::Transforms;
+use crate::plan::{Mode, Shape, Tape, Tensor};
+
+/// What a pass visits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// The training samples.
+    Train,
+    /// Those of the training samples that are held out.
+    Validation,
+    /// The test samples.
+    Test,
+}
+
+impl Part {
+    /// The prefix of the buffers that belong to the pass: order, losses, correct.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+
+    /// The prefix of the buffers that the samples lie in.
+    pub fn samples_prefix(self) -> &'static str {
+        match self {
+            Self::Train | Self::Validation => "train",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// A pass over a resident data set as plans see it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Source {
+    /// What it visits.
+    pub part: Part,
+    /// What one sample is, as it lies on the device.
+    pub sample: Sample,
+    /// Samples that lie on the device.
+    pub resident: u32,
+    /// Samples visited: as many as the order names.
+    pub count: u32,
+    /// Samples of every step but the last.
+    pub batch_size: u32,
+    /// What happens to an image on its way into a batch. Evaluation leaves out what is random.
+    pub transforms: Transforms,
+    /// Bytes of images that are bound at once.
+    pub window_bytes: u64,
+}
+
+/// What every adapter binds at once.
+const WINDOW_BYTES: u64 = 128 << 20;
+
+impl Source {
+    /// A pass over all of `count` samples.
+    pub fn whole(part: Part, sample: Sample, count: u32, batch_size: u32) -> Self {
+        Self {
+            part,
+            sample,
+            resident: count,
+            count,
+            batch_size,
+            transforms: Transforms::default(),
+            window_bytes: WINDOW_BYTES,
+        }
+    }
+
+    /// Steps of an epoch: the ragged last batch is kept.
+    pub fn steps(&self) -> u32 {
+        self.count.div_ceil(self.batch_size)
+    }
+
+    /// Samples of the last step, if they are fewer than those of the others.
+    pub fn ragged_batch(&self) -> Option<u32> {
+        Some(self.count % self.batch_size).filter(|&rest| rest > 0)
+    }
+
+    /// The loss of each step of the epoch.
+    pub fn losses(&self, tape: &mut Tape) -> Tensor {
+        self.of_pass(tape, "losses", self.steps())
+    }
+
+    /// The correctly classified samples of each step of the epoch.
+    pub fn correct(&self, tape: &mut Tape) -> Tensor {
+        self.of_pass(tape, "correct", self.steps())
+    }
+
+    /// Records the fetching of one batch of `batch` samples.
+    pub fn record(&self, tape: &mut Tape, batch: u32) -> Batch {
+        tape.scope("gather", |tape| match self.sample {
+            Sample::Image {
+                height,
+                width,
+                channels,
+            } => {
+                let images = self.images(tape, batch, [height, width, channels]);
+                self.record_images(tape, &images)
+            }
+            Sample::Row { features, targets } => {
+                let rows = Rows {
+                    inputs: self.of_samples(tape, "inputs", [self.resident, features]),
+                    targets: self.of_samples(tape, "targets", [self.resident, targets]),
+                    selection: self.selection(tape, batch),
+                };
+                rows.gather(tape)
+            }
+        })
+    }
+
+    /// The images of a batch where a kernel can bind them.
+    fn images(&self, tape: &mut Tape, batch: u32, size: [u32; 3]) -> Images {
+        let [height, width, channels] = size;
+        let words = |bytes: u64| {
+            let words = bytes.div_ceil(4).try_into();
+            [words.expect("the data set fits 32-bit indices")]
+        };
+        let stage = Stage {
+            resident: self.resident,
+            size: height * width * channels,
+            window_bytes: self.window_bytes,
+        };
+        let selection = self.selection(tape, batch);
+        let all = words(u64::from(self.resident) * u64::from(stage.size));
+        let mut images = self.of_samples(tape, "images", all);
+        let mut stride = stage.size;
+        let staged = stage.is_needed();
+        if staged {
+            images = stage.record(tape, images, selection);
+            stride = 4 * stage.row_words();
+        }
+        Images {
+            selection,
+            size,
+            images,
+            staged,
+            stride,
+            labels: self.of_samples(tape, "labels", words(self.resident.into())),
+            normalisation: tape.data("normalisation", [2, channels]),
+        }
+    }
+
+    fn record_images(&self, tape: &mut Tape, images: &Images) -> Batch {
+        let transforms = match tape.mode() {
+            Mode::Train => self.transforms,
+            Mode::Evaluate => self.transforms.fixed(),
+        };
+        if transforms == Transforms::default() {
+            return images.gather(tape);
+        }
+        let augmented = Augmented { transforms, images };
+        Batch {
+            x: augmented.record(tape),
+            y: images.gather_labels(tape),
+        }
+    }
+
+    fn selection(&self, tape: &mut Tape, batch: u32) -> Selection {
+        Selection {
+            batch,
+            full_batch: self.batch_size,
+            order: self.of_pass(tape, "order", self.count),
+        }
+    }
+
+    fn of_pass(&self, tape: &mut Tape, name: &str, elements: u32) -> Tensor {
+        tape.data(&format!("{}.{name}", self.part.prefix()), [elements])
+    }
+
+    fn of_samples(&self, tape: &mut Tape, name: &str, shape: impl Into<Shape>) -> Tensor {
+        tape.data(&format!("{}.{name}", self.part.samples_prefix()), shape)
+    }
+}
