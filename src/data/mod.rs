@@ -9,6 +9,7 @@ pub mod catalog;
 mod cifar;
 mod cifar_sheets;
 pub mod contact_sheet;
+pub(crate) mod digest;
 mod digit;
 pub mod embedded;
 pub mod fetch;

@@ -74,6 +74,14 @@ impl Dataset {
         }
     }
 
+    /// The SHA-256 of a data set that lies in files; none of a function.
+    pub fn digest(&self) -> Option<String> {
+        match self {
+            Self::Images(set) => Some(set.digest()),
+            Self::Tables { .. } => None,
+        }
+    }
+
     /// Which training samples are trained on and which are held out.
     ///
     /// # Errors

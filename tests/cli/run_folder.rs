@@ -90,6 +90,8 @@ fn assert_configuration(text: &str) {
         "checks",
         "kernels",
         "precision",
+        "wgpu",
+        "naga",
     ];
     expected.sort_unstable();
     let mut keys = keys;
