@@ -6,6 +6,7 @@ use std::fs;
 use std::time::Duration;
 
 use common::device;
+use spinalnet::environment::version;
 use spinalnet::gpu::{AdapterChoice, Checks, Device};
 use spinalnet::models::{self, ModelOptions};
 use spinalnet::plan::{
@@ -200,7 +201,11 @@ fn the_cache_keeps_winners_and_distrusts_files() {
 
     let text = fs::read_to_string(cache.path()).expect("it was written");
     let foreign = text.replace(&device.adapter().driver, "another driver");
-    for broken in ["", "{", "[1, 2]", &text[..text.len() / 2], &foreign] {
+    let naga = format!("\"naga\": \"{}\"", version("naga"));
+    let older = text.replace(&naga, "\"naga\": \"1.0.0\"");
+    assert!(older != text, "{text}");
+    let halved = &text[..text.len() / 2];
+    for broken in ["", "{", "[1, 2]", halved, &foreign, &older] {
         fs::write(cache.path(), broken).expect("it can be written to");
         let loaded = TuningCache::load(folder.path(), &device);
         let notice = loaded.notice.expect("a useless file is noticed");

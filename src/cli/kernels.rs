@@ -9,7 +9,7 @@ use super::output::note;
 use crate::data::Cache;
 use crate::error::Result;
 use crate::gpu::Device;
-use crate::plan::{Kernels, Precision};
+use crate::plan::{Kernels, Precision, Winners};
 use crate::tune::{self, Subject, Tuned, TuningCache};
 
 /// How kernels are chosen.
@@ -107,9 +107,10 @@ pub fn load(device: &Device) -> Result<TuningCache> {
     Ok(loaded.cache)
 }
 
-fn use_winners(device: &mut Device, cache: &TuningCache) {
+/// Lets the device use these winners and no others.
+pub fn use_winners(device: &mut Device, winners: Winners) {
     let precision = device.kernels().precision();
-    let kernels = Kernels::measured(device.class(), cache.winners());
+    let kernels = Kernels::measured(device.class(), winners);
     device.set_kernels(kernels.with_precision(precision));
 }
 
@@ -120,7 +121,7 @@ pub fn tune_into_cache(
     budget: Duration,
 ) -> Result<Vec<Tuned>> {
     let mut cache = load(device)?;
-    use_winners(device, &cache);
+    use_winners(device, cache.winners());
     let open = tune::open_operations(subjects, device.kernels()).len();
     if open == 0 {
         return Ok(Vec::new());
@@ -137,6 +138,6 @@ pub fn tune_into_cache(
     let tuned = tuned?;
     cache.extend(&tuned);
     cache.save()?;
-    use_winners(device, &cache);
+    use_winners(device, cache.winners());
     Ok(tuned)
 }
