@@ -20,7 +20,11 @@ impl Piece {
 
 /// The fewest pieces of `summands`, about equally long, whose loops keep the limit: `iterations` tells what a piece of so many
 /// summands takes, and grows with them. Where not even one summand keeps it, pieces of one.
-pub(super) fn pieces(limits: &Limits, summands: u32, iterations: impl Fn(u32) -> u128) -> Vec<Piece> {
+pub(super) fn pieces(
+    limits: &Limits,
+    summands: u32,
+    iterations: impl Fn(u32) -> u128,
+) -> Vec<Piece> {
     let fits = |count: u32| iterations(count) <= limits.loop_iterations.into();
     let (mut longest, mut too_long) = (1, summands + 1);
     if fits(summands) {

@@ -131,7 +131,11 @@ impl Cut {
     /// Clock cycles that the product takes on [`H100`]: the fullest processor makes its workgroups one step after the other, and
     /// waits for memory where it has too few of them.
     pub(super) fn cycles(self, product: Product) -> f64 {
-        let workgroups: u64 = self.extent(product).iter().map(|&size| u64::from(size)).product();
+        let workgroups: u64 = self
+            .extent(product)
+            .iter()
+            .map(|&size| u64::from(size))
+            .product();
         let on_fullest = workgroups.div_ceil(H100.processors.into());
         let at_once = H100.resident_invocations / self.tile.invocations();
         let rounds = on_fullest.div_ceil(at_once.into());
@@ -139,8 +143,7 @@ impl Cut {
         let steps = f64::from(product.steps.div_ceil(self.chunks));
         let step_work = f64::from(self.tile.rows * self.tile.columns) * depth
             / (H100.multiplications * self.tile.efficiency());
-        let sums =
-            steps * (on_fullest as f64 * step_work).max(rounds as f64 * H100.step_latency);
+        let sums = steps * (on_fullest as f64 * step_work).max(rounds as f64 * H100.step_latency);
         let partial = f64::from(product.rows) * f64::from(product.columns) * f64::from(self.chunks);
         let reduction = if self.chunks == 1 {
             0.0
@@ -236,7 +239,10 @@ mod tests {
     fn few_rows_with_long_sums_are_cut_and_many_rows_are_not() {
         assert!(product([900, 256, 144]).cuts(&Limits::webgpu())[0].chunks > 1);
         assert!(product([10, 64, 4900]).cuts(&Limits::webgpu())[0].chunks > 1);
-        assert_eq!(product([78_400, 64, 36]).cuts(&Limits::webgpu())[0].chunks, 1);
+        assert_eq!(
+            product([78_400, 64, 36]).cuts(&Limits::webgpu())[0].chunks,
+            1
+        );
         let whole = product([900, 256, 144]).whole_cuts(&Limits::webgpu());
         assert!(whole.iter().all(|cut| cut.chunks == 1));
     }

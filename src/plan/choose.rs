@@ -6,13 +6,10 @@ use super::operation::{self, Candidate, Offer, Operation};
 use super::tape::{Open, Tape};
 use super::tensor::Tensor;
 
-/// What costs so many times as much as the cheapest candidate is not worth a measurement.
-const HOPELESS: f64 = 4.0;
-
 impl Tape {
     /// Records an operation that computes `outputs` by one of several kernels: `name` and `shape` say what it is, `offers`
     /// how it could be recorded. The last one is the reference: it copes with every shape, and is offered whatever the
-    /// adapter's limits. Of the others those are offered that keep them, and are not hopelessly slow.
+    /// adapter's limits. Of the others those are offered that keep them.
     pub fn operation<K: Candidate>(
         &mut self,
         name: &str,
@@ -96,9 +93,6 @@ impl Tape {
         let keeps = |offer: &&Offer<K>| self.keeps_limits(|tape| record(tape, offer.candidate));
         let mut kept: Vec<Offer<K>> = others.iter().filter(keeps).copied().collect();
         kept.sort_by(|a, b| a.cost.total_cmp(&b.cost));
-        let costs = kept.iter().map(|offer| offer.cost);
-        let cheapest = costs.fold(reference.cost, f64::min);
-        kept.retain(|offer| offer.cost <= HOPELESS * cheapest);
         kept.push(*reference);
         kept
     }

@@ -58,33 +58,23 @@ impl Expressions {
     }
 
     fn collect_overrides(&self, expression: Handle<Expression>, found: &mut BTreeSet<String>) {
-        match self.expressions[expression] {
+        let operands = match self.expressions[expression] {
             Expression::Override(item) => {
                 found.extend(self.overrides[item].name.clone());
-                if let Some(init) = self.overrides[item].init {
-                    self.collect_overrides(init, found);
-                }
+                vec![self.overrides[item].init]
             }
-            Expression::Unary { expr, .. } | Expression::As { expr, .. } => {
-                self.collect_overrides(expr, found)
-            }
-            Expression::Binary { left, right, .. } => {
-                [left, right].map(|operand| self.collect_overrides(operand, found));
-            }
+            Expression::Unary { expr, .. } | Expression::As { expr, .. } => vec![Some(expr)],
+            Expression::Binary { left, right, .. } => vec![Some(left), Some(right)],
             Expression::Select {
                 condition,
                 accept,
                 reject,
-            } => {
-                [condition, accept, reject].map(|operand| self.collect_overrides(operand, found));
-            }
-            Expression::Math { arg, arg1, .. } => {
-                [Some(arg), arg1]
-                    .into_iter()
-                    .flatten()
-                    .for_each(|operand| self.collect_overrides(operand, found));
-            }
-            _ => {}
+            } => vec![Some(condition), Some(accept), Some(reject)],
+            Expression::Math { arg, arg1, .. } => vec![Some(arg), arg1],
+            _ => Vec::new(),
+        };
+        for operand in operands.into_iter().flatten() {
+            self.collect_overrides(operand, found);
         }
     }
 

@@ -6,10 +6,10 @@ use super::bind::{bind, check_constants, constants};
 use super::grid::{Grid, covering};
 use super::kernels::Kernels;
 use super::limits::{Excess, Limits};
-use super::parameters::{ALIGNMENT, Parameter, Parameters, Role};
+use super::parameters::{Parameter, Parameters, Role};
 use super::shader::Shader;
 use super::tensor::{BufferId, Shape, Tensor};
-use super::{Binding, BufferSpec, Cost, Dispatch, Lifetime, Plan};
+use super::{BufferSpec, Cost, Dispatch, Lifetime, Plan};
 
 const PARAMETERS: BufferId = BufferId(0);
 

@@ -104,14 +104,18 @@ impl Work<'_> {
     pub(super) fn algorithms(self, kernels: &Kernels) -> Vec<Offer<Algorithm>> {
         let limits = kernels.limits();
         let mut algorithms = Vec::new();
-        if [self.x, self.y].iter().all(|shape| shape.iter().product::<u32>().is_multiple_of(4)) {
+        if [self.x, self.y]
+            .iter()
+            .all(|shape| shape.iter().product::<u32>().is_multiple_of(4))
+        {
             let cuts = self.product().cuts(limits);
             if kernels.precision() == Precision::F16 {
                 algorithms.extend(cuts.iter().copied().map(Algorithm::TiledF16));
             }
             algorithms.extend(cuts.into_iter().map(Algorithm::Tiled));
         }
-        let read_in_fours = self.purpose != Purpose::BackwardInput || self.options.in_channels.is_multiple_of(4);
+        let read_in_fours =
+            self.purpose != Purpose::BackwardInput || self.options.in_channels.is_multiple_of(4);
         if read_in_fours && self.options.out_channels.is_multiple_of(4) {
             algorithms.push(Algorithm::ImplicitGemm);
         }
@@ -127,12 +131,18 @@ impl Algorithm {
         const MATRIX_UNITS: f64 = 0.4;
         let on_cpu = |factor: f64| factor * work.multiplications();
         // The product for the weight reads both its factors through windows.
-        let windows = if work.purpose == Purpose::BackwardWeight { 2.0 } else { 1.0 };
+        let windows = if work.purpose == Purpose::BackwardWeight {
+            2.0
+        } else {
+            1.0
+        };
         match self {
             Self::Tiled(_) | Self::TiledF16(_) if limits.is_cpu => on_cpu(on_cpu::WORKGROUP_TILES),
             Self::Tiled(cut) => cut.cycles(work.product()),
             Self::TiledF16(cut) => MATRIX_UNITS * cut.cycles(work.product()),
-            Self::ImplicitGemm => of_cpu_kernel(limits, on_cpu(windows * on_cpu::PAIRS), work.plain_cycles()),
+            Self::ImplicitGemm => {
+                of_cpu_kernel(limits, on_cpu(windows * on_cpu::PAIRS), work.plain_cycles())
+            }
             Self::Direct if limits.is_cpu => on_cpu(on_cpu::REGISTERS),
             Self::Direct => work.plain_cycles(),
         }
@@ -154,29 +164,14 @@ impl Algorithm {
     }
 
     /// The overrides that only this algorithm has.
-    pub(super) fn constants(
-        self,
-        purpose: Purpose,
-        options: &Conv2dOptions,
-    ) -> Vec<(&'static str, f64)> {
+    pub(super) fn constants(self, purpose: Purpose) -> Vec<(&'static str, f64)> {
         let (left, right) = match purpose {
             Purpose::Forward => (1.0, 1.0),
             Purpose::BackwardInput => (GRADIENT_SCALE, 1.0),
             Purpose::BackwardWeight => (1.0, GRADIENT_SCALE),
         };
         match self {
-            Self::Direct => match purpose {
-                Purpose::Forward => vec![
-                    ("FIRST", 0.0),
-                    ("COUNT", options.in_channels.into()),
-                    ("ACCUMULATE", 0.0),
-                ],
-                Purpose::BackwardInput => {
-                    vec![("FIRST", 0.0), ("COUNT", options.out_channels.into())]
-                }
-                Purpose::BackwardWeight => Vec::new(),
-            },
-            Self::ImplicitGemm => Vec::new(),
+            Self::Direct | Self::ImplicitGemm => Vec::new(),
             Self::Tiled(cut) => cut.constants().to_vec(),
             Self::TiledF16(cut) => {
                 let mut constants = cut.constants().to_vec();
@@ -297,7 +292,10 @@ impl Algorithm {
         let entry = self.weight_gradient(options, 1).entry;
         let lines = y[0] * y[1];
         let iterations = |lines_at_once: u32| {
-            let sizes = [("BATCH", y[0].into()), ("CHUNKS", lines.div_ceil(lines_at_once).into())];
+            let sizes = [
+                ("BATCH", y[0].into()),
+                ("CHUNKS", lines.div_ceil(lines_at_once).into()),
+            ];
             let constants = [&sizes, constants].concat();
             self.shader().resources(entry, &constants).iterations
         };

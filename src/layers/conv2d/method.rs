@@ -18,11 +18,13 @@ impl Method {
     /// Those that have the shape for it; the last one copes with every shape.
     pub(super) fn offers(work: Work, kernels: &Kernels) -> Vec<Offer<Self>> {
         let limits = kernels.limits();
-        let winograd = Winograd::of(limits, work.options, work.x, work.y).into_iter().map(|winograd| {
-            let multiplications = winograd.cost(work.x, work.y) as f64;
-            let cost = of_cpu_kernel(limits, multiplications, work.plain_cycles());
-            Offer::new(Self::Winograd(winograd), cost)
-        });
+        let winograd = Winograd::of(limits, work.options, work.x, work.y)
+            .into_iter()
+            .map(|winograd| {
+                let multiplications = winograd.cost(work.x, work.y) as f64;
+                let cost = of_cpu_kernel(limits, multiplications, work.plain_cycles());
+                Offer::new(Self::Winograd(winograd), cost)
+            });
         let windows = work.algorithms(kernels).into_iter();
         let windows = windows.map(|offer| Offer::new(Self::Windows(offer.candidate), offer.cost));
         winograd.chain(windows).collect()

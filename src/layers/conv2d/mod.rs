@@ -136,6 +136,23 @@ impl Conv2d {
         ]
     }
 
+    /// What kernels are chosen by: all sizes, on images `[N, H, W, C]`.
+    pub(super) fn shape_on(&self, x: Tensor) -> String {
+        let Conv2dOptions {
+            kernel_size: [kernel_h, kernel_w],
+            stride: [stride_h, stride_w],
+            padding: [padding_h, padding_w],
+            out_channels,
+            ..
+        } = self.options;
+        let [batch, height, width, in_channels] = x.image_sizes();
+        let bias = if self.bias.is_some() { "+1" } else { "" };
+        format!(
+            "{batch}x{height}x{width}x{in_channels} to {out_channels}{bias}, {kernel_h}x{kernel_w} \
+             by {stride_h}x{stride_w} in {padding_h}x{padding_w}"
+        )
+    }
+
     /// Multiplications of one pass over the batch; products with padding count, as in the paper.
     pub(super) fn multiplications(&self, y_shape: [u32; 4]) -> u64 {
         let [height, width] = self.options.kernel_size.map(u64::from);
@@ -183,19 +200,7 @@ struct Pass {
 impl Pass {
     /// What kernels are chosen by.
     fn shape(&self) -> String {
-        let Conv2dOptions {
-            kernel_size: [kernel_h, kernel_w],
-            stride: [stride_h, stride_w],
-            padding: [padding_h, padding_w],
-            out_channels,
-            ..
-        } = self.conv.options;
-        let [batch, height, width, in_channels] = self.x.image_sizes();
-        let bias = if self.conv.bias.is_some() { "+1" } else { "" };
-        format!(
-            "{batch}x{height}x{width}x{in_channels} to {out_channels}{bias}, {kernel_h}x{kernel_w} \
-             by {stride_h}x{stride_w} in {padding_h}x{padding_w}"
-        )
+        self.conv.shape_on(self.x)
     }
 
     fn work(&self, purpose: Purpose) -> Work<'_> {
@@ -269,7 +274,10 @@ impl Pass {
     }
 
     /// Records what writes `images`, in pieces of its sums over `channels`.
-    #[expect(clippy::too_many_arguments, reason = "a kernel, what it is given, and what it makes")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a kernel, what it is given, and what it makes"
+    )]
     fn dispatch_images(
         &self,
         tape: &mut Tape,
@@ -292,7 +300,8 @@ impl Pass {
                 constants: &constants,
                 bindings,
                 extent: images.extent,
-                multiplications: self.multiplications() / u64::from(channels) * u64::from(piece.count),
+                multiplications: self.multiplications() / u64::from(channels)
+                    * u64::from(piece.count),
             });
         }
     }
@@ -378,7 +387,8 @@ impl Pass {
         let step = winograd::aligned_rows(x, y);
         let mut images = x[0];
         loop {
-            let sizes = [x, y].map(|[_, height, width, channels]| [images, height, width, channels]);
+            let sizes =
+                [x, y].map(|[_, height, width, channels]| [images, height, width, channels]);
             let chunks = algorithm.chunks(limits, &self.conv.options, sizes, &constants[1..]);
             match chunks {
                 Some(chunks) => return (images, chunks),
@@ -424,7 +434,9 @@ impl Pass {
                 (images.input, dy),
                 (images.output, dx.tensor),
             ];
-            self.dispatch_images(tape, algorithm, &images, &constants, &bindings, dx, channels);
+            self.dispatch_images(
+                tape, algorithm, &images, &constants, &bindings, dx, channels,
+            );
         });
     }
 }

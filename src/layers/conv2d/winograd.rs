@@ -103,7 +103,12 @@ impl Winograd {
     /// Whether the smallest piece of the batch can be bound, where `image` leads to `out`.
     fn fits(self, limits: &Limits, image: [u32; 4], out: [u32; 4]) -> bool {
         let rows = aligned_rows(image, out).min(image[0]);
-        let sizes = [self.points(), self.per_image(out), rows, image[3].max(out[3])];
+        let sizes = [
+            self.points(),
+            self.per_image(out),
+            rows,
+            image[3].max(out[3]),
+        ];
         let elements: u64 = sizes.iter().map(|&size| u64::from(size)).product();
         elements <= limits.binding_elements().into()
     }

@@ -50,7 +50,8 @@ pub(super) fn of_whole_sums(limits: &Limits, sums: Sums) -> Vec<Offer<Algorithm>
 fn offers(limits: &Limits, sums: Sums, cuts: Vec<Cut>) -> Vec<Offer<Algorithm>> {
     let others = [Algorithm::Split, Algorithm::Broadcast, Algorithm::Direct];
     let all = cuts.into_iter().map(Algorithm::Tiled).chain(others);
-    all.map(|algorithm| Offer::new(algorithm, algorithm.cost(limits, sums))).collect()
+    all.map(|algorithm| Offer::new(algorithm, algorithm.cost(limits, sums)))
+        .collect()
 }
 
 impl Sums {
@@ -85,7 +86,8 @@ impl Sums {
         const TREE_LATENCY: f64 = 800.0;
         const BYTES: f64 = 2_500.0;
         let lanes = SPLIT.constant("LANES");
-        let workgroups = u64::from(self.rows.div_ceil(4)) * u64::from(self.columns_with_bias().div_ceil(4));
+        let workgroups =
+            u64::from(self.rows.div_ceil(4)) * u64::from(self.columns_with_bias().div_ceil(4));
         let summands = f64::from(self.summands.div_ceil(lanes));
         let rounds = workgroups.div_ceil(RESIDENT.into()) as f64;
         let waiting = rounds * (summands * SUMMAND_LATENCY + TREE_LATENCY);
@@ -125,11 +127,9 @@ impl Algorithm {
     }
 
     /// The overrides that only this algorithm has.
-    pub(super) fn constants(self, sums: Sums) -> Vec<(&'static str, f64)> {
+    pub(super) fn constants(self) -> Vec<(&'static str, f64)> {
         match self {
-            Self::Split | Self::Broadcast | Self::Direct => {
-                vec![("FIRST", 0.0), ("COUNT", sums.summands.into())]
-            }
+            Self::Split | Self::Broadcast | Self::Direct => Vec::new(),
             Self::Tiled(cut) => {
                 let mut constants = cut.constants().to_vec();
                 constants.push(("CHUNKS", cut.chunks.into()));

@@ -131,16 +131,17 @@ impl Pass {
             ("OUT", self.linear.out_features.into()),
         ];
         sizes.extend(algorithm.constants());
-        let mut record = |tape: &mut Tape, target: Target, range: &[(&'static str, f64)], summands: u32| {
-            tape.dispatch(Kernel {
-                shader: algorithm.shader(),
-                entry,
-                constants: &[&sizes, range, &[target.constant()]].concat(),
-                bindings,
-                extent: algorithm.extent(sums),
-                multiplications: sums.products() * u64::from(summands),
-            });
-        };
+        let record =
+            |tape: &mut Tape, target: Target, range: &[(&'static str, f64)], summands: u32| {
+                tape.dispatch(Kernel {
+                    shader: algorithm.shader(),
+                    entry,
+                    constants: &[&sizes, range, &[target.constant()]].concat(),
+                    bindings,
+                    extent: algorithm.extent(sums),
+                    multiplications: sums.products() * u64::from(summands),
+                });
+            };
         if !algorithm.takes_pieces() {
             return record(tape, target, &[], sums.summands);
         }
@@ -149,7 +150,12 @@ impl Pass {
             algorithm.shader().resources(entry, &constants).iterations
         };
         for piece in pieces(tape.limits(), sums.summands, iterations) {
-            record(tape, target.or_after(piece.first), &piece.constants(), piece.count);
+            record(
+                tape,
+                target.or_after(piece.first),
+                &piece.constants(),
+                piece.count,
+            );
         }
     }
 
