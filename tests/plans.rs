@@ -1,7 +1,10 @@
 //! Plans without an adapter: what is recorded, what it costs, what recording refuses, and who gets which memory.
 
+mod common;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use common::AdapterClass;
 use spinalnet::batch::{Part, Sample, Source};
 use spinalnet::layers::spinal::Path;
 use spinalnet::layers::{
@@ -11,8 +14,8 @@ use spinalnet::layers::{
 use spinalnet::models::{self, HeadKind, HeadOptions, Model, ModelOptions};
 use spinalnet::optim::{Adam, Sgd};
 use spinalnet::plan::{
-    Access, AdapterClass, Allocation, Kernel, Lifetime, Mode, Parameters, Plan, ScratchPlaces,
-    Shader, Shape, Tape, Tensor,
+    Access, Allocation, Kernel, Lifetime, Mode, Parameters, Plan, ScratchPlaces, Shader, Shape,
+    Tape, Tensor,
 };
 use spinalnet::steps;
 

@@ -1,10 +1,13 @@
 //! Every WGSL file without an adapter: naga parses and validates it, and writes every entry point for every backend, so
 //! that Vulkan, Metal and DX12 are covered on a machine that has none of them.
 
+mod common;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use common::AdapterClass;
 use naga::back::{glsl, hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{
@@ -14,7 +17,7 @@ use naga::{Module, ScalarKind, ShaderStage, TypeInner};
 use spinalnet::batch::{Part, Source};
 use spinalnet::models::{self, ModelOptions};
 use spinalnet::optim::{Adam, Optimizer, Sgd};
-use spinalnet::plan::{AdapterClass, Plan};
+use spinalnet::plan::Plan;
 use spinalnet::steps;
 
 /// One file of `shaders/` with the library appended.

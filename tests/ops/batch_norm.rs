@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use spinalnet::layers::{BatchNorm, Layer};
-use spinalnet::plan::{AdapterClass, Mode, Parameters, Shape, Tape, Values};
+use spinalnet::plan::{Mode, Parameters, Shape, Tape, Values};
 
 use super::activation::{ACTIVATIONS, error};
 use crate::common::tolerance::{
     DIVISION, EPS, SQUARE_ROOT, TINY, assert_not_finite, assert_within, sum,
 };
-use crate::common::{Bench, Draw, Input, Outcome, Random, Setup, doubles, for_all};
+use crate::common::{AdapterClass, Bench, Draw, Input, Outcome, Random, Setup, doubles, for_all};
 use crate::reference::activation::Activation;
 use crate::reference::batch_norm::{self, Normalisation, Statistics};
 use crate::reference::max_pool2d::{self, MaxPool2d};

@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 use spinalnet::layers::{Conv2d, Conv2dOptions, ConvBlock, Layer};
-use spinalnet::plan::{AdapterClass, Parameters};
+use spinalnet::plan::Parameters;
 
 use super::activation::{ACTIVATIONS, error};
 use crate::common::tolerance::{self, assert_exact, assert_not_finite, assert_within};
-use crate::common::{Bench, Draw, Input, Outcome, Setup, for_all, magnitudes};
+use crate::common::{AdapterClass, Bench, Draw, Input, Outcome, Setup, for_all, magnitudes};
 use crate::reference::activation::{self, Activation};
 use crate::reference::conv2d;
 use crate::reference::max_pool2d::{self, MaxPool2d};
