@@ -39,6 +39,9 @@ impl PlanCommand {
     /// Records the step and prints it; needs no device.
     pub fn run(&self) -> Result<()> {
         let model = models::build(&self.model, self.network.options())?;
+        if !self.evaluate {
+            model.check_batch(self.batch_size)?;
+        }
         let part = if self.evaluate {
             Part::Test
         } else {

@@ -84,6 +84,24 @@ impl Model {
         specs.any(|spec| spec.name.contains(".sub_layers."))
     }
 
+    /// Refuses a `--batch-size` that it cannot be trained on.
+    ///
+    /// # Errors
+    /// `Error::Usage`.
+    pub fn check_batch(&self, batch_size: u32) -> Result<()> {
+        let smallest = self.smallest_batch();
+        if batch_size >= smallest {
+            return Ok(());
+        }
+        Err(Error::usage(
+            format!(
+                "--batch-size {batch_size}: {} normalises over the batch",
+                self.name
+            ),
+            format!("choose {smallest} or more"),
+        ))
+    }
+
     /// The smallest batch it can be trained on: batch normalisation needs two values of a channel, which an image of more
     /// than one pixel has alone.
     pub fn smallest_batch(&self) -> u32 {
