@@ -12,7 +12,7 @@ use spinalnet::checkpoint;
 use spinalnet::data::shuffled_order;
 use spinalnet::gpu::{AdapterChoice, Checks, Device};
 use spinalnet::models::{self, Model, ModelOptions};
-use spinalnet::plan::{AdapterClass, Shader};
+use spinalnet::plan::{Limits, Shader};
 
 fn model(name: &str) -> Model {
     models::build(name, ModelOptions::default()).expect("it is listed")
@@ -23,7 +23,7 @@ fn record(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("record");
     for name in ["mnist-cnn-spinal", "vgg5-spinal", "cifar-resnet18-spinal"] {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| plans(&model(name), 100, &SGD, &AdapterClass::Gpu.into()));
+            bencher.iter(|| plans(&model(name), 100, &SGD, &Limits::webgpu().into()));
         });
     }
     group.finish();

@@ -19,6 +19,12 @@ fn window(o: u32, size: u32, out: u32) -> vec2<u32> {
     return vec2<u32>(o * size / out, ((o + 1u) * size + out - 1u) / out);
 }
 
+// The largest window.
+override LONGEST_H = (HEIGHT + OUT_HEIGHT - 1u) / OUT_HEIGHT + 1u;
+override LONGEST_W = (WIDTH + OUT_WIDTH - 1u) / OUT_WIDTH + 1u;
+
+override ITERATIONS_FORWARD: u32 = LONGEST_H * (1u + LONGEST_W);
+
 @compute @workgroup_size(64)
 fn forward(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -44,6 +50,12 @@ fn forward(
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>;              // like y
 @group(0) @binding(1) var<storage, read_write> dx: array<f32>;        // like x
+
+// Windows that hold a pixel, at most.
+override REACHING_H = (OUT_HEIGHT + HEIGHT - 1u) / HEIGHT + 1u;
+override REACHING_W = (OUT_WIDTH + WIDTH - 1u) / WIDTH + 1u;
+
+override ITERATIONS_BACKWARD: u32 = REACHING_H * (1u + REACHING_W);
 
 @compute @workgroup_size(64)
 fn backward(

@@ -40,6 +40,8 @@ fn link(chains: Chains, factor: vec4<f32>) -> Chains {
     );
 }
 
+override ITERATIONS_MULTIPLY_ADD: u32 = ROUNDS;
+
 @compute @workgroup_size(64)
 fn multiply_add(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,

@@ -10,6 +10,7 @@ override CHUNKS: u32;
 override MAX_NORM: f32;
 
 const WORKGROUP: u32 = 64u;
+const HALVINGS: u32 = 6u;   // of a sum over a workgroup
 const CHUNK: u32 = 4096u;  // elements that one workgroup adds up
 
 @group(0) @binding(0) var<storage, read> gradients: array<f32>;            // [ELEMENTS]
@@ -30,6 +31,8 @@ fn workgroup_sum(local_index: u32, sum: f32) -> f32 {
     }
     return sums[local_index];
 }
+
+override ITERATIONS_SQUARE_SUMS: u32 = CHUNK / WORKGROUP + HALVINGS;
 
 @compute @workgroup_size(WORKGROUP)
 fn square_sums(
@@ -52,6 +55,8 @@ fn square_sums(
     }
 }
 
+override ITERATIONS_NORM: u32 = (CHUNKS + WORKGROUP - 1u) / WORKGROUP + HALVINGS;
+
 @compute @workgroup_size(WORKGROUP)
 fn norm(@builtin(local_invocation_index) local_index: u32) {
     var sum = 0.0;
@@ -60,7 +65,8 @@ fn norm(@builtin(local_invocation_index) local_index: u32) {
     }
     sum = workgroup_sum(local_index, sum);
     if local_index == 0u {
-        coefficient[0] = min(1.0, MAX_NORM / (sqrt(sum) + 1e-6));
+        let ratio = MAX_NORM / (sqrt(sum) + 1e-6);
+        coefficient[0] = select(min(1.0, ratio), ratio, is_nan(ratio));
     }
 }
 

@@ -1,7 +1,8 @@
 // y[n, oy, ox, c] = phi(max over the window of x)                forward, which also notes where the maximum was
 // dx[n, iy, ix, c] = sum of phi' * dy over the windows it won    backward, with phi' expressed by y
 //
-// phi is one of lib/activation.wgsl. No padding; windows that do not fit are left out (floor). The first maximum in row-major order wins, as in PyTorch.
+// phi is one of lib/activation.wgsl. No padding; windows that do not fit are left out (floor). The first maximum in row-major order wins,
+// but NaN before all, as in PyTorch.
 
 override BATCH: u32;
 override HEIGHT: u32;
@@ -19,6 +20,8 @@ override ACCUMULATE: bool;
 @group(0) @binding(0) var<storage, read> x: array<f32>;               // [BATCH, HEIGHT, WIDTH, CHANNELS]
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;         // [BATCH, OUT_HEIGHT, OUT_WIDTH, CHANNELS]
 @group(0) @binding(2) var<storage, read_write> winner: array<u32>;    // like y: place of the maximum in its window
+
+override ITERATIONS_FORWARD: u32 = WINDOW_H * (1u + WINDOW_W);
 
 @compute @workgroup_size(64)
 fn forward(
@@ -41,7 +44,7 @@ fn forward(
     for (var ky = 0u; ky < WINDOW_H; ky++) {
         for (var kx = 0u; kx < WINDOW_W; kx++) {
             let candidate = x[corner + (ky * WIDTH + kx) * CHANNELS];
-            if candidate > best {
+            if exceeds(candidate, best) {
                 best = candidate;
                 place = ky * WINDOW_W + kx;
             }
@@ -55,6 +58,12 @@ fn forward(
 @group(0) @binding(1) var<storage, read> winners: array<u32>;         // the winner of forward
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;        // like x
 @group(0) @binding(3) var<storage, read> output: array<f32>;          // the y of forward
+
+// Windows that hold a pixel, at most.
+override REACHING_H = (WINDOW_H + STRIDE_H - 1u) / STRIDE_H;
+override REACHING_W = (WINDOW_W + STRIDE_W - 1u) / STRIDE_W;
+
+override ITERATIONS_BACKWARD: u32 = REACHING_H * (1u + REACHING_W);
 
 @compute @workgroup_size(64)
 fn backward(

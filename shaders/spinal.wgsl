@@ -61,6 +61,13 @@ fn linear_at(index: u32) -> Linear {
 var<workgroup> hidden: array<f32, WIDTH>;     // h_{l-1} in forward, dz_{l+1} in backward
 var<workgroup> shares: array<f32, WIDTH * LANES_OF_UNIT>;   // what each lane has added up of each unit
 
+override UNITS_OF_LANE = (WIDTH + UNIT_LANES - 1u) / UNIT_LANES;
+override STATES_OF_LANE = (WIDTH + LANES_OF_UNIT - 1u) / LANES_OF_UNIT;
+override INPUTS_OF_LANE = (SPLIT + LANES_OF_UNIT - 1u) / LANES_OF_UNIT;
+override SUM_ITERATIONS = (WIDTH + WORKGROUP - 1u) / WORKGROUP * (1u + LANES_OF_UNIT);
+
+override ITERATIONS_FORWARD: u32 = DEPTH * (1u + UNITS_OF_LANE * (1u + INPUTS_OF_LANE + STATES_OF_LANE) + SUM_ITERATIONS);
+
 // Neighbours take neighbouring inputs of a unit, which lie side by side in its row of the weight.
 @compute @workgroup_size(WORKGROUP)
 fn forward(
@@ -107,6 +114,8 @@ fn forward(
 @group(0) @binding(3) var<storage, read_write> dz: array<f32>;       // [BATCH, DEPTH * WIDTH]
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;       // [BATCH, IN]
 
+override CHAIN_ITERATIONS = DEPTH * (1u + UNITS_OF_LANE * (1u + STATES_OF_LANE) + SUM_ITERATIONS);
+
 // dz of every sub-layer of one row, last to first. Neighbours take neighbouring units, which lie side by side in every row
 // of the next weight.
 fn chain_backward(row: u32, local_index: u32) {
@@ -139,6 +148,8 @@ fn chain_backward(row: u32, local_index: u32) {
     }
 }
 
+override ITERATIONS_BACKWARD: u32 = CHAIN_ITERATIONS + (IN + WORKGROUP - 1u) / WORKGROUP * (1u + DEPTH * (1u + WIDTH));
+
 @compute @workgroup_size(WORKGROUP)
 fn backward(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -167,6 +178,8 @@ fn backward(
     }
 }
 
+override ITERATIONS_BACKWARD_STATES: u32 = CHAIN_ITERATIONS;
+
 @compute @workgroup_size(WORKGROUP)
 fn backward_states(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -181,10 +194,22 @@ fn backward_states(
 @group(0) @binding(2) var<storage, read> dstates: array<f32>;             // the dz of backward
 @group(0) @binding(3) var<storage, read_write> dparameters: array<f32>;   // like parameters
 
+override LAYERS_OF_LINEAR = 1u + (DEPTH - LINEARS + PERIOD - 1u) / PERIOD;   // at most
+
+override ITERATIONS_BACKWARD_WEIGHT: u32 = DEPTH + LAYERS_OF_LINEAR * BATCH;
+
 // One invocation for one column of [U, V, b] (x), one unit (y) and one Linear (z).
 @compute @workgroup_size(64)
-fn backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
-    let column = id.x;
+fn backward_weight(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
+    let column = 64u * id.x + local_index;
     let unit = id.y;
     let linear = linear_at(id.z);
     if column > SPLIT + WIDTH || (id.z == 0u && column >= SPLIT && column < SPLIT + WIDTH) {
@@ -239,10 +264,19 @@ fn add_units(sums: ptr<function, array<f32, UNITS>>, value: f32, weights: array<
     }
 }
 
+override GROUPS = (WIDTH + UNITS - 1u) / UNITS;     // of units that an invocation takes together
+
+override ITERATIONS_ROWS_FORWARD: u32 = DEPTH * (1u + GROUPS * (1u + UNITS + (SPLIT + WIDTH) * (1u + UNITS)));
+
 // Rows past the end repeat the last one and are not stored: all eight invocations load parameters for one another.
 @compute @workgroup_size(LANES)
-fn rows_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = min(id.x, BATCH - 1u);
+fn rows_forward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = flat_index(workgroup_id, workgroups, lane, LANES);
+    let row = min(index, BATCH - 1u);
     for (var l = 0u; l < DEPTH; l++) {
         let linear = linear_at(linear_of(l));
         for (var first = 0u; first < WIDTH; first += UNITS) {
@@ -259,13 +293,15 @@ fn rows_forward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_inv
                 }
             }
             for (var u = 0u; u < UNITS; u++) {
-                if id.x < BATCH && first + u < WIDTH {
+                if index < BATCH && first + u < WIDTH {
                     h[(row * DEPTH + l) * WIDTH + first + u] = activate(ACTIVATION, sums[u]);
                 }
             }
         }
     }
 }
+
+override UNITS_ITERATIONS = 2u * UNITS + WIDTH * (1u + UNITS);     // of units_backward
 
 // dz of units `first..first + UNITS` of sub-layer l of one row, stored and returned; 0 past the last unit.
 fn units_backward(row: u32, l: u32, first: u32, lane: u32, stores: bool) -> array<f32, UNITS> {
@@ -292,10 +328,17 @@ fn units_backward(row: u32, l: u32, first: u32, lane: u32, stores: bool) -> arra
     return sums;
 }
 
+override ITERATIONS_ROWS_BACKWARD: u32 = IN + DEPTH * (1u + GROUPS * (1u + UNITS_ITERATIONS + SPLIT * (1u + UNITS)));
+
 @compute @workgroup_size(LANES)
-fn rows_backward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = min(id.x, BATCH - 1u);
-    let stores = id.x < BATCH;
+fn rows_backward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = flat_index(workgroup_id, workgroups, lane, LANES);
+    let row = min(index, BATCH - 1u);
+    let stores = index < BATCH;
     if !ACCUMULATE && stores {
         for (var i = 0u; i < IN; i++) {
             dx[row * IN + i] = 0.0;
@@ -322,21 +365,39 @@ fn rows_backward(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_in
     }
 }
 
+override ITERATIONS_ROWS_BACKWARD_STATES: u32 = DEPTH * (1u + GROUPS * (1u + UNITS_ITERATIONS));
+
 @compute @workgroup_size(LANES)
-fn rows_backward_states(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn rows_backward_states(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = flat_index(workgroup_id, workgroups, lane, LANES);
     for (var step = 0u; step < DEPTH; step++) {
         for (var first = 0u; first < WIDTH; first += UNITS) {
-            _ = units_backward(min(id.x, BATCH - 1u), DEPTH - 1u - step, first, lane, id.x < BATCH);
+            _ = units_backward(min(index, BATCH - 1u), DEPTH - 1u - step, first, lane, index < BATCH);
         }
     }
 }
 
 @group(0) @binding(2) var<uniform> uniform_dstates: array<vec4<f32>, 4096>;     // like dstates
 
+override ITERATIONS_ROWS_BACKWARD_WEIGHT: u32 = DEPTH + LAYERS_OF_LINEAR * BATCH * (1u + UNITS) + UNITS;
+
 // One invocation for one column of [U, V, b] (x), 8 units (y) and one Linear (z).
 @compute @workgroup_size(LANES)
-fn rows_backward_weight(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let column = min(id.x, SPLIT + WIDTH);
+fn rows_backward_weight(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
+    let index = LANES * id.x + lane;
+    let column = min(index, SPLIT + WIDTH);
     let first = id.y * UNITS;
     let linear = linear_at(id.z);
     let is_bias = column == SPLIT + WIDTH;
@@ -358,7 +419,7 @@ fn rows_backward_weight(@builtin(global_invocation_id) id: vec3<u32>, @builtin(l
             add_units(&sums, value, shared_units(uniform_dstates[place / 4u][place % 4u]));
         }
     }
-    if id.x > SPLIT + WIDTH || (id.z == 0u && is_state) {
+    if index > SPLIT + WIDTH || (id.z == 0u && is_state) {
         return;
     }
     for (var u = 0u; u < UNITS; u++) {

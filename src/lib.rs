@@ -9,6 +9,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod convert;
 pub mod data;
+pub mod environment;
 pub mod error;
 pub mod experiment;
 pub mod gpu;

@@ -4,7 +4,7 @@ use crate::batch::{Sample, Source};
 use crate::loss::{cross_entropy, mse};
 use crate::models::Model;
 use crate::optim::{Optimizer, advance};
-use crate::plan::{AdapterClass, Kernels, Mode, Plan, Tape};
+use crate::plan::{Kernels, Limits, Mode, Plan, Tape};
 
 /// A training step: gather, forward, loss, backward, update, advance.
 pub fn train_plan(
@@ -52,14 +52,14 @@ pub fn forward_plan(model: &Model, batch: u32, kernels: impl Into<Kernels>) -> P
 
 /// Multiplications of the network for one sample, as the paper counts them: convolutions and Linears, without biases.
 pub fn multiplications(model: &Model) -> u64 {
-    forward_plan(model, 1, AdapterClass::Gpu)
+    forward_plan(model, 1, Limits::webgpu())
         .cost()
         .multiplications
 }
 
 /// The bytes of the largest activation of the network for one sample.
 pub fn largest_activation(model: &Model) -> u64 {
-    let plan = forward_plan(model, 1, AdapterClass::Gpu);
+    let plan = forward_plan(model, 1, Limits::webgpu());
     let activations = plan.scratch().map(|index| plan.buffers[index].bytes);
     activations.max().unwrap_or(0)
 }

@@ -1,8 +1,11 @@
 //! Plans without an adapter: what is recorded, what it costs, what recording refuses, and who gets which memory.
 
+mod common;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use spinalnet::batch::{Part, Source};
+use common::AdapterClass;
+use spinalnet::batch::{Part, Sample, Source};
 use spinalnet::layers::spinal::Path;
 use spinalnet::layers::{
     Activation, Add, AvgPool2d, BatchNorm, Conv2d, Conv2dOptions, Flatten, Layer, Linear,
@@ -11,8 +14,8 @@ use spinalnet::layers::{
 use spinalnet::models::{self, HeadKind, HeadOptions, Model, ModelOptions};
 use spinalnet::optim::{Adam, Sgd};
 use spinalnet::plan::{
-    Access, AdapterClass, Allocation, Kernel, Lifetime, Mode, Parameters, Plan, ScratchPlaces,
-    Shader, Shape, Tape, Tensor,
+    Access, Allocation, Kernel, Lifetime, Mode, Parameters, Plan, ScratchPlaces, Shader, Shape,
+    Tape, Tensor,
 };
 use spinalnet::steps;
 
@@ -227,7 +230,14 @@ fn record(change: impl FnOnce(&mut Constants, &mut Bindings, &mut Tape)) -> Plan
         ("bias", tape.tensor("bias", [4])),
         ("y", tape.tensor("y", [2, 4])),
     ];
-    let mut constants = vec![("BATCH", 2.0), ("IN", 3.0), ("OUT", 4.0)];
+    let mut constants = vec![
+        ("BATCH", 2.0),
+        ("IN", 3.0),
+        ("OUT", 4.0),
+        ("FIRST", 0.0),
+        ("COUNT", 3.0),
+        ("ACCUMULATE", 0.0),
+    ];
     change(&mut constants, &mut bindings, &mut tape);
     tape.scope("fc", |tape| {
         tape.dispatch(Kernel {
@@ -433,6 +443,38 @@ fn one_row_can_be_evaluated() {
     // Two vectors each, at multiples of 64 elements.
     let elements = |label| plan.tensor(label).expect("it is there").elements();
     assert_eq!(["parameters", "statistics"].map(elements), [128, 128]);
+}
+
+/// As in PyTorch: `BatchNorm2d` takes one image of several pixels, `BatchNorm1d` does not take one row.
+#[test]
+fn the_smallest_batch_has_two_values_of_every_normalised_channel() {
+    let tiny = ModelOptions {
+        sample: Some(Sample::Image {
+            height: 8,
+            width: 8,
+            channels: 3,
+        }),
+        ..ModelOptions::default()
+    };
+    for (name, options, smallest) in [
+        ("cifar-resnet18-baseline", ModelOptions::default(), 1),
+        ("wrn-16-8-spinal", ModelOptions::default(), 1),
+        ("cifar-vgg11-baseline", ModelOptions::default(), 1),
+        ("mnist-cnn-spinal", ModelOptions::default(), 1),
+        ("vgg5-spinal", ModelOptions::default(), 2),
+        ("cifar-resnet18-baseline", tiny, 2),
+    ] {
+        let model = models::build(name, options).expect("it is listed");
+        assert_eq!(model.smallest_batch(), smallest, "{name}");
+        let record = |batch| {
+            let source = source(&model, batch, batch);
+            steps::train_plan(&model, &source, batch, &sgd(), AdapterClass::Gpu)
+        };
+        assert!(!record(smallest).dispatches.is_empty());
+        if smallest > 1 {
+            assert!(refusal(|| record(1)).contains("one value has no variance"));
+        }
+    }
 }
 
 #[test]

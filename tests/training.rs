@@ -15,6 +15,7 @@ use spinalnet::data::{ImageSet, Images, MNIST_MEAN, MNIST_STD, embedded, shuffle
 use spinalnet::error::Result;
 use spinalnet::experiment;
 use spinalnet::gpu::{AdapterChoice, Backend, Checks, Device};
+use spinalnet::models::ModelOptions;
 use spinalnet::recipe::{OptimizerName, Validation};
 use spinalnet::report::metrics::{EpochRecord, StepRecord};
 use spinalnet::train::{Config, Dataset, End, Observer, Schedule, Trainer};
@@ -236,6 +237,31 @@ fn a_net_trains_the_same_alone_and_in_company() {
         assert_eq!(alone.log.losses(net), both.log.losses(net), "{net}");
         assert_eq!(alone.weights[0], both.weights[index], "{net}");
     }
+}
+
+/// A wide chain is evaluated in steps of fewer rows than the baseline, which must not change the baseline's steps.
+#[test]
+fn a_net_is_evaluated_the_same_alone_and_beside_a_larger_one() {
+    let train = |names: &[&str]| {
+        let mut network = ModelOptions::default();
+        if names.contains(&"spinal") {
+            network.head.spinal_width = Some(64);
+            network.head.spinal_depth = Some(300);
+        }
+        let config = Config {
+            nets: nets(names),
+            epochs: 0,
+            network,
+            ..config("regression")
+        };
+        let mut trainer =
+            Trainer::new(device(Checks::Trusted), config, table(Target::Sum)).unwrap();
+        let nets = 0..names.len();
+        let scores = nets.map(|index| trainer.evaluate(index).unwrap().loss.to_bits());
+        scores.collect::<Vec<_>>()
+    };
+    assert_eq!(train(&["baseline", "spinal"])[0], train(&["baseline"])[0]);
+    assert_eq!(train(&["spinal", "baseline"])[0], train(&["spinal"])[0]);
 }
 
 /// With a learning rate of zero the loss of a step is the mean over its samples of losses that never change, which a

@@ -5,12 +5,12 @@ mod common;
 use std::fs;
 use std::time::Duration;
 
-use common::device;
+use common::{AdapterClass, device};
+use spinalnet::environment::version;
 use spinalnet::gpu::{AdapterChoice, Checks, Device};
 use spinalnet::models::{self, ModelOptions};
 use spinalnet::plan::{
-    AdapterClass, Candidate, Kernel, Kernels, Mode, Parameters, Plan, Precision, Shader, Tape,
-    Winners,
+    Candidate, Kernel, Kernels, Mode, Offer, Parameters, Plan, Precision, Shader, Tape, Winners,
 };
 use spinalnet::tune::{self, Outcome, Subject, TuningCache};
 
@@ -54,7 +54,13 @@ fn double(kernels: &Kernels) -> Plan {
     let x = tape.input("x", [1000]);
     let y = tape.tensor("y", [1000]);
     let candidates = [Double::ForgetsOne, Double::IsRough, Double::Right];
-    tape.operation("double", 1000, &candidates, &[y], |tape, candidate| {
+    let costs = [1.0, 2.0, 3.0].into_iter();
+    let offers: Vec<_> = candidates
+        .into_iter()
+        .zip(costs)
+        .map(|(candidate, cost)| Offer::new(candidate, cost))
+        .collect();
+    tape.operation("double", 1000, &offers, &[y], |tape, candidate| {
         tape.dispatch(Kernel {
             shader: &DOUBLE,
             entry: match candidate {
@@ -111,9 +117,9 @@ fn kernels_choose_by_key() {
     let class = AdapterClass::Gpu;
     let (entry, key) = chosen(&class.into());
     assert_eq!(entry, "forgets_one");
-    assert_eq!(chosen(&Kernels::reference(class)).0, "right");
+    assert_eq!(chosen(&Kernels::from(class).reference()).0, "right");
     let winners = |key: &str, name: &str| {
-        Kernels::measured(class, Winners::from([(key.to_owned(), name.to_owned())]))
+        Kernels::from(class).measured(Winners::from([(key.to_owned(), name.to_owned())]))
     };
     assert_eq!(chosen(&winners(&key, "IsRough")).0, "is_rough");
     assert_eq!(chosen(&winners(&key, "Unheard")).0, "forgets_one");
@@ -160,7 +166,7 @@ fn products_in_f16_agree_or_are_refused() {
             return;
         }
     };
-    device.set_kernels(Kernels::from(device.class()).with_precision(Precision::F16));
+    device.set_kernels(device.kernels().clone().with_precision(Precision::F16));
     let mut in_f16 = 0;
     for name in ["vgg5-spinal", "cifar-resnet18-baseline", "mnist-cnn-spinal"] {
         let model = models::build(name, ModelOptions::default()).expect("the model exists");
@@ -192,7 +198,7 @@ fn the_cache_keeps_winners_and_distrusts_files() {
     let again = TuningCache::load(folder.path(), &device);
     assert!(again.notice.is_none());
     assert_eq!(again.cache.winners(), cache.winners());
-    device.set_kernels(Kernels::measured(device.class(), again.cache.winners()));
+    device.set_kernels(device.kernels().clone().measured(again.cache.winners()));
     assert!(
         all(&device, &[subject()]).is_empty(),
         "nothing is left to measure"
@@ -200,7 +206,11 @@ fn the_cache_keeps_winners_and_distrusts_files() {
 
     let text = fs::read_to_string(cache.path()).expect("it was written");
     let foreign = text.replace(&device.adapter().driver, "another driver");
-    for broken in ["", "{", "[1, 2]", &text[..text.len() / 2], &foreign] {
+    let naga = format!("\"naga\": \"{}\"", version("naga"));
+    let older = text.replace(&naga, "\"naga\": \"1.0.0\"");
+    assert!(older != text, "{text}");
+    let halved = &text[..text.len() / 2];
+    for broken in ["", "{", "[1, 2]", halved, &foreign, &older] {
         fs::write(cache.path(), broken).expect("it can be written to");
         let loaded = TuningCache::load(folder.path(), &device);
         let notice = loaded.notice.expect("a useless file is noticed");

@@ -34,6 +34,8 @@ override LINES = (HEIGHT + WINDOW_H - 1u) / WINDOW_H;       // of windows, with 
 override COLUMNS = (WIDTH + WINDOW_W - 1u) / WINDOW_W;
 override PIXELS = WINDOW_H * WINDOW_W;
 override PAIRS = CHANNELS / 2u;
+override CHUNK_ROWS = (ROWS + CHUNKS - 1u) / CHUNKS;
+override CHUNK_OUTPUTS = (OUTPUTS + CHUNKS - 1u) / CHUNKS;
 
 const LANES: u32 = 64u;         // neighbours take whole rows, so that a core reads memory in order
 const FEW_LANES: u32 = 8u;      // where an invocation takes all rows, or all chunks
@@ -66,6 +68,11 @@ fn range_of(chunk: u32, count: u32) -> vec2<u32> {
     return min(vec2<u32>(chunk, chunk + 1u) * size, vec2<u32>(count));
 }
 
+// A sum of squares whose rounding errors may exceed it.
+fn not_negative(squares: vec2<f32>) -> vec2<f32> {
+    return vec2<f32>(relu(squares.x), relu(squares.y));
+}
+
 struct Sums {
     first: vec2<f32>,
     second: vec2<f32>,
@@ -86,6 +93,8 @@ fn row_moments(pair: u32, rows: vec2<u32>, shift: vec2<f32>) -> Sums {
     return sums;
 }
 
+override ITERATIONS_MOMENTS: u32 = CHUNK_ROWS;
+
 // Mean and sum of squared differences from it, over one chunk of rows. Values are taken relative to the first one, which
 // differs from the mean by no more than sqrt(rows of the chunk) standard deviations: a variance that is small beside the
 // mean does not cancel.
@@ -105,7 +114,7 @@ fn moments(
     let offset = sums.first / f32(rows.y - rows.x);
     partial[2u * place.tile * PAIRS + place.pair] = pack_pair(shift + offset);
     partial[(2u * place.tile + 1u) * PAIRS + place.pair] =
-        pack_pair(max(sums.second - sums.first * offset, vec2<f32>()));
+        pack_pair(not_negative(sums.second - sums.first * offset));
 }
 
 @group(0) @binding(0) var<storage, read> partials: array<u64>;                  // of moments, or of backward_sums
@@ -125,6 +134,8 @@ fn store_moments(pair: u32, center: vec2<f32>, squares: vec2<f32>) {
 fn rstd_of(variance: vec2<f32>) -> vec2<f32> {
     return 1.0 / sqrt(variance + EPS);
 }
+
+override ITERATIONS_FINISH_MOMENTS: u32 = 2u * CHUNKS;
 
 // The mean of the chunks' means, and how far each of them lies from it. Again relative to the first one.
 @compute @workgroup_size(FEW_LANES)
@@ -196,6 +207,10 @@ fn corner_of(window: u32, lines: u32, columns: u32) -> u32 {
     return (image * HEIGHT + line * WINDOW_H) * WIDTH + column * WINDOW_W;
 }
 
+fn exceeding(value: vec2<f32>, largest: vec2<f32>) -> vec2<bool> {
+    return vec2<bool>(exceeds(value.x, largest.x), exceeds(value.y, largest.y));
+}
+
 struct Winner {
     value: vec2<f32>,
     pixel: vec2<u32>,   // of the window, row by row
@@ -207,7 +222,7 @@ fn winner_of(corner: u32, pair: u32, linear: Linear) -> Winner {
     var winner = Winner(load_x(corner * PAIRS + pair), vec2<u32>());
     for (var pixel = 1u; pixel < PIXELS; pixel++) {
         let value = load_x((corner + pixel / WINDOW_W * WIDTH + pixel % WINDOW_W) * PAIRS + pair);
-        let better = value * direction > winner.value * direction;
+        let better = exceeding(value * direction, winner.value * direction);
         winner.value = select(winner.value, value, better);
         winner.pixel = select(winner.pixel, vec2<u32>(pixel), better);
     }
@@ -227,6 +242,8 @@ fn tile_of(tile: u32, count: u32) -> vec2<u32> {
     return min(vec2<u32>(tile, tile + 1u) * WINDOWS, vec2<u32>(count));
 }
 
+override ITERATIONS_FORWARD: u32 = WINDOWS * PIXELS;
+
 @compute @workgroup_size(LANES)
 fn forward(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -240,6 +257,8 @@ fn forward(
 @group(0) @binding(3) var<storage, read> mean: array<u64>;                      // [PAIRS], running
 @group(0) @binding(4) var<storage, read> variance: array<u64>;                  // [PAIRS], running
 
+override ITERATIONS_EVALUATE: u32 = WINDOWS * PIXELS;
+
 @compute @workgroup_size(LANES)
 fn evaluate(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -251,6 +270,8 @@ fn evaluate(
     let linear = linear_of(place.pair, unpack_pair(mean[place.pair]), rstd);
     store_outputs(tile_of(place.tile, OUTPUTS), place.pair, linear);
 }
+
+override ITERATIONS_FORWARD_WHOLE: u32 = 2u * ROWS + OUTPUTS * PIXELS;
 
 // The mean first, then the squared differences from it, then y.
 @compute @workgroup_size(FEW_LANES)
@@ -287,6 +308,8 @@ fn gradient_sums(pair: u32, outputs: vec2<u32>, linear: Linear) -> Sums {
     return sums;
 }
 
+override ITERATIONS_BACKWARD_SUMS: u32 = CHUNK_OUTPUTS * PIXELS;
+
 @compute @workgroup_size(LANES)
 fn backward_sums(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -311,6 +334,8 @@ fn store_parameter_gradients(pair: u32, total: Sums) {
     dbias[pair] = pack_pair(select(vec2<f32>(), before.first, ACCUMULATE_PARAMETERS) + total.first);
     dweight[pair] = pack_pair(select(vec2<f32>(), before.second, ACCUMULATE_PARAMETERS) + total.second);
 }
+
+override ITERATIONS_FINISH_SUMS: u32 = CHUNKS;
 
 @compute @workgroup_size(FEW_LANES)
 fn finish_sums(
@@ -365,6 +390,8 @@ fn store_input_gradients(window: u32, pair: u32, linear: Linear, means: Sums) {
     }
 }
 
+override ITERATIONS_BACKWARD_INPUT: u32 = WINDOWS * 2u * PIXELS;
+
 @compute @workgroup_size(LANES)
 fn backward_input(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -380,6 +407,8 @@ fn backward_input(
         store_input_gradients(window, place.pair, linear, means);
     }
 }
+
+override ITERATIONS_BACKWARD_WHOLE: u32 = OUTPUTS * PIXELS + BATCH * LINES * COLUMNS * 2u * PIXELS;
 
 @compute @workgroup_size(FEW_LANES)
 fn backward_whole(

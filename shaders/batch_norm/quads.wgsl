@@ -33,11 +33,18 @@ override LINES = (HEIGHT + WINDOW_H - 1u) / WINDOW_H;       // of windows, with 
 override COLUMNS = (WIDTH + WINDOW_W - 1u) / WINDOW_W;
 override PIXELS = WINDOW_H * WINDOW_W;
 override QUADS = CHANNELS / 4u;
+override CHUNK_ROWS = (ROWS + CHUNKS - 1u) / CHUNKS;
+override CHUNK_OUTPUTS = (OUTPUTS + CHUNKS - 1u) / CHUNKS;
 
 const WORKGROUP: u32 = 256u;
 const QUAD_LANES: u32 = 16u;    // where many workgroups share the rows
 const FEW_QUAD_LANES: u32 = 4u; // where one workgroup takes all rows, or all chunks
 const WINDOWS: u32 = 4u;        // that an elementwise invocation takes
+
+const ROW_LANES: u32 = WORKGROUP / QUAD_LANES;
+const FEW_ROW_LANES: u32 = WORKGROUP / FEW_QUAD_LANES;
+const HALVINGS: u32 = 4u;       // until the sums of ROW_LANES are one
+const FEW_HALVINGS: u32 = 6u;   // and of FEW_ROW_LANES
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;                   // [BATCH, HEIGHT, WIDTH, QUADS]
 @group(0) @binding(1) var<storage, read_write> partial: array<vec4<f32>>;       // [CHUNKS, 2, QUADS]
@@ -66,21 +73,25 @@ fn range_of(chunk: u32, count: u32) -> vec2<u32> {
     return min(vec2<u32>(chunk, chunk + 1u) * size, vec2<u32>(count));
 }
 
+// A sum of squares whose rounding errors may exceed it.
+fn not_negative(squares: vec4<f32>) -> vec4<f32> {
+    return vec4<f32>(relu(squares.x), relu(squares.y), relu(squares.z), relu(squares.w));
+}
+
 struct Sums {
     first: vec4<f32>,
     second: vec4<f32>,
 }
 
 // The sums over the lanes of each quad, for all its invocations.
-fn add_up(local_index: u32, place: Place, sums: Sums) -> Sums {
-    let quad_lanes = WORKGROUP / place.lanes;
+fn add_up(local_index: u32, quad_lanes: u32, sums: Sums) -> Sums {
     firsts[local_index] = sums.first;
     seconds[local_index] = sums.second;
     workgroupBarrier();
-    for (var half = place.lanes / 2u; half > 0u; half /= 2u) {
-        if place.lane < half {
-            firsts[local_index] += firsts[local_index + half * quad_lanes];
-            seconds[local_index] += seconds[local_index + half * quad_lanes];
+    for (var half = WORKGROUP / 2u; half >= quad_lanes; half /= 2u) {
+        if local_index < half {
+            firsts[local_index] += firsts[local_index + half];
+            seconds[local_index] += seconds[local_index + half];
         }
         workgroupBarrier();
     }
@@ -100,6 +111,8 @@ fn row_moments(place: Place, rows: vec2<u32>, shift: vec4<f32>) -> Sums {
     return sums;
 }
 
+override ITERATIONS_MOMENTS: u32 = (CHUNK_ROWS + ROW_LANES - 1u) / ROW_LANES + HALVINGS;
+
 // Mean and sum of squared differences from it, over one chunk of rows. Values are taken relative to the first one, which
 // differs from the mean by no more than sqrt(rows of the chunk) standard deviations: a variance that is small beside the
 // mean does not cancel.
@@ -112,11 +125,11 @@ fn moments(
     let place = place_of(flat_index(workgroup_id, workgroups, 0u, 1u), local_index, QUAD_LANES);
     let rows = range_of(place.tile, ROWS);
     let shift = x[min(rows.x, ROWS - 1u) * QUADS + place.loaded];
-    let sums = add_up(local_index, place, row_moments(place, rows, shift));
+    let sums = add_up(local_index, QUAD_LANES, row_moments(place, rows, shift));
     if place.tile < CHUNKS && place.lane == 0u && place.quad < QUADS {
         let offset = sums.first / f32(rows.y - rows.x);
         partial[2u * place.tile * QUADS + place.quad] = shift + offset;
-        partial[(2u * place.tile + 1u) * QUADS + place.quad] = max(sums.second - sums.first * offset, vec4<f32>());
+        partial[(2u * place.tile + 1u) * QUADS + place.quad] = not_negative(sums.second - sums.first * offset);
     }
 }
 
@@ -138,6 +151,9 @@ fn rstd_of(variance: vec4<f32>) -> vec4<f32> {
     return 1.0 / sqrt(variance + EPS);
 }
 
+override CHUNKS_OF_LANE = (CHUNKS + FEW_ROW_LANES - 1u) / FEW_ROW_LANES;
+override ITERATIONS_FINISH_MOMENTS: u32 = 2u * (CHUNKS_OF_LANE + FEW_HALVINGS);
+
 // The mean of the chunks' means, and how far each of them lies from it. Again relative to the first one.
 @compute @workgroup_size(WORKGROUP)
 fn finish_moments(
@@ -152,7 +168,7 @@ fn finish_moments(
         let rows = range_of(chunk, ROWS);
         sum += f32(rows.y - rows.x) * (partials[2u * chunk * QUADS + place.loaded] - shift);
     }
-    let offset = add_up(local_index, place, Sums(sum, vec4<f32>())).first / f32(ROWS);
+    let offset = add_up(local_index, FEW_QUAD_LANES, Sums(sum, vec4<f32>())).first / f32(ROWS);
     var squares = vec4<f32>();
     for (var chunk = place.lane; chunk < CHUNKS; chunk += place.lanes) {
         let rows = range_of(chunk, ROWS);
@@ -160,7 +176,7 @@ fn finish_moments(
         squares += partials[(2u * chunk + 1u) * QUADS + place.loaded]
             + f32(rows.y - rows.x) * difference * difference;
     }
-    let total = add_up(local_index, place, Sums(squares, vec4<f32>())).first;
+    let total = add_up(local_index, FEW_QUAD_LANES, Sums(squares, vec4<f32>())).first;
     if place.tile == 0u && place.lane == 0u && place.quad < QUADS {
         store_moments(place.quad, shift + offset, total);
     }
@@ -214,6 +230,13 @@ fn corner_of(window: u32, lines: u32, columns: u32) -> u32 {
     return (image * HEIGHT + line * WINDOW_H) * WIDTH + column * WINDOW_W;
 }
 
+fn exceeding(value: vec4<f32>, largest: vec4<f32>) -> vec4<bool> {
+    return vec4<bool>(
+        exceeds(value.x, largest.x), exceeds(value.y, largest.y),
+        exceeds(value.z, largest.z), exceeds(value.w, largest.w),
+    );
+}
+
 struct Winner {
     value: vec4<f32>,
     pixel: vec4<u32>,   // of the window, row by row
@@ -225,7 +248,7 @@ fn winner_of(corner: u32, quad: u32, linear: Linear) -> Winner {
     var winner = Winner(x[corner * QUADS + quad], vec4<u32>());
     for (var pixel = 1u; pixel < PIXELS; pixel++) {
         let value = x[(corner + pixel / WINDOW_W * WIDTH + pixel % WINDOW_W) * QUADS + quad];
-        let better = value * direction > winner.value * direction;
+        let better = exceeding(value * direction, winner.value * direction);
         winner.value = select(winner.value, value, better);
         winner.pixel = select(winner.pixel, vec4<u32>(pixel), better);
     }
@@ -247,6 +270,8 @@ fn store_outputs(place: Place, linear: Linear) {
     }
 }
 
+override ITERATIONS_FORWARD: u32 = WINDOWS * PIXELS;
+
 @compute @workgroup_size(WORKGROUP)
 fn forward(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -260,6 +285,8 @@ fn forward(
 @group(0) @binding(3) var<storage, read> mean: array<vec4<f32>>;                // [QUADS], running
 @group(0) @binding(4) var<storage, read> variance: array<vec4<f32>>;            // [QUADS], running
 
+override ITERATIONS_EVALUATE: u32 = WINDOWS * PIXELS;
+
 @compute @workgroup_size(WORKGROUP)
 fn evaluate(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -271,6 +298,10 @@ fn evaluate(
     store_outputs(place, linear_of(quad, mean[quad], rstd_of(variance[quad])));
 }
 
+override ROWS_OF_LANE = (ROWS + FEW_ROW_LANES - 1u) / FEW_ROW_LANES;
+override OUTPUTS_OF_LANE = (OUTPUTS + FEW_ROW_LANES - 1u) / FEW_ROW_LANES;
+override ITERATIONS_FORWARD_WHOLE: u32 = 2u * (ROWS_OF_LANE + FEW_HALVINGS) + OUTPUTS_OF_LANE * PIXELS;
+
 // The mean first, then the squared differences from it, then y.
 @compute @workgroup_size(WORKGROUP)
 fn forward_whole(
@@ -281,8 +312,8 @@ fn forward_whole(
     let place = place_of(flat_index(workgroup_id, workgroups, 0u, 1u), local_index, FEW_QUAD_LANES);
     let all = vec2<u32>(0u, ROWS);
     let shift = x[place.loaded];
-    let center = shift + add_up(local_index, place, row_moments(place, all, shift)).first / f32(ROWS);
-    let squares = add_up(local_index, place, row_moments(place, all, center)).second;
+    let center = shift + add_up(local_index, FEW_QUAD_LANES, row_moments(place, all, shift)).first / f32(ROWS);
+    let squares = add_up(local_index, FEW_QUAD_LANES, row_moments(place, all, center)).second;
     if place.tile > 0u || place.quad >= QUADS {
         return;
     }
@@ -310,6 +341,8 @@ fn gradient_sums(place: Place, outputs: vec2<u32>, linear: Linear) -> Sums {
     return sums;
 }
 
+override ITERATIONS_BACKWARD_SUMS: u32 = (CHUNK_OUTPUTS + ROW_LANES - 1u) / ROW_LANES * PIXELS + HALVINGS;
+
 @compute @workgroup_size(WORKGROUP)
 fn backward_sums(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -319,7 +352,7 @@ fn backward_sums(
     let place = place_of(flat_index(workgroup_id, workgroups, 0u, 1u), local_index, QUAD_LANES);
     let linear = batch_linear_of(place.loaded);
     let outputs = range_of(place.tile, OUTPUTS);
-    let sums = add_up(local_index, place, gradient_sums(place, outputs, linear));
+    let sums = add_up(local_index, QUAD_LANES, gradient_sums(place, outputs, linear));
     if place.tile < CHUNKS && place.lane == 0u && place.quad < QUADS {
         partial_sums[2u * place.tile * QUADS + place.quad] = sums.first;
         partial_sums[(2u * place.tile + 1u) * QUADS + place.quad] = sums.second;
@@ -335,6 +368,8 @@ fn store_parameter_gradients(quad: u32, total: Sums) {
     dweight[quad] = select(vec4<f32>(), dweight[quad], ACCUMULATE_PARAMETERS) + total.second;
 }
 
+override ITERATIONS_FINISH_SUMS: u32 = CHUNKS_OF_LANE + FEW_HALVINGS;
+
 @compute @workgroup_size(WORKGROUP)
 fn finish_sums(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -347,7 +382,7 @@ fn finish_sums(
         lane.first += partials[2u * chunk * QUADS + place.loaded];
         lane.second += partials[(2u * chunk + 1u) * QUADS + place.loaded];
     }
-    let total = add_up(local_index, place, lane);
+    let total = add_up(local_index, FEW_QUAD_LANES, lane);
     if place.tile == 0u && place.lane == 0u && place.quad < QUADS {
         sums[place.quad] = total.first;
         sums[QUADS + place.quad] = total.second;
@@ -388,6 +423,8 @@ fn store_input_gradients(window: u32, quad: u32, linear: Linear, means: Sums) {
     }
 }
 
+override ITERATIONS_BACKWARD_INPUT: u32 = WINDOWS * 2u * PIXELS;
+
 @compute @workgroup_size(WORKGROUP)
 fn backward_input(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -406,6 +443,9 @@ fn backward_input(
     }
 }
 
+override WINDOWS_OF_LANE = (BATCH * LINES * COLUMNS + FEW_ROW_LANES - 1u) / FEW_ROW_LANES;
+override ITERATIONS_BACKWARD_WHOLE: u32 = OUTPUTS_OF_LANE * PIXELS + FEW_HALVINGS + WINDOWS_OF_LANE * 2u * PIXELS;
+
 @compute @workgroup_size(WORKGROUP)
 fn backward_whole(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -414,7 +454,7 @@ fn backward_whole(
 ) {
     let place = place_of(flat_index(workgroup_id, workgroups, 0u, 1u), local_index, FEW_QUAD_LANES);
     let linear = batch_linear_of(place.loaded);
-    let total = add_up(local_index, place, gradient_sums(place, vec2<u32>(0u, OUTPUTS), linear));
+    let total = add_up(local_index, FEW_QUAD_LANES, gradient_sums(place, vec2<u32>(0u, OUTPUTS), linear));
     if place.tile > 0u || place.quad >= QUADS {
         return;
     }

@@ -31,6 +31,8 @@ fn rows_of(chunk: u32) -> vec2<u32> {
     return vec2<u32>(chunk * CHUNK_ROWS, min((chunk + 1u) * CHUNK_ROWS, ROWS));
 }
 
+override ITERATIONS_MOMENTS: u32 = CHUNK_ROWS;
+
 // Mean and sum of squared differences from it, over one chunk of rows of one channel. Values are taken relative to the
 // first one, which differs from the mean by no more than sqrt(rows of the chunk) standard deviations: a variance that is
 // small beside the mean does not cancel.
@@ -57,13 +59,15 @@ fn moments(
     }
     let offset = sum / f32(rows.y - rows.x);
     partial[2u * chunk * CHANNELS + channel] = shift + offset;
-    partial[(2u * chunk + 1u) * CHANNELS + channel] = max(squares - sum * offset, 0.0);
+    partial[(2u * chunk + 1u) * CHANNELS + channel] = relu(squares - sum * offset);
 }
 
 @group(0) @binding(0) var<storage, read> partials: array<f32>;              // the partial of moments, or of backward_sums
 @group(0) @binding(2) var<storage, read_write> batch: array<f32>;           // [2, CHANNELS]: mean, rstd
 @group(0) @binding(3) var<storage, read_write> running_mean: array<f32>;    // [CHANNELS]
 @group(0) @binding(4) var<storage, read_write> running_var: array<f32>;     // [CHANNELS]
+
+override ITERATIONS_FINISH_MOMENTS: u32 = 2u * CHUNKS;
 
 // The mean of the chunks' means, and how far each of them lies from it. Again relative to the first one.
 @compute @workgroup_size(64)
@@ -117,6 +121,8 @@ fn normalise(first: u32, channel: u32, mean: f32, rstd: f32) {
     }
 }
 
+override ITERATIONS_FORWARD: u32 = STRIP;
+
 @compute @workgroup_size(64)
 fn forward(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -130,6 +136,8 @@ fn forward(
 
 @group(0) @binding(5) var<storage, read> mean: array<f32>;                  // [CHANNELS], running
 @group(0) @binding(6) var<storage, read> variance: array<f32>;              // [CHANNELS], running
+
+override ITERATIONS_EVALUATE: u32 = STRIP;
 
 @compute @workgroup_size(64)
 fn evaluate(
@@ -149,6 +157,8 @@ fn evaluate(
 fn gradient_of_linear(value: f32, mean: f32, scale: f32, shift: f32, gradient: f32) -> f32 {
     return activation_slope(ACTIVATION, activate(ACTIVATION, linear(value, mean, scale, shift))) * gradient;
 }
+
+override ITERATIONS_BACKWARD_SUMS: u32 = CHUNK_ROWS;
 
 @compute @workgroup_size(64)
 fn backward_sums(
@@ -183,6 +193,8 @@ fn backward_sums(
 @group(0) @binding(2) var<storage, read_write> dbias: array<f32>;           // [CHANNELS]
 @group(0) @binding(3) var<storage, read_write> dweight: array<f32>;         // [CHANNELS]
 
+override ITERATIONS_FINISH_SUMS: u32 = CHUNKS;
+
 @compute @workgroup_size(64)
 fn finish_sums(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -207,6 +219,8 @@ fn finish_sums(
 
 @group(0) @binding(5) var<storage, read> channel_sums: array<f32>;          // the sums of finish_sums
 @group(0) @binding(6) var<storage, read_write> dx: array<f32>;              // like x
+
+override ITERATIONS_BACKWARD_INPUT: u32 = STRIP;
 
 @compute @workgroup_size(64)
 fn backward_input(

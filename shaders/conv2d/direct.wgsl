@@ -5,7 +5,8 @@
 //                                                                     backward_weight, in CHUNKS partial sums
 //
 // Direct convolution, channels last. An invocation keeps 8 neighbouring pixels of a row and 4 channels in registers.
-// Where the stride is 1 its window of 8 inputs slides along the kernel's row: one load for 32 multiplications.
+// Where the stride is 1 its window of 8 inputs slides along the kernel's row: one load for 32 multiplications. A sum that is
+// longer than the adapter takes is made in pieces.
 
 override BATCH: u32;
 override HEIGHT: u32;
@@ -20,12 +21,15 @@ override STRIDE_H: u32;
 override STRIDE_W: u32;
 override PADDING_H: u32;
 override PADDING_W: u32;
+override FIRST: u32;            // channels FIRST to FIRST + COUNT of what is read, as a piece of a long sum;
+override COUNT: u32;            // later pieces accumulate
 override CHUNKS: u32;
 override ACCUMULATE: bool;
 
 override OUT_QUADS = (OUT_CHANNELS + 3u) / 4u;  // weights hold output channels by fours, padded by zeros
 
 const PIXELS = 8u;
+const WORKGROUP: u32 = 64u;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;                 // [BATCH, HEIGHT, WIDTH, IN_CHANNELS]
 @group(0) @binding(1) var<storage, read> weight: array<vec4<f32>>;      // [KERNEL_H, KERNEL_W, IN_CHANNELS, OUT_QUADS]
@@ -53,7 +57,7 @@ fn convolve(id: vec3<u32>, start: vec4<f32>) {
         if iy >= HEIGHT {
             continue;
         }
-        for (var ci = 0u; ci < IN_CHANNELS; ci++) {
+        for (var ci = FIRST; ci < FIRST + COUNT; ci++) {
             let row = (image * HEIGHT + iy) * WIDTH * IN_CHANNELS + ci;
             var window = array<f32, PIXELS>();
             for (var p = 0u; p < PIXELS; p++) {
@@ -82,21 +86,48 @@ fn convolve(id: vec3<u32>, start: vec4<f32>) {
             let place = ((image * OUT_HEIGHT + oy) * OUT_WIDTH + ox + p) * OUT_CHANNELS;
             for (var c = 0u; c < 4u; c++) {
                 if 4u * quad + c < OUT_CHANNELS {
-                    y[place + 4u * quad + c] = sums[p][c];
+                    let element = place + 4u * quad + c;
+                    y[element] = select(0.0, y[element], ACCUMULATE) + sums[p][c];
                 }
             }
         }
     }
 }
 
-@compute @workgroup_size(64)
-fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+// Of a row of the kernel for one channel: loading its window, and multiplying and moving it. Then of what is stored.
+override ROW_ITERATIONS = 1u + PIXELS + KERNEL_W * (1u + 2u * PIXELS);
+const STORE_ITERATIONS: u32 = 5u * PIXELS;
+
+override ITERATIONS_FORWARD: u32 = KERNEL_H * (1u + COUNT * ROW_ITERATIONS) + STORE_ITERATIONS;
+
+@compute @workgroup_size(WORKGROUP)
+fn forward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let place = unfold(workgroup_id, workgroups);
+    if is_behind_grid(place) {
+        return;
+    }
+    let id = vec3<u32>(WORKGROUP * place.x + local_index, place.yz);
     convolve(id, vec4<f32>());
 }
 
-@compute @workgroup_size(64)
-fn forward_bias(@builtin(global_invocation_id) id: vec3<u32>) {
-    convolve(id, bias[id.y]);
+override ITERATIONS_FORWARD_BIAS: u32 = KERNEL_H * (1u + COUNT * ROW_ITERATIONS) + STORE_ITERATIONS;
+
+@compute @workgroup_size(WORKGROUP)
+fn forward_bias(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let place = unfold(workgroup_id, workgroups);
+    if is_behind_grid(place) {
+        return;
+    }
+    let id = vec3<u32>(WORKGROUP * place.x + local_index, place.yz);
+    convolve(id, select(bias[id.y], vec4<f32>(), ACCUMULATE));
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>;                // like y
@@ -115,8 +146,19 @@ fn dy_of_column(row: u32, ix: u32, kx: u32) -> f32 {
     return select(0.0, load_dy(row, position / STRIDE_W), position % STRIDE_W == 0u);
 }
 
-@compute @workgroup_size(64)
-fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
+override ITERATIONS_BACKWARD_INPUT: u32 = KERNEL_H * (1u + COUNT * ROW_ITERATIONS) + STORE_ITERATIONS;
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_input(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let place = unfold(workgroup_id, workgroups);
+    if is_behind_grid(place) {
+        return;
+    }
+    let id = vec3<u32>(WORKGROUP * place.x + local_index, place.yz);
     let strips = (WIDTH + PIXELS - 1u) / PIXELS;
     let quad = id.y;
     let ix = id.x % strips * PIXELS;
@@ -133,7 +175,7 @@ fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
         if position % STRIDE_H != 0u || oy >= OUT_HEIGHT {
             continue;
         }
-        for (var co = 0u; co < OUT_CHANNELS; co++) {
+        for (var co = FIRST; co < FIRST + COUNT; co++) {
             let row = (image * OUT_HEIGHT + oy) * OUT_WIDTH * OUT_CHANNELS + co;
             var window = array<f32, PIXELS>();
             for (var p = 0u; p < PIXELS; p++) {
@@ -181,11 +223,23 @@ fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
 @group(0) @binding(2) var<storage, read_write> partial: array<vec4<f32>>;  // [CHUNKS, rows of weight and bias, OUT_QUADS]
 
 override TAP_ROWS = KERNEL_H * KERNEL_W * IN_CHANNELS;
+override LINES = (BATCH * OUT_HEIGHT + CHUNKS - 1u) / CHUNKS;   // of y, in a chunk at most
+
+override ITERATIONS_BACKWARD_WEIGHT: u32 = LINES * (1u + OUT_WIDTH);
 
 // Partial sums of one row (ky, kx, ci) of the weight gradient and 4 output channels over the rows of dy of one chunk. The
 // row after the last one stands for the bias.
-@compute @workgroup_size(64)
-fn backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(WORKGROUP)
+fn backward_weight(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let place = unfold(workgroup_id, workgroups);
+    if is_behind_grid(place) {
+        return;
+    }
+    let id = vec3<u32>(WORKGROUP * place.x + local_index, place.yz);
     let row = id.x;
     let quad = id.y;
     let chunk = id.z;

@@ -120,6 +120,9 @@ fn store_pixels(first: u32, quad: u32, sums: Sums) {
     }
 }
 
+// What the loops of forward take beside those over channels.
+override TAPS_ITERATIONS = 2u * ROWS + KERNEL_H * (1u + KERNEL_W);
+
 // Rows are the pixels of y, columns its channels.
 fn convolve(id: vec3<u32>, lane: u32, start: vec4<f32>) {
     let first = ROWS * id.x;
@@ -155,13 +158,33 @@ fn convolve(id: vec3<u32>, lane: u32, start: vec4<f32>) {
     store_pixels(first, quad, sums);
 }
 
+override ITERATIONS_FORWARD: u32 = TAPS_ITERATIONS + KERNEL_H * KERNEL_W * IN_QUADS;
+
 @compute @workgroup_size(LANES)
-fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn forward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     convolve(id, lane, vec4<f32>());
 }
 
+override ITERATIONS_FORWARD_BIAS: u32 = TAPS_ITERATIONS + KERNEL_H * KERNEL_W * IN_QUADS;
+
 @compute @workgroup_size(LANES)
-fn forward_bias(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn forward_bias(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     convolve(id, lane, bias[min(LANES * id.y + lane, OUT_QUADS - 1u)]);
 }
 
@@ -188,13 +211,33 @@ fn convolve_any(id: vec3<u32>, lane: u32, start: vec4<f32>) {
     store_pixels(first, quad, sums);
 }
 
+override ITERATIONS_FORWARD_ANY: u32 = TAPS_ITERATIONS + KERNEL_H * KERNEL_W * IN_CHANNELS;
+
 @compute @workgroup_size(LANES)
-fn forward_any(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn forward_any(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     convolve_any(id, lane, vec4<f32>());
 }
 
+override ITERATIONS_FORWARD_BIAS_ANY: u32 = TAPS_ITERATIONS + KERNEL_H * KERNEL_W * IN_CHANNELS;
+
 @compute @workgroup_size(LANES)
-fn forward_bias_any(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn forward_bias_any(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     convolve_any(id, lane, bias[min(LANES * id.y + lane, OUT_QUADS - 1u)]);
 }
 
@@ -206,10 +249,24 @@ fn load_dy(place: u32, inside: bool) -> vec2<f32> {
     return unpack_pair(select(0lu, dy[place], inside));
 }
 
+// Of the rows and columns of the kernel of one residue.
+override REACHING_H = (KERNEL_H + STRIDE_H - 1u) / STRIDE_H;
+override REACHING_W = (KERNEL_W + STRIDE_W - 1u) / STRIDE_W;
+
+override ITERATIONS_BACKWARD_INPUT: u32 = ROWS + REACHING_H * (1u + REACHING_W * (1u + OUT_PAIRS));
+
 // Rows are the pixels of x, columns its channels. The pixels of a workgroup leave the same rest `id.z` when divided by the
 // stride, so that the taps that reach one of them reach all.
 @compute @workgroup_size(LANES)
-fn backward_input(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn backward_input(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let rest = vec2<u32>(id.z % STRIDE_W, id.z / STRIDE_W);
     let size = (vec2<u32>(WIDTH, HEIGHT) + vec2<u32>(STRIDE_W, STRIDE_H) - 1u - rest) / vec2<u32>(STRIDE_W, STRIDE_H);
     let pixels = BATCH * size.x * size.y;
@@ -292,10 +349,20 @@ fn store_partial(chunk: u32, row: u32, quad: u32, sum: vec4<f32>) {
     partial[place + 1u] = pack_pair(sum.zw);
 }
 
+override ITERATIONS_BACKWARD_WEIGHT: u32 = ROWS + LINES * (4u + OUT_WIDTH / 4u);
+
 // Rows are 16 input channels of one tap, columns output channels; workgroups after the last tap's make the bias. The sum
 // runs over the lines of y of one chunk, and in each over the columns that meet the image.
 @compute @workgroup_size(LANES)
-fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn backward_weight(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let tap = id.x / IN_BLOCKS;
     let first = id.x % IN_BLOCKS * ROWS;
     let is_bias = tap == KERNEL_H * KERNEL_W;
@@ -340,10 +407,20 @@ fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocati
 
 @group(0) @binding(1) var<storage, read> elements: array<f32>;          // the x of forward
 
+override ITERATIONS_BACKWARD_WEIGHT_ANY: u32 = ROWS + LINES * (1u + OUT_WIDTH);
+
 // The same for any number of input channels, which are loaded one by one: rows are neighbouring rows (ky, kx, ci) of the
 // weight, and the bias.
 @compute @workgroup_size(LANES)
-fn backward_weight_any(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn backward_weight_any(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let first = id.x * ROWS;
     let row = rows_of(first, lane, TAP_ROWS + 1u);
     let is_bias = row == vec2<u32>(TAP_ROWS);

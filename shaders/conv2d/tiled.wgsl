@@ -154,9 +154,9 @@ fn column_of_share(id: vec3<u32>, share: Share) -> u32 {
 }
 
 // Rows are the pixels of y, columns its channels; id.z is the chunk of the sum.
-fn convolve(sums: ptr<function, Block>, id: vec3<u32>, invocation: u32) {
-    let share = share_of(invocation);
-    let second = share_of(invocation + TILE_INVOCATIONS);
+fn convolve(sums: ptr<function, Block>, id: vec3<u32>, invocation: Invocation) {
+    let share = share_of(invocation.index);
+    let second = share_of(invocation.index + TILE_INVOCATIONS);
     let windows = windows_of(row_of_share(id, share));
     let second_windows = windows_of(row_of_share(id, second));
     let column = column_of_share(id, share);
@@ -188,11 +188,11 @@ fn convolve(sums: ptr<function, Block>, id: vec3<u32>, invocation: u32) {
 }
 
 // The row of the product, and its quad of columns, of row `row` of an invocation's block for tile `id`.
-fn place_in_product(id: vec3<u32>, invocation: u32, row: u32, half: u32) -> vec2<u32> {
+fn place_in_product(id: vec3<u32>, invocation: Invocation, row: u32, half: u32) -> vec2<u32> {
     return id.xy * vec2<u32>(TILE_ROWS, COLUMN_QUADS) + place_in_tile(invocation, row, half);
 }
 
-fn write_y(sums: ptr<function, Block>, id: vec3<u32>, invocation: u32) {
+fn write_y(sums: ptr<function, Block>, id: vec3<u32>, invocation: Invocation) {
     for (var half = 0u; half < BLOCK_COLUMNS / 4u; half++) {
         for (var r = 0u; r < BLOCK_ROWS; r++) {
             let place = place_in_product(id, invocation, r, half);
@@ -203,7 +203,7 @@ fn write_y(sums: ptr<function, Block>, id: vec3<u32>, invocation: u32) {
     }
 }
 
-fn write_y_any(sums: ptr<function, Block>, id: vec3<u32>, invocation: u32) {
+fn write_y_any(sums: ptr<function, Block>, id: vec3<u32>, invocation: Invocation) {
     for (var half = 0u; half < BLOCK_COLUMNS / 4u; half++) {
         for (var r = 0u; r < BLOCK_ROWS; r++) {
             let place = place_in_product(id, invocation, r, half);
@@ -224,35 +224,75 @@ fn bias_quad(chunk: u32, quad: u32) -> vec4<f32> {
     return select(vec4<f32>(), bias[select(0u, quad, inside)], inside);
 }
 
-fn biased_block(id: vec3<u32>, invocation: u32) -> Block {
+fn biased_block(id: vec3<u32>, invocation: Invocation) -> Block {
     let first = place_in_product(id, invocation, 0u, 0u).y;
     let second = place_in_product(id, invocation, 0u, 1u).y;
     return block_of_rows(bias_quad(id.z, first), bias_quad(id.z, second));
 }
 
+override ITERATIONS_FORWARD: u32 = FORWARD_CHUNK * STEP_ITERATIONS + END_ITERATIONS + BLOCK_ITERATIONS;
+
 @compute @workgroup_size(TILE_INVOCATIONS)
-fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
+fn forward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    invocation: Invocation,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     var sums: Block;
     convolve(&sums, id, invocation);
     write_y(&sums, id, invocation);
 }
 
+override ITERATIONS_FORWARD_BIAS: u32 = FORWARD_CHUNK * STEP_ITERATIONS + END_ITERATIONS + BLOCK_ITERATIONS;
+
 @compute @workgroup_size(TILE_INVOCATIONS)
-fn forward_bias(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
+fn forward_bias(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    invocation: Invocation,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     var sums = biased_block(id, invocation);
     convolve(&sums, id, invocation);
     write_y(&sums, id, invocation);
 }
 
+override ITERATIONS_FORWARD_ANY: u32 = FORWARD_CHUNK * STEP_ITERATIONS + END_ITERATIONS + BLOCK_ITERATIONS;
+
 @compute @workgroup_size(TILE_INVOCATIONS)
-fn forward_any(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
+fn forward_any(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    invocation: Invocation,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     var sums: Block;
     convolve(&sums, id, invocation);
     write_y_any(&sums, id, invocation);
 }
 
+override ITERATIONS_FORWARD_BIAS_ANY: u32 = FORWARD_CHUNK * STEP_ITERATIONS + END_ITERATIONS + BLOCK_ITERATIONS;
+
 @compute @workgroup_size(TILE_INVOCATIONS)
-fn forward_bias_any(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
+fn forward_bias_any(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    invocation: Invocation,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     var sums = biased_block(id, invocation);
     convolve(&sums, id, invocation);
     write_y_any(&sums, id, invocation);
@@ -264,6 +304,10 @@ fn forward_bias_any(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocat
 
 override IN_PIXELS = BATCH * HEIGHT * WIDTH;
 override OUT_STEPS = (OUT_CHANNELS + TILE_DEPTH - 1u) / TILE_DEPTH;
+
+// Steps of a chunk, of the residue class that the most taps reach.
+override MOST_TAPS = ((KERNEL_H + STRIDE_H - 1u) / STRIDE_H) * ((KERNEL_W + STRIDE_W - 1u) / STRIDE_W);
+override TRANSPOSED_CHUNK = (MOST_TAPS * OUT_STEPS + CHUNKS - 1u) / CHUNKS;
 
 fn dy_element(pixel: u32, channel: u32, inside: bool) -> f32 {
     let is_element = inside && channel < OUT_CHANNELS;
@@ -359,9 +403,9 @@ fn load_backward_input(share: Share, residue: Residue, targets: Targets, column:
 }
 
 // Rows are the pixels of x of one residue class, columns its channels; id.z is the chunk of the sum, and in it the residue.
-fn convolve_transposed(sums: ptr<function, Block>, residue: Residue, id: vec3<u32>, invocation: u32) {
-    let share = share_of(invocation);
-    let second = share_of(invocation + TILE_INVOCATIONS);
+fn convolve_transposed(sums: ptr<function, Block>, residue: Residue, id: vec3<u32>, invocation: Invocation) {
+    let share = share_of(invocation.index);
+    let second = share_of(invocation.index + TILE_INVOCATIONS);
     let targets = targets_of(residue, row_of_share(id, share));
     let second_targets = targets_of(residue, row_of_share(id, second));
     let column = column_of_share(id, share);
@@ -404,8 +448,18 @@ fn dx_pixel(residue: Residue, index: u32) -> u32 {
     return select(IN_PIXELS, place, pixel.z < BATCH);
 }
 
+override ITERATIONS_BACKWARD_INPUT: u32 = TRANSPOSED_CHUNK * STEP_ITERATIONS + END_ITERATIONS + BLOCK_ITERATIONS;
+
 @compute @workgroup_size(TILE_INVOCATIONS)
-fn backward_input(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
+fn backward_input(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    invocation: Invocation,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let residue = residue_of(id.z % (STRIDE_W * STRIDE_H));
     if TILE_ROWS * id.x >= BATCH * residue.size.x * residue.size.y {
         return;
@@ -425,8 +479,18 @@ fn backward_input(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocatio
     }
 }
 
+override ITERATIONS_BACKWARD_INPUT_ANY: u32 = TRANSPOSED_CHUNK * STEP_ITERATIONS + END_ITERATIONS + BLOCK_ITERATIONS;
+
 @compute @workgroup_size(TILE_INVOCATIONS)
-fn backward_input_any(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
+fn backward_input_any(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    invocation: Invocation,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let residue = residue_of(id.z % (STRIDE_W * STRIDE_H));
     if TILE_ROWS * id.x >= BATCH * residue.size.x * residue.size.y {
         return;
@@ -501,6 +565,8 @@ fn load_backward_weight(share: Share, rows: Rows, column: u32, step: u32) -> mat
 override WEIGHT_STEPS = (OUT_PIXELS + TILE_DEPTH - 1u) / TILE_DEPTH;
 override WEIGHT_CHUNK = (WEIGHT_STEPS + CHUNKS - 1u) / CHUNKS;
 
+override ITERATIONS_BACKWARD_WEIGHT: u32 = WEIGHT_CHUNK * STEP_ITERATIONS + END_ITERATIONS + BLOCK_ITERATIONS;
+
 fn store_partial(chunk: u32, row: u32, quad: u32, value: vec4<f32>) {
     if row <= TAP_ROWS && quad < OUT_QUADS {
         partial[(chunk * (TAP_ROWS + 1u) + row) * OUT_QUADS + quad] = value;
@@ -510,9 +576,17 @@ fn store_partial(chunk: u32, row: u32, quad: u32, value: vec4<f32>) {
 // Rows are those of the weight, columns the channels of y, and the sum runs over the pixels of y of one chunk. The workgroups
 // of the first rows also add up dy as it passes: that is the row of the bias, after the last one.
 @compute @workgroup_size(TILE_INVOCATIONS)
-fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
-    let share = share_of(invocation);
-    let second = share_of(invocation + TILE_INVOCATIONS);
+fn backward_weight(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    invocation: Invocation,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
+    let share = share_of(invocation.index);
+    let second = share_of(invocation.index + TILE_INVOCATIONS);
     let rows = rows_of(row_of_share(id, share));
     let second_rows = rows_of(row_of_share(id, second));
     let column = column_of_share(id, share);

@@ -81,6 +81,8 @@ fn load_column(row: u32, ix: u32) -> f32 {
     return value;
 }
 
+override PRODUCT_ITERATIONS = STRIP * (1u + SLICE);
+
 // sums[p, c] += window[p] * w[c]
 fn add_products(sums: ptr<function, Strip>, window: ptr<function, Columns>, w: Channels) {
     for (var p = 0u; p < STRIP; p++) {
@@ -115,9 +117,24 @@ fn convolve(image: u32, oy: u32, ox: u32, first: u32, lane: u32, start: Channels
     return sums;
 }
 
+// Of a row of the kernel for one channel.
+override ROW_ITERATIONS = 1u + STRIP + KERNEL_W * (STRIP + PRODUCT_ITERATIONS);
+override PLACES_ITERATIONS = 1u + STRIP * (1u + SLICE);    // of the maximum over a row of the windows
+
+override ITERATIONS_FORWARD: u32 = WINDOW_H * (PLACES_ITERATIONS + KERNEL_H * (1u + IN_CHANNELS * ROW_ITERATIONS))
+    + SLICE * (1u + POOLED);
+
 // Workgroup x: eight images, a pooled row and a strip of it. Workgroup y: a slice of the channels.
 @compute @workgroup_size(LANES)
-fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn forward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let word = id.x % WORDS;
     let px = word * POOLED;
     let py = id.x / WORDS % POOLED_HEIGHT;
@@ -131,7 +148,7 @@ fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index
         let sums = convolve(min(image, BATCH - 1u), py * WINDOW_H + wy, px * WINDOW_W, first, lane, start);
         for (var p = 0u; p < STRIP; p++) {
             for (var c = 0u; c < SLICE; c++) {
-                let wins = wy + p % WINDOW_W == 0u || sums[p][c] > best[p / WINDOW_W][c];
+                let wins = wy + p % WINDOW_W == 0u || exceeds(sums[p][c], best[p / WINDOW_W][c]);
                 best[p / WINDOW_W][c] = select(best[p / WINDOW_W][c], sums[p][c], wins);
                 places[p / WINDOW_W][c] = select(places[p / WINDOW_W][c], wy * WINDOW_W + p % WINDOW_W, wins);
             }
@@ -145,10 +162,11 @@ fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index
         if first + c < OUT_CHANNELS {
             var packed = 0u;
             for (var p = 0u; p < POOLED; p++) {
-                let value = best[p][c];
-                packed |= select(places[p][c], NO_WINNER, ACTIVATION == RELU && value <= 0.0) << (PLACE_BITS * p);
+                let output = activate(ACTIVATION, best[p][c]);
+                let is_cut = ACTIVATION == RELU && activation_slope(RELU, output) == 0.0;
+                packed |= select(places[p][c], NO_WINNER, is_cut) << (PLACE_BITS * p);
                 if px + p < POOLED_WIDTH {
-                    y[(row * POOLED_WIDTH + px + p) * OUT_CHANNELS + first + c] = activate(ACTIVATION, value);
+                    y[(row * POOLED_WIDTH + px + p) * OUT_CHANNELS + first + c] = output;
                 }
             }
             winner[(row * WORDS + word) * OUT_CHANNELS + first + c] = packed;
@@ -173,7 +191,7 @@ fn load_winners(row: u32, word: u32, co: u32) -> u32 {
 }
 
 fn place_of(packed: u32, column: u32) -> u32 {
-    return packed >> (PLACE_BITS * column) & NO_WINNER;
+    return (packed >> (PLACE_BITS * column)) & NO_WINNER;
 }
 
 // From the first conv column that a strip of x meets to the window it lies in: strips start with a window.
@@ -199,9 +217,22 @@ fn gradients_of_columns(image: u32, oy: u32, ix: u32, co: u32) -> Columns {
     return gradients;
 }
 
+// Of a row of the kernel for one channel of y.
+override GRADIENT_ITERATIONS = STRIP + KERNEL_W + KERNEL_W * (STRIP + KERNEL_W + PRODUCT_ITERATIONS);
+
+override ITERATIONS_BACKWARD_INPUT: u32 = KERNEL_H * (1u + OUT_CHANNELS * GRADIENT_ITERATIONS) + STRIP * (1u + SLICE);
+
 // Workgroup x: eight images, a row of x and a strip of it. Workgroup y: a slice of the channels of x.
 @compute @workgroup_size(LANES)
-fn backward_input(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn backward_input(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let strips = (WIDTH + STRIP - 1u) / STRIP;
     let ix = id.x % strips * STRIP;
     let iy = id.x / strips % HEIGHT;
@@ -273,14 +304,29 @@ fn own_sum(sums: Channels, first: u32, lane: u32) -> f32 {
     return own;
 }
 
+override IMAGES_OF_LANE = (BATCH + LANES - 1u) / LANES;
+override STRIP_ITERATIONS = 1u + SLICE * (1u + POOLED)          // of a strip of forward
+    + WINDOW_H * (1u + KERNEL_W + STRIP * (KERNEL_W + SLICE * (1u + KERNEL_W)));
+
+override ITERATIONS_BACKWARD_WEIGHT: u32 = IMAGES_OF_LANE * (1u + POOLED_HEIGHT * WORDS * STRIP_ITERATIONS)
+    + SLICE + KERNEL_W * (1u + SLICE);
+
 // Workgroup x: a row (ky, ci) of the weight with all its columns kx. Workgroup y: a slice of the output channels, the last
 // one with the padding. Of each pooling window only the winner counts.
 @compute @workgroup_size(LANES)
-fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn backward_weight(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let ky = id.x / IN_CHANNELS;
     let ci = id.x % IN_CHANNELS;
     let first = id.y * SLICE;
-    var sums = array<Channels, MAX_KERNEL_W>();
+    var sums: array<Channels, MAX_KERNEL_W>;
     var bias_sums = Channels();
     for (var image = lane; image < lane + BATCH; image += LANES) {
         let stored = min(image, BATCH - 1u);

@@ -137,6 +137,8 @@ fn load_pixel(start: vec3<u32>, row: u32, column: u32, pair: u32) -> vec2<f32> {
     return unpack_pair(select(0lu, image[select(0u, place, inside)], inside));
 }
 
+override ITERATIONS_TRANSFORM_INPUT: u32 = POINTS * (1u + 2u * POINTS) + POINTS * (1u + POINTS);
+
 @compute @workgroup_size(WORKGROUP)
 fn transform_input(
     @builtin(workgroup_id) id: vec3<u32>,
@@ -180,6 +182,8 @@ fn store_factors(square: Square, index: u32, size: u32) {
     }
 }
 
+override ITERATIONS_TRANSFORM_WEIGHT: u32 = 3u * (4u + POINTS) + POINTS * (1u + POINTS);
+
 @compute @workgroup_size(WORKGROUP)
 fn transform_weight(
     @builtin(workgroup_id) id: vec3<u32>,
@@ -206,6 +210,8 @@ fn transform_weight(
 }
 
 @group(0) @binding(0) var<storage, read> elements: array<f32>;          // [3, 3, OUT_CHANNELS, IN_CHANNELS], a weight
+
+override ITERATIONS_TRANSFORM_WEIGHT_FLIPPED: u32 = 3u * (4u + POINTS) + POINTS * (1u + POINTS);
 
 // The weight that leads from dy back to dx, transposed and turned by 180 degrees: the channels of dy come in, those of dx
 // go out.
@@ -269,6 +275,8 @@ fn store_tile(index: u32, offset: vec2<f32>) {
     }
 }
 
+override ITERATIONS_TRANSFORM_OUTPUT: u32 = POINTS * (1u + POINTS + TILE) + TILE * (1u + TILE);
+
 @compute @workgroup_size(WORKGROUP)
 fn transform_output(
     @builtin(workgroup_id) id: vec3<u32>,
@@ -280,6 +288,8 @@ fn transform_output(
         store_tile(index, vec2<f32>());
     }
 }
+
+override ITERATIONS_TRANSFORM_OUTPUT_BIAS: u32 = POINTS * (1u + POINTS + TILE) + TILE * (1u + TILE);
 
 @compute @workgroup_size(WORKGROUP)
 fn transform_output_bias(
@@ -304,6 +314,8 @@ fn load_dy(start: vec3<u32>, row: u32, column: u32, pair: u32) -> vec2<f32> {
     let place = ((start.x * OUT_HEIGHT + oy) * OUT_WIDTH + ox) * OUT_PAIRS + pair;
     return unpack_pair(select(0lu, dy[select(0u, place, inside)], inside));
 }
+
+override ITERATIONS_TRANSFORM_GRADIENT: u32 = TILE * (1u + TILE + POINTS) + POINTS * (1u + POINTS);
 
 @compute @workgroup_size(WORKGROUP)
 fn transform_gradient(
@@ -340,6 +352,8 @@ fn transform_gradient(
 
 @group(0) @binding(0) var<storage, read> dfactors: array<u64>;          // like factors
 @group(0) @binding(1) var<storage, read_write> dweight: array<u64>;     // like weight
+
+override ITERATIONS_TRANSFORM_WEIGHT_GRADIENT: u32 = POINTS * (4u + POINTS) + 12u;
 
 @compute @workgroup_size(WORKGROUP)
 fn transform_weight_gradient(

@@ -48,9 +48,19 @@ fn add_products(sums: ptr<function, Sums>, first: u32, step: u32, a: f32, b: vec
     (*sums)[first + 7u * step] += subgroupBroadcast(a, 7u) * b;
 }
 
+override ITERATIONS_FORWARD: u32 = ROWS + IN_PAIRS / 2u;
+
 // Rows are tiles, columns output channels; workgroup z is the point.
 @compute @workgroup_size(LANES)
-fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn forward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let first = ROWS * id.x;
     let quad = LANES * id.y + lane;
     let tile = min(vec2<u32>(first + lane) + vec2<u32>(0u, LANES), vec2<u32>(TILES - 1u));
@@ -94,9 +104,19 @@ fn add_outer(sums: ptr<function, Sums>, a: vec2<f32>, b: vec4<f32>) {
     add_products(sums, 1u, 2u, a.y, b);
 }
 
+override ITERATIONS_BACKWARD_WEIGHT: u32 = ROWS + 3u + TILES / 4u;
+
 // Rows are input channels, columns output channels; workgroup z is the point.
 @compute @workgroup_size(LANES)
-fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn backward_weight(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let first = ROWS * id.x;
     let quad = LANES * id.y + lane;
     let start = id.z * TILES * IN_PAIRS + min(first / 2u + lane, IN_PAIRS - 1u);

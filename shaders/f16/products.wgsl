@@ -1,12 +1,17 @@
 // The products of lib/products.wgsl on matrix units: factors are rounded to f16 as they are brought into workgroup memory,
-// and a subgroup of 32 makes products of 16 x 16 x 16 at once, whose sums stay f32.
+// and a subgroup makes products of 16 x 16 x 16 at once, whose sums stay f32.
 //
 // A factor is multiplied by its scale before it is rounded, and the sums are divided by both, so that small gradients do
-// not vanish: f16 has no normal number below 6e-5. What is beyond its largest number is clamped.
+// not vanish: f16 has no normal number below 6e-5. What is beyond its largest number becomes infinite, and is seen in the
+// loss.
 override LEFT_SCALE: f32;     // powers of two
 override RIGHT_SCALE: f32;
 
 const F16_LARGEST: f32 = 65504.0;
+const SUBGROUP_SIZE: u32 = 32u;     // exactly: the layout of the regions below
+
+const STEP_ITERATIONS: u32 = 1u;    // of the loops of a step, and of what follows the last one
+const END_ITERATIONS: u32 = 24u;
 
 override TILE_PITCH = 4u * TILE_QUADS + 8u;     // from one summand to the next, free of bank conflicts
 override TILE_LENGTH = TILE_DEPTH * TILE_PITCH;
@@ -15,10 +20,17 @@ override TILE_LENGTH = TILE_DEPTH * TILE_PITCH;
 override REGION_ROWS = 8u * BLOCK_ROWS;
 override REGION_COLUMNS = 4u * BLOCK_COLUMNS;
 override REGIONS_ACROSS = TILE_COLUMNS / REGION_COLUMNS;
-override EXCHANGE_LENGTH = TILE_INVOCATIONS / 32u * 256u;
+override EXCHANGE_LENGTH = TILE_INVOCATIONS / SUBGROUP_SIZE * 256u;
 
 var<workgroup> tile: array<f16, TILE_LENGTH>;           // [TILE_DEPTH, rows and then columns]
 var<workgroup> exchange: array<f32, EXCHANGE_LENGTH>;   // a matrix of sums for each subgroup
+
+// What an invocation is told of itself.
+struct Invocation {
+    @builtin(local_invocation_index) index: u32,
+    @builtin(subgroup_id) subgroup: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+}
 
 alias Left = coop_mat16x16<f16, A>;
 alias Right = coop_mat16x16<f16, B>;
@@ -36,8 +48,14 @@ var<private> products_31: Products;
 
 // A block has two vectors of every matrix of its region: of those in the first column, then of those in the second.
 
+// The nearest f16, infinite beyond the largest one: by its bits, whatever way the device rounds.
+fn rounded_to_f16(values: vec4<f32>) -> vec4<f16> {
+    let infinite = (bitcast<vec4<u32>>(values) & vec4<u32>(0x80000000u)) | vec4<u32>(0x7f800000u);
+    return vec4<f16>(select(values, bitcast<vec4<f32>>(infinite), abs(values) > vec4<f32>(F16_LARGEST)));
+}
+
 fn stage_quad(place: u32, values: vec4<f32>) {
-    let rounded = vec4<f16>(clamp(values, vec4<f32>(-F16_LARGEST), vec4<f32>(F16_LARGEST)));
+    let rounded = rounded_to_f16(values);
     tile[place] = rounded.x;
     tile[place + 1u] = rounded.y;
     tile[place + 2u] = rounded.z;
@@ -57,9 +75,9 @@ fn stage_share(share: Share, values: mat4x4<f32>) {
 }
 
 // First row and column, in the tile, of the region of an invocation's subgroup.
-fn region_of(invocation: u32) -> vec2<u32> {
-    let region = invocation / 32u;
-    return vec2<u32>(region / REGIONS_ACROSS * REGION_ROWS, region % REGIONS_ACROSS * REGION_COLUMNS);
+fn region_of(invocation: Invocation) -> vec2<u32> {
+    let region = vec2<u32>(invocation.subgroup / REGIONS_ACROSS, invocation.subgroup % REGIONS_ACROSS);
+    return region * vec2<u32>(REGION_ROWS, REGION_COLUMNS);
 }
 
 fn begin_tile() {
@@ -74,7 +92,7 @@ fn begin_tile() {
 }
 
 // Adds the products of one step to a subgroup's region.
-fn add_tile(sums: ptr<function, Block>, invocation: u32) {
+fn add_tile(sums: ptr<function, Block>, invocation: Invocation) {
     let first = region_of(invocation);
     let left = first.x;
     let right = TILE_ROWS + first.y;
@@ -99,9 +117,9 @@ fn add_tile(sums: ptr<function, Block>, invocation: u32) {
 }
 
 // The two vectors of an invocation in the matrix that its subgroup has put into the exchange.
-fn add_exchanged(sums: ptr<function, Block>, first: u32, invocation: u32) {
+fn add_exchanged(sums: ptr<function, Block>, first: u32, invocation: Invocation) {
     workgroupBarrier();
-    let start = invocation / 32u * 256u + 4u * (invocation % 32u);
+    let start = 256u * invocation.subgroup + 4u * invocation.lane;
     let scale = 1.0 / (LEFT_SCALE * RIGHT_SCALE);
     for (var half = 0u; half < 2u; half++) {
         let place = start + 128u * half;
@@ -112,8 +130,8 @@ fn add_exchanged(sums: ptr<function, Block>, first: u32, invocation: u32) {
 }
 
 // Adds the sums of the region to the invocation's block.
-fn end_tile(sums: ptr<function, Block>, invocation: u32) {
-    let place = invocation / 32u * 256u;
+fn end_tile(sums: ptr<function, Block>, invocation: Invocation) {
+    let place = 256u * invocation.subgroup;
     coopStoreT(products_00, &exchange[place], 16u);
     add_exchanged(sums, 0u, invocation);
     coopStoreT(products_10, &exchange[place], 16u);
@@ -137,8 +155,8 @@ fn end_tile(sums: ptr<function, Block>, invocation: u32) {
 }
 
 // The row and the quad of columns, in the tile, of row `row` of an invocation's block in its quad of columns number `half`.
-fn place_in_tile(invocation: u32, row: u32, half: u32) -> vec2<u32> {
-    let lane = invocation % 32u;
+fn place_in_tile(invocation: Invocation, row: u32, half: u32) -> vec2<u32> {
+    let lane = invocation.lane;
     let first = region_of(invocation);
     let in_region = vec2<u32>(row / 2u * 16u + row % 2u * 8u + lane / 4u, half * 4u + lane % 4u);
     return vec2<u32>(first.x, first.y / 4u) + in_region;

@@ -9,18 +9,23 @@ const LEAKY_RELU_SLOPE = 0.01;
 
 fn activate(activation: u32, x: f32) -> f32 {
     switch activation {
-        case RELU: { return max(x, 0.0); }
+        case RELU: { return relu(x); }
         case LEAKY_RELU: { return select(LEAKY_RELU_SLOPE * x, x, x > 0.0); }
-        case SIGMOID: { return 1.0 / (1.0 + exp(-x)); }
-        case TANH: { return hyperbolic_tangent(x); }
+        case SIGMOID: { return select(1.0 / (1.0 + exp(-x)), x, is_nan(x)); }
+        case TANH: { return select(hyperbolic_tangent(x), x, is_nan(x)); }
         default: { return x; }
     }
 }
 
-// d activate(x) / dx from y = activate(x).
+// max(x, 0), but NaN stays.
+fn relu(x: f32) -> f32 {
+    return select(x, 0.0, is_negative(x));
+}
+
+// d activate(x) / dx from y = activate(x). That of NaN lets gradients through.
 fn activation_slope(activation: u32, y: f32) -> f32 {
     switch activation {
-        case RELU: { return select(0.0, 1.0, y > 0.0); }
+        case RELU: { return select(1.0, 0.0, bitcast<u32>(y) == 0u); }
         case LEAKY_RELU: { return select(LEAKY_RELU_SLOPE, 1.0, y > 0.0); }
         case SIGMOID: { return y * (1.0 - y); }
         case TANH: { return 1.0 - y * y; }

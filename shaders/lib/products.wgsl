@@ -6,10 +6,18 @@
 // summands by 4 rows or columns. Its block is 4 x 4, 8 x 4 or 8 x 8: quads of rows and columns that are half a tile
 // apart, so that neighbours read neighbouring quads. All registers have constant indices, so that no compiler moves them.
 
+const STEP_ITERATIONS: u32 = 1u + TILE_DEPTH / 4u;  // of the loops of a step, and of what follows the last one
+const END_ITERATIONS: u32 = 0u;
+
 override TILE_LENGTH = TILE_DEPTH * TILE_QUADS;
 override BLOCKS_ACROSS = TILE_COLUMNS / BLOCK_COLUMNS;
 
 var<workgroup> tile: array<vec4<f32>, TILE_LENGTH>;
+
+// What an invocation is told of itself.
+struct Invocation {
+    @builtin(local_invocation_index) index: u32,
+}
 
 // Writes a share, whose columns are summands, into the tile.
 fn stage_share(share: Share, values: mat4x4<f32>) {
@@ -58,9 +66,9 @@ fn add_summand(sums: ptr<function, Block>, row: u32, column: u32) {
 }
 
 // Adds the products of one step to an invocation's block.
-fn add_tile(sums: ptr<function, Block>, invocation: u32) {
-    var row = invocation / BLOCKS_ACROSS;
-    var column = ROW_QUADS + invocation % BLOCKS_ACROSS;
+fn add_tile(sums: ptr<function, Block>, invocation: Invocation) {
+    var row = invocation.index / BLOCKS_ACROSS;
+    var column = ROW_QUADS + invocation.index % BLOCKS_ACROSS;
     for (var k = 0u; k < TILE_DEPTH; k += 4u) {
         add_summand(sums, row, column);
         add_summand(sums, row + TILE_QUADS, column + TILE_QUADS);
@@ -73,18 +81,18 @@ fn add_tile(sums: ptr<function, Block>, invocation: u32) {
 
 // The quads of rows and of columns, in the tile, in which row `row` of an invocation's block lies, for its quad of columns
 // number `half`.
-fn quads_of(invocation: u32, row: u32, half: u32) -> vec2<u32> {
-    let first = vec2<u32>(invocation / BLOCKS_ACROSS, invocation % BLOCKS_ACROSS);
+fn quads_of(invocation: Invocation, row: u32, half: u32) -> vec2<u32> {
+    let first = vec2<u32>(invocation.index / BLOCKS_ACROSS, invocation.index % BLOCKS_ACROSS);
     return first + vec2<u32>(row / 4u * (ROW_QUADS / 2u), half * (COLUMN_QUADS / 2u));
 }
 
 // Before the first step, and after the last: only the matrix units of f16/products.wgsl keep sums outside of the block.
 fn begin_tile() {}
 
-fn end_tile(sums: ptr<function, Block>, invocation: u32) {}
+fn end_tile(sums: ptr<function, Block>, invocation: Invocation) {}
 
 // The row and the quad of columns, in the tile, of row `row` of an invocation's block in its quad of columns number `half`.
-fn place_in_tile(invocation: u32, row: u32, half: u32) -> vec2<u32> {
+fn place_in_tile(invocation: Invocation, row: u32, half: u32) -> vec2<u32> {
     let quads = quads_of(invocation, row, half);
     return vec2<u32>(4u * quads.x + row % 4u, quads.y);
 }

@@ -13,6 +13,9 @@ override TILE_QUADS = ROW_QUADS + COLUMN_QUADS;
 override TILE_INVOCATIONS = TILE_ROWS * TILE_COLUMNS / (BLOCK_ROWS * BLOCK_COLUMNS);
 override TWO_SHARES = 4u * TILE_QUADS > TILE_INVOCATIONS;  // an invocation brings another one, of a later quad
 
+// Iterations of the loops that write a block, element by element.
+override BLOCK_ITERATIONS = BLOCK_COLUMNS / 4u * (1u + 5u * BLOCK_ROWS);
+
 // The rows of a block in the first quad of columns, then those in the second.
 alias Block = array<vec4<f32>, 16>;
 

@@ -4,11 +4,14 @@
 //
 // For adapters that run shaders on the CPU, where a load costs as much as some 50 multiplications: eight neighbouring
 // invocations load one factor for 16 rows together and pass it round by broadcasts; each keeps 16 rows by 4 columns in
-// registers. Rows and columns past the end repeat the last one and are not stored.
+// registers. Rows and columns past the end repeat the last one and are not stored. A sum that is longer than the adapter
+// takes is made in pieces.
 
 override BATCH: u32;
 override IN: u32;
 override OUT: u32;
+override FIRST: u32;            // summands FIRST to FIRST + COUNT, as a piece of a long sum;
+override COUNT: u32;            // later pieces accumulate
 override ACCUMULATE: bool;
 
 const LANES: u32 = 8u;
@@ -37,19 +40,29 @@ fn columns_of(first: u32, lane: u32, end: u32) -> vec4<u32> {
     return min(vec4<u32>(first + lane) + LANES * vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(end - 1u));
 }
 
+override ITERATIONS_FORWARD: u32 = COUNT + 96u;
 const TILE_FORWARD = vec3<u32>(4u, 16u, 1u);
 
 @compute @workgroup_size(LANES)
-fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn forward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let columns = columns_of(32u * id.x, lane, OUT);
     let rows = min(vec2<u32>(16u * id.y + lane) + vec2<u32>(0u, LANES), vec2<u32>(BATCH - 1u)) * IN;
     let weights = columns * IN;
-    let start = vec4<f32>(bias[columns.x], bias[columns.y], bias[columns.z], bias[columns.w]);
+    let biases = vec4<f32>(bias[columns.x], bias[columns.y], bias[columns.z], bias[columns.w]);
+    let start = select(biases, vec4<f32>(), ACCUMULATE);
     var sums: Sums;
     for (var r = 0u; r < 16u; r++) {
         sums[r] = start;
     }
-    for (var i = 0u; i < IN; i++) {
+    for (var i = FIRST; i < FIRST + COUNT; i++) {
         let w = vec4<f32>(weight[weights.x + i], weight[weights.y + i], weight[weights.z + i], weight[weights.w + i]);
         add_products(&sums, 0u, x[rows.x + i], w);
         add_products(&sums, 8u, x[rows.y + i], w);
@@ -58,7 +71,8 @@ fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index
         for (var c = 0u; c < 4u; c++) {
             let column = 32u * id.x + LANES * c + lane;
             if 16u * id.y + r < BATCH && column < OUT {
-                y[(16u * id.y + r) * OUT + column] = sums[r][c];
+                let place = (16u * id.y + r) * OUT + column;
+                y[place] = select(0.0, y[place], ACCUMULATE) + sums[r][c];
             }
         }
     }
@@ -67,14 +81,23 @@ fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index
 @group(0) @binding(0) var<storage, read> dy: array<f32>;             // [BATCH, OUT]
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;       // [BATCH, IN]
 
+override ITERATIONS_BACKWARD_INPUT: u32 = COUNT + 80u;
 const TILE_BACKWARD_INPUT = vec3<u32>(4u, 16u, 1u);
 
 @compute @workgroup_size(LANES)
-fn backward_input(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn backward_input(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let columns = columns_of(32u * id.x, lane, IN);
     let rows = min(vec2<u32>(16u * id.y + lane) + vec2<u32>(0u, LANES), vec2<u32>(BATCH - 1u)) * OUT;
     var sums: Sums;
-    for (var o = 0u; o < OUT; o++) {
+    for (var o = FIRST; o < FIRST + COUNT; o++) {
         let places = o * IN + columns;
         let w = vec4<f32>(weight[places.x], weight[places.y], weight[places.z], weight[places.w]);
         add_products(&sums, 0u, dy[rows.x + o], w);
@@ -95,16 +118,25 @@ fn backward_input(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocatio
 @group(0) @binding(2) var<storage, read_write> dweight: array<f32>;  // [OUT, IN]
 @group(0) @binding(3) var<storage, read_write> dbias: array<f32>;    // [OUT]
 
+override ITERATIONS_BACKWARD_WEIGHT: u32 = COUNT + 80u;
 const TILE_BACKWARD_WEIGHT = vec3<u32>(4u, 16u, 1u);
 
 // Columns run over IN + 1: the last one stands for the bias, whose input is 1.
 @compute @workgroup_size(LANES)
-fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn backward_weight(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let columns = columns_of(32u * id.x, lane, IN);
     let is_bias = vec4<u32>(32u * id.x + lane) + LANES * vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(IN);
     let rows = min(vec2<u32>(16u * id.y + lane) + vec2<u32>(0u, LANES), vec2<u32>(OUT - 1u));
     var sums: Sums;
-    for (var n = 0u; n < BATCH; n++) {
+    for (var n = FIRST; n < FIRST + COUNT; n++) {
         let places = n * IN + columns;
         let values = vec4<f32>(input[places.x], input[places.y], input[places.z], input[places.w]);
         let b = select(values, vec4<f32>(1.0), is_bias);

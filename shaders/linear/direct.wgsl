@@ -3,11 +3,13 @@
 // dweight = dy^T * x,   dbias = sum_batch dy       backward_weight
 //
 // Every invocation keeps a tile of 4 rows and 4 columns in registers. Rows and columns past the end repeat the last one
-// and are not stored.
+// and are not stored. A sum that is longer than the adapter takes is made in pieces.
 
 override BATCH: u32;
 override IN: u32;
 override OUT: u32;
+override FIRST: u32;            // summands FIRST to FIRST + COUNT, as a piece of a long sum;
+override COUNT: u32;            // later pieces accumulate
 override ACCUMULATE: bool;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;              // [BATCH, IN]
@@ -15,6 +17,7 @@ override ACCUMULATE: bool;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;           // [OUT]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;        // [BATCH, OUT]
 
+override ITERATIONS_FORWARD: u32 = COUNT + 20u;
 const TILE_FORWARD = vec3<u32>(4u, 4u, 1u);
 
 // The four indices from `start`, none past `end - 1`.
@@ -23,13 +26,23 @@ fn four(start: u32, end: u32) -> vec4<u32> {
 }
 
 @compute @workgroup_size(8, 8)
-fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+fn forward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+) {
+    let place = unfold(workgroup_id, workgroups);
+    if is_behind_grid(place) {
+        return;
+    }
+    let id = 8u * place.xy + local.xy;
     let rows = four(4u * id.y, BATCH) * IN;
     let columns = four(4u * id.x, OUT);
     let weights = columns * IN;
-    let offset = vec4<f32>(bias[columns.x], bias[columns.y], bias[columns.z], bias[columns.w]);
+    let biases = vec4<f32>(bias[columns.x], bias[columns.y], bias[columns.z], bias[columns.w]);
+    let offset = select(biases, vec4<f32>(), ACCUMULATE);
     var sums = array<vec4<f32>, 4>(offset, offset, offset, offset);
-    for (var i = 0u; i < IN; i++) {
+    for (var i = FIRST; i < FIRST + COUNT; i++) {
         let w = vec4<f32>(weight[weights.x + i], weight[weights.y + i], weight[weights.z + i], weight[weights.w + i]);
         sums[0] += x[rows.x + i] * w;
         sums[1] += x[rows.y + i] * w;
@@ -39,7 +52,8 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var r = 0u; r < 4u; r++) {
         for (var c = 0u; c < 4u; c++) {
             if 4u * id.y + r < BATCH && 4u * id.x + c < OUT {
-                y[(4u * id.y + r) * OUT + 4u * id.x + c] = sums[r][c];
+                let place = (4u * id.y + r) * OUT + 4u * id.x + c;
+                y[place] = select(0.0, y[place], ACCUMULATE) + sums[r][c];
             }
         }
     }
@@ -48,14 +62,24 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
 @group(0) @binding(0) var<storage, read> dy: array<f32>;             // [BATCH, OUT]
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;       // [BATCH, IN]
 
+override ITERATIONS_BACKWARD_INPUT: u32 = COUNT + 20u;
 const TILE_BACKWARD_INPUT = vec3<u32>(4u, 4u, 1u);
 
 @compute @workgroup_size(8, 8)
-fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
+fn backward_input(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+) {
+    let place = unfold(workgroup_id, workgroups);
+    if is_behind_grid(place) {
+        return;
+    }
+    let id = 8u * place.xy + local.xy;
     let rows = four(4u * id.y, BATCH) * OUT;
     let columns = four(4u * id.x, IN);
     var sums = array<vec4<f32>, 4>();
-    for (var o = 0u; o < OUT; o++) {
+    for (var o = FIRST; o < FIRST + COUNT; o++) {
         let w = vec4<f32>(
             weight[o * IN + columns.x],
             weight[o * IN + columns.y],
@@ -81,16 +105,26 @@ fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
 @group(0) @binding(2) var<storage, read_write> dweight: array<f32>;  // [OUT, IN]
 @group(0) @binding(3) var<storage, read_write> dbias: array<f32>;    // [OUT]
 
+override ITERATIONS_BACKWARD_WEIGHT: u32 = COUNT + 20u;
 const TILE_BACKWARD_WEIGHT = vec3<u32>(4u, 4u, 1u);
 
 // Columns run over IN + 1: the last one stands for the bias, whose input is 1.
 @compute @workgroup_size(8, 8)
-fn backward_weight(@builtin(global_invocation_id) id: vec3<u32>) {
+fn backward_weight(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+) {
+    let place = unfold(workgroup_id, workgroups);
+    if is_behind_grid(place) {
+        return;
+    }
+    let id = 8u * place.xy + local.xy;
     let rows = four(4u * id.y, OUT);
     let columns = four(4u * id.x, IN);
     let is_bias = vec4<u32>(4u * id.x) + vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(IN);
     var sums = array<vec4<f32>, 4>();
-    for (var n = 0u; n < BATCH; n++) {
+    for (var n = FIRST; n < FIRST + COUNT; n++) {
         let values = vec4<f32>(
             input[n * IN + columns.x],
             input[n * IN + columns.y],

@@ -3,14 +3,18 @@
 // dweight = dy^T * x,   dbias = sum_batch dy       backward_weight
 //
 // For products of few rows or columns: a workgroup makes four rows by four columns. Its invocations take every 64th summand
-// each, and a tree adds up what they have. Rows and columns past the end repeat the last one and are not stored.
+// each, and a tree adds up what they have. Rows and columns past the end repeat the last one and are not stored. A sum that
+// is longer than the adapter takes is made in pieces.
 
 override BATCH: u32;
 override IN: u32;
 override OUT: u32;
+override FIRST: u32;            // summands FIRST to FIRST + COUNT, as a piece of a long sum;
+override COUNT: u32;            // later pieces accumulate
 override ACCUMULATE: bool;
 
 const LANES: u32 = 64u;
+const HALVINGS: u32 = 6u;       // of the tree
 const FOUR = vec4<u32>(0u, 1u, 2u, 3u);
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;              // [BATCH, IN]
@@ -48,15 +52,25 @@ fn sum_of(lane: u32) -> f32 {
     return parts[lane / 4u * LANES][lane % 4u];
 }
 
+override ITERATIONS_FORWARD: u32 = (COUNT + LANES - 1u) / LANES + HALVINGS;
+
 @compute @workgroup_size(LANES)
-fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn forward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let rows = four(id.x, BATCH) * IN;
     let columns = four(id.y, OUT) * IN;
     var a = vec4<f32>();
     var b = vec4<f32>();
     var c = vec4<f32>();
     var d = vec4<f32>();
-    for (var i = lane; i < IN; i += LANES) {
+    for (var i = FIRST + lane; i < FIRST + COUNT; i += LANES) {
         let w = vec4<f32>(weight[columns.x + i], weight[columns.y + i], weight[columns.z + i], weight[columns.w + i]);
         a += x[rows.x + i] * w;
         b += x[rows.y + i] * w;
@@ -67,22 +81,33 @@ fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index
     let row = 4u * id.x + lane / 4u;
     let column = 4u * id.y + lane % 4u;
     if lane < 16u && row < BATCH && column < OUT {
-        y[row * OUT + column] = sum_of(lane) + bias[column];
+        let place = row * OUT + column;
+        y[place] = sum_of(lane) + select(bias[column], y[place], ACCUMULATE);
     }
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>;             // [BATCH, OUT]
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;       // [BATCH, IN]
 
+override ITERATIONS_BACKWARD_INPUT: u32 = (COUNT + LANES - 1u) / LANES + HALVINGS;
+
 @compute @workgroup_size(LANES)
-fn backward_input(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn backward_input(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let rows = four(id.x, BATCH) * OUT;
     let columns = four(id.y, IN);
     var a = vec4<f32>();
     var b = vec4<f32>();
     var c = vec4<f32>();
     var d = vec4<f32>();
-    for (var o = lane; o < OUT; o += LANES) {
+    for (var o = FIRST + lane; o < FIRST + COUNT; o += LANES) {
         let places = o * IN + columns;
         let w = vec4<f32>(weight[places.x], weight[places.y], weight[places.z], weight[places.w]);
         a += dy[rows.x + o] * w;
@@ -103,9 +128,19 @@ fn backward_input(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocatio
 @group(0) @binding(2) var<storage, read_write> dweight: array<f32>;  // [OUT, IN]
 @group(0) @binding(3) var<storage, read_write> dbias: array<f32>;    // [OUT]
 
+override ITERATIONS_BACKWARD_WEIGHT: u32 = (COUNT + LANES - 1u) / LANES + HALVINGS;
+
 // Columns run over IN + 1: the last one stands for the bias, whose input is 1.
 @compute @workgroup_size(LANES)
-fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn backward_weight(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
     let rows = four(id.x, OUT);
     let columns = four(id.y, IN);
     let is_bias = vec4<u32>(4u * id.y) + FOUR == vec4<u32>(IN);
@@ -113,7 +148,7 @@ fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocati
     var b = vec4<f32>();
     var c = vec4<f32>();
     var d = vec4<f32>();
-    for (var n = lane; n < BATCH; n += LANES) {
+    for (var n = FIRST + lane; n < FIRST + COUNT; n += LANES) {
         let places = n * IN + columns;
         let values = vec4<f32>(input[places.x], input[places.y], input[places.z], input[places.w]);
         let w = select(values, vec4<f32>(1.0), is_bias);

@@ -79,9 +79,19 @@ fn bias_of(columns: vec4<u32>, chunk: u32) -> vec4<f32> {
     return select(vec4<f32>(), vec4<f32>(bias[outs.x], bias[outs.y], bias[outs.z], bias[outs.w]), chunk == 0u);
 }
 
+override ITERATIONS_FORWARD: u32 = FORWARD_CHUNK * STEP_ITERATIONS + END_ITERATIONS + BLOCK_ITERATIONS;
+
 @compute @workgroup_size(TILE_INVOCATIONS)
-fn forward(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
-    let share = share_of(invocation);
+fn forward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    invocation: Invocation,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
+    let share = share_of(invocation.index);
     let lines = brought(share, id, BATCH, OUT);
     let begin = id.z * FORWARD_CHUNK;
     let end = min(begin + FORWARD_CHUNK, FORWARD_STEPS);
@@ -149,9 +159,19 @@ fn load_backward_input(share: Share, lines: vec4<u32>, step: u32) -> mat4x4<f32>
 override BACKWARD_INPUT_STEPS = (OUT + TILE_DEPTH - 1u) / TILE_DEPTH;
 override BACKWARD_INPUT_CHUNK = (BACKWARD_INPUT_STEPS + CHUNKS - 1u) / CHUNKS;
 
+override ITERATIONS_BACKWARD_INPUT: u32 = BACKWARD_INPUT_CHUNK * STEP_ITERATIONS + END_ITERATIONS + BLOCK_ITERATIONS;
+
 @compute @workgroup_size(TILE_INVOCATIONS)
-fn backward_input(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
-    let share = share_of(invocation);
+fn backward_input(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    invocation: Invocation,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
+    let share = share_of(invocation.index);
     let lines = brought(share, id, BATCH, IN);
     let begin = id.z * BACKWARD_INPUT_CHUNK;
     let end = min(begin + BACKWARD_INPUT_CHUNK, BACKWARD_INPUT_STEPS);
@@ -208,10 +228,20 @@ fn load_backward_weight(share: Share, lines: vec4<u32>, step: u32) -> mat4x4<f32
 
 override BACKWARD_WEIGHT_STEPS = (BATCH + TILE_DEPTH - 1u) / TILE_DEPTH;
 
+override ITERATIONS_BACKWARD_WEIGHT: u32 = BACKWARD_WEIGHT_STEPS * STEP_ITERATIONS + END_ITERATIONS + BLOCK_ITERATIONS + 4u;
+
 // Rows are outputs, columns inputs. The workgroups of the first columns also add up dy as it passes: that is the bias.
 @compute @workgroup_size(TILE_INVOCATIONS)
-fn backward_weight(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
-    let share = share_of(invocation);
+fn backward_weight(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    invocation: Invocation,
+) {
+    let id = unfold(workgroup_id, workgroups);
+    if is_behind_grid(id) {
+        return;
+    }
+    let share = share_of(invocation.index);
     let lines = brought(share, id, OUT, IN);
     var sums: Block;
     var bias_sums = vec4<f32>();

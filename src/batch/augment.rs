@@ -7,7 +7,7 @@ use std::mem::swap;
 use super::draw::Draw;
 use super::resident::Images;
 use crate::data::augment::{Transform, Transforms};
-use crate::plan::{Candidate, Kernel, Shader, Tape, Tensor};
+use crate::plan::{Candidate, Kernel, Offer, Shader, Tape, Tensor};
 
 static GATHER: Shader = crate::shader!("augment/gather");
 
@@ -19,8 +19,6 @@ pub(super) struct Augmented<'a> {
     pub images: &'a Images,
 }
 
-const SMALL: u32 = 96 * 96 * 3;
-
 /// How images are taken through their operations.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Algorithm {
@@ -28,20 +26,6 @@ enum Algorithm {
     ByImage,
     /// By a dispatch for each operation, and for each direction of a resize: an invocation takes a pixel. Images of any size.
     ByPixel,
-}
-
-impl Algorithm {
-    /// Those that fit, for images that have these sizes on their way.
-    fn of(sizes: &[[u32; 2]], channels: u32) -> Vec<Self> {
-        let values = sizes
-            .iter()
-            .map(|[height, width]| height * width * channels);
-        if values.max() <= Some(SMALL) {
-            vec![Self::ByImage, Self::ByPixel]
-        } else {
-            vec![Self::ByPixel, Self::ByImage]
-        }
-    }
 }
 
 impl Candidate for Algorithm {
@@ -68,7 +52,7 @@ impl Augmented<'_> {
         tape.operation(
             "augment",
             format!("{:?} in {sizes:?}", x.shape()),
-            &Algorithm::of(&sizes, channels),
+            &self.offers(),
             &[x],
             |tape, algorithm| match algorithm {
                 Algorithm::ByImage => self.record_by_image(tape, warps, x),
@@ -76,6 +60,24 @@ impl Augmented<'_> {
             },
         );
         x
+    }
+
+    /// What each algorithm costs: rounds of a workgroup that takes one pixel or value an invocation, one after another.
+    fn offers(&self) -> [Offer<Algorithm>; 2] {
+        /// Rounds for which a dispatch more could be paid.
+        const DISPATCH: f64 = 100.0;
+        let [_, _, channels] = self.images.size;
+        let workgroup = GATHER.constant("WORKGROUP");
+        let values = |[height, width]: [u32; 2]| height * width * channels;
+        let sizes = self.sizes();
+        let rounds = sizes.iter().map(|&size| values(size).div_ceil(workgroup));
+        let by_image = DISPATCH + f64::from(rounds.sum::<u32>());
+        // To fetch, two directions of a resize, to normalise.
+        let by_pixel = DISPATCH * (2 * sizes.len()) as f64;
+        [
+            Offer::new(Algorithm::ByImage, by_image),
+            Offer::new(Algorithm::ByPixel, by_pixel),
+        ]
     }
 
     /// Records what each operation does to each image: `[N * operations, words]`.

@@ -178,7 +178,8 @@ impl Bench<'_> {
     ) -> Result<std::result::Result<(), String>> {
         let plan = &recorded.plans[number];
         let mut operations = plan.operations.iter();
-        let Some(operation) = operations.find(|operation| operation.dispatches.contains(&index))
+        let Some(operation) =
+            operations.find(|operation| operation.dispatches().any(|number| number == index))
         else {
             return Ok(Ok(()));
         };

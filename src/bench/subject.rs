@@ -1,7 +1,7 @@
 //! A model on a device with a training step and an inference, ready to be timed.
 
 use crate::batch::{Part, Sample, Source};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::{Device, Executable, Memory};
 use crate::models::{Model, initial_values};
 use crate::optim::{Optimizer, ScheduleEntry, Sgd};
@@ -53,16 +53,7 @@ pub fn plans(
     optimizer: &dyn Optimizer,
     kernels: &Kernels,
 ) -> Result<[Plan; 2]> {
-    let smallest = model.smallest_batch();
-    if batch_size < smallest {
-        return Err(Error::usage(
-            format!(
-                "--batch-size {batch_size}: {} normalises over the batch",
-                model.name
-            ),
-            format!("choose {smallest} or more"),
-        ));
-    }
+    model.check_batch(batch_size)?;
     Ok([
         train_plan(
             model,

@@ -10,6 +10,7 @@ use super::model::ModelFlags;
 use super::output::{print, print_json};
 use super::train::data_flags::DataFlags;
 use super::train::dataset;
+use crate::data::Limit;
 use crate::error::Result;
 use crate::experiment;
 use crate::models::WeightsMetadata;
@@ -50,6 +51,9 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     correct: Option<u64>,
     total: u64,
+    /// What the limits have left of the data set.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    limits: Vec<String>,
 }
 
 impl Eval {
@@ -67,7 +71,7 @@ impl Eval {
             init: Some(self.weights.clone()),
             ..self.data.apply(recipe)
         };
-        let mut dataset = dataset::load(&config, experiment)?;
+        let (mut dataset, limits) = dataset::load(&config, experiment)?;
         if let (None, Some((mean, std))) = (self.normalize, metadata.normalisation) {
             dataset.normalise_by(mean, std)?;
         }
@@ -78,6 +82,7 @@ impl Eval {
             accuracy: score.accuracy(),
             correct: score.correct,
             total: score.total,
+            limits: limits.iter().map(Limit::to_string).collect(),
         };
         if self.json {
             return print_json(&report);

@@ -9,18 +9,27 @@ use super::output::note;
 use crate::data::Cache;
 use crate::error::Result;
 use crate::gpu::Device;
-use crate::plan::{Kernels, Precision};
+use crate::plan::{Precision, Winners};
 use crate::tune::{self, Subject, Tuned, TuningCache};
 
 /// How kernels are chosen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Choice {
-    /// By the shipped table: operation, shape and class of adapter
+    /// By what a model of the adapter says they cost
     Default,
     /// By measurement: the tuning cache's, and what it lacks is measured at first use
     Tuned,
     /// The plainest kernels, which the others are compared with
     Reference,
+}
+
+/// How exact the factors of products are: [`Precision`] as a flag.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Factors {
+    /// f32 throughout
+    F32,
+    /// Factors of convolutions are rounded to f16 and multiplied by matrix units; sums and everything stored stay f32
+    F16,
 }
 
 /// Which kernels.
@@ -37,7 +46,7 @@ pub struct KernelFlags {
     kernels: Choice,
     /// Factors of products: f16 needs an adapter with matrix units
     #[arg(long, value_enum, default_value = "f32", help_heading = "Device")]
-    precision: Precision,
+    precision: Factors,
     /// Seconds that measuring kernels at first use may take
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Device", value_parser = clap::value_parser!(u64).range(..=86_400))]
     tune_seconds: u64,
@@ -46,7 +55,10 @@ pub struct KernelFlags {
 impl KernelFlags {
     /// How exact the factors of products are.
     pub fn precision(self) -> Precision {
-        self.precision
+        match self.precision {
+            Factors::F32 => Precision::F32,
+            Factors::F16 => Precision::F16,
+        }
     }
 
     /// The choice as arguments of another process.
@@ -67,11 +79,11 @@ impl KernelFlags {
     /// Lets the plans of a freshly opened device be recorded with the chosen kernels.
     pub fn apply(self, device: &mut Device) -> Result<()> {
         let kernels = match self.kernels {
-            Choice::Default => device.class().into(),
-            Choice::Reference => Kernels::reference(device.class()),
-            Choice::Tuned => Kernels::measured(device.class(), load(device)?.winners()),
+            Choice::Default => device.kernels().clone().cheapest(),
+            Choice::Reference => device.kernels().clone().reference(),
+            Choice::Tuned => device.kernels().clone().measured(load(device)?.winners()),
         };
-        device.set_kernels(kernels.with_precision(self.precision));
+        device.set_kernels(kernels.with_precision(self.precision()));
         Ok(())
     }
 
@@ -107,10 +119,10 @@ pub fn load(device: &Device) -> Result<TuningCache> {
     Ok(loaded.cache)
 }
 
-fn use_winners(device: &mut Device, cache: &TuningCache) {
-    let precision = device.kernels().precision();
-    let kernels = Kernels::measured(device.class(), cache.winners());
-    device.set_kernels(kernels.with_precision(precision));
+/// Lets the device use these winners and no others.
+pub fn use_winners(device: &mut Device, winners: Winners) {
+    let kernels = device.kernels().clone().measured(winners);
+    device.set_kernels(kernels);
 }
 
 /// Measures what the tuning cache lacks, with a progress line, writes it, and lets the device use it.
@@ -120,7 +132,7 @@ pub fn tune_into_cache(
     budget: Duration,
 ) -> Result<Vec<Tuned>> {
     let mut cache = load(device)?;
-    use_winners(device, &cache);
+    use_winners(device, cache.winners());
     let open = tune::open_operations(subjects, device.kernels()).len();
     if open == 0 {
         return Ok(Vec::new());
@@ -137,6 +149,6 @@ pub fn tune_into_cache(
     let tuned = tuned?;
     cache.extend(&tuned);
     cache.save()?;
-    use_winners(device, &cache);
+    use_winners(device, cache.winners());
     Ok(tuned)
 }

@@ -9,7 +9,7 @@ use crate::models::{HeadKind, HeadOptions, ModelOptions, WeightsMetadata};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Network")]
 pub struct ModelFlags {
-    /// Outputs of the network; the classes of the data set if not given
+    /// Outputs of the network; the classes of the data set if not given, none of which may be without a sample then
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     classes: Option<u32>,
     /// Put another head on the backbone (with one net)

@@ -8,7 +8,7 @@ use crate::batch::{Part, Source};
 use crate::error::Result;
 use crate::models;
 use crate::optim::Sgd;
-use crate::plan::AdapterClass;
+use crate::plan::{Kernels, Limits};
 use crate::steps::{evaluate_plan, train_plan};
 
 /// Flags of `spinal plan`.
@@ -22,7 +22,7 @@ pub struct PlanCommand {
     /// Show an evaluation step instead of a training step
     #[arg(long)]
     evaluate: bool,
-    /// The class of adapter whose kernels are shown
+    /// The kind of adapter whose kernels are shown: what WebGPU guarantees on a GPU, or Mesa's driver for the CPU
     #[arg(long, value_enum, default_value = "gpu")]
     class: Class,
     #[command(flatten)]
@@ -39,18 +39,21 @@ impl PlanCommand {
     /// Records the step and prints it; needs no device.
     pub fn run(&self) -> Result<()> {
         let model = models::build(&self.model, self.network.options())?;
+        if !self.evaluate {
+            model.check_batch(self.batch_size)?;
+        }
         let part = if self.evaluate {
             Part::Test
         } else {
             Part::Train
         };
         let source = Source::whole(part, model.sample, self.batch_size, self.batch_size);
-        let class = match self.class {
-            Class::Gpu => AdapterClass::Gpu,
-            Class::Cpu => AdapterClass::Cpu,
-        };
+        let kernels = Kernels::from(match self.class {
+            Class::Gpu => Limits::webgpu(),
+            Class::Cpu => Limits::llvmpipe(),
+        });
         let plan = if self.evaluate {
-            evaluate_plan(&model, &source, self.batch_size, class)
+            evaluate_plan(&model, &source, self.batch_size, kernels)
         } else {
             train_plan(
                 &model,
@@ -60,7 +63,7 @@ impl PlanCommand {
                     momentum: 0.5,
                     ..Sgd::default()
                 },
-                class,
+                kernels,
             )
         };
         print(plan)

@@ -20,7 +20,7 @@ pub struct Tune {
     #[arg(default_values_t = [String::from("mnist-cnn-spinal"), String::from("mnist-cnn-baseline")])]
     models: Vec<String>,
     /// Samples of a step
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..=8192))]
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=8192))]
     batch_size: u32,
     /// Stop after so many seconds; what is measured by then is kept
     #[arg(long, value_name = "N", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -55,6 +55,9 @@ impl Tune {
         let models = self.models.iter();
         let models = models.map(|name| models::build(name, self.network.options()));
         let models = models.collect::<Result<Vec<_>>>()?;
+        for model in &models {
+            model.check_batch(self.batch_size)?;
+        }
         let mut device = self.device.open()?;
         let subjects = models
             .iter()

@@ -99,8 +99,14 @@ pub(super) struct Labels {
 impl Labels {
     /// Refuses the file for its label `index`; `expected` ends the sentence.
     pub(super) fn refuse(&self, index: usize, expected: &str) -> Error {
+        self.refuse_with(index, expected, BROKEN_HINT)
+    }
+
+    /// Refuses the file for its label `index`, with what to do about it.
+    pub(super) fn refuse_with(&self, index: usize, expected: &str, hint: &str) -> Error {
         let label = i64::from(self.values[index]);
-        refuse_label(&self.path, self.kind, index, label, expected)
+        let what = wrong_label(self.kind, index, label, expected);
+        Error::file(&self.path, what, hint)
     }
 
     /// Refuses the file for what it holds altogether.
@@ -109,14 +115,13 @@ impl Labels {
     }
 }
 
-fn refuse_label(path: &Path, kind: Kind, index: usize, label: i64, expected: &str) -> Error {
+fn wrong_label(kind: Kind, index: usize, label: i64, expected: &str) -> String {
     let bytes_per_label = match kind {
         Kind::ExtendedLabels => kind.element_bytes() * EXTENDED_COLUMNS as u64,
         Kind::Images | Kind::Labels => kind.element_bytes(),
     };
     let at = kind.header_bytes() + index as u64 * bytes_per_label;
-    let what = format!("label {label} at byte {at}, expected {expected}");
-    Error::file(path, what, BROKEN_HINT)
+    format!("label {label} at byte {at}, expected {expected}")
 }
 
 /// Reads an image file.
@@ -169,8 +174,10 @@ fn first_column(path: &Path, dims: &[usize], bytes: &[u8]) -> Result<Vec<u8>> {
     let classes = integers.iter().step_by(EXTENDED_COLUMNS);
     let class = |(index, &bytes): (usize, &[u8; 4])| {
         let class = i32::from_be_bytes(bytes);
-        u8::try_from(class)
-            .map_err(|_| refuse_label(path, kind, index, i64::from(class), "a class from 0 to 9"))
+        u8::try_from(class).map_err(|_| {
+            let what = wrong_label(kind, index, class.into(), "a class from 0 to 9");
+            Error::file(path, what, BROKEN_HINT)
+        })
     };
     classes.enumerate().map(class).collect()
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::idx::{self, Kind, Labels};
-use super::{BROKEN_HINT, Images, Splits};
+use super::{BROKEN_HINT, GREY_CLASSES, Images, Splits};
 use crate::error::{Error, Result};
 
 /// What a data folder holds; ends a sentence such as "give ...".
@@ -81,6 +81,8 @@ pub(super) struct Expected<'a> {
     pub classes: Option<usize>,
     /// Subtracted from every published label; the first class's label otherwise.
     pub label_offset: Option<u8>,
+    /// Classes that the user says there are: as many may be without a sample.
+    pub told_classes: Option<usize>,
 }
 
 /// Whether the folder has a file of any layout.
@@ -92,7 +94,8 @@ pub(super) fn is_idx_folder(folder: &Path) -> bool {
 ///
 /// # Errors
 /// A file that is missing or not exactly an IDX file of its kind, files of several data sets,
-/// splits of different image size, counts of images and labels that differ, or a label out of range.
+/// splits of different image size, counts of images and labels that differ, a label out of range, or
+/// one that leaves out classes before it.
 pub(super) fn read(folder: &Path, expected: Expected) -> Result<Splits> {
     let layout = match expected.layout {
         Some(name) => LAYOUTS
@@ -114,6 +117,12 @@ pub(super) fn read(folder: &Path, expected: Expected) -> Result<Splits> {
             "give the label of the first class",
         ));
     }
+    let classes = published.end - usize::from(offset);
+    let are_given = expected.classes.or(layout.classes).is_some();
+    let are_told = expected.told_classes.is_some_and(|told| told >= classes);
+    if !are_given && !are_told {
+        check_gaps(&train_labels, offset, classes)?;
+    }
     let allowed = published.start.max(offset.into())..published.end;
     for (images, labels) in [(&mut train, &train_labels), (&mut test, &test_labels)] {
         check_labels(labels, &allowed)?;
@@ -129,7 +138,7 @@ pub(super) fn read(folder: &Path, expected: Expected) -> Result<Splits> {
     Ok(Splits {
         train,
         test,
-        classes: published.end - usize::from(offset),
+        classes,
     })
 }
 
@@ -248,6 +257,37 @@ fn check_labels(labels: &Labels, allowed: &Range<usize>) -> Result<()> {
             },
         )),
     }
+}
+
+/// Refuses the first label behind a gap: one damaged byte would make a network of hundreds of classes.
+///
+/// Labels alone tell the number of `classes` here, so classes without a sample between others are taken
+/// for damage. Ten are never too many: a part of MNIST has ten classes, whichever digits it holds.
+fn check_gaps(labels: &Labels, offset: u8, classes: usize) -> Result<()> {
+    if classes <= GREY_CLASSES {
+        return Ok(());
+    }
+    let mut counts = vec![0; classes];
+    let class = |label: &u8| usize::from(*label).checked_sub(offset.into());
+    for class in labels.values.iter().filter_map(class) {
+        counts[class] += 1;
+    }
+    let is_empty = |class: &usize| counts[*class] == 0;
+    let first = (0..classes).find(|class| !is_empty(class));
+    let gap = (first.unwrap_or(classes)..classes).find(is_empty);
+    let Some(gap) = gap else {
+        return Ok(());
+    };
+    let is_behind = |label: &u8| class(label).is_some_and(|class| class > gap);
+    let index = labels.values.iter().position(is_behind);
+    let index = index.expect("the last class has a sample");
+    let missing = (0..classes).filter(is_empty).count();
+    let expected = format!(
+        "at most {}: of {classes} classes {missing} would have no sample",
+        gap + usize::from(offset) - 1
+    );
+    let hint = format!("{BROKEN_HINT}; or add --classes {classes} if they are meant");
+    Err(labels.refuse_with(index, &expected, &hint))
 }
 
 #[cfg(test)]
@@ -564,6 +604,50 @@ mod tests {
         let error = read(folder().path(), offset(3)).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("label offset 3"), "{error}");
+    }
+
+    /// The message for training labels of a folder like MNIST's, unless they are taken.
+    fn refused_labels(labels: &[u8], expected: Expected) -> Option<String> {
+        let folder = renamed(["train", "t10k"], labels);
+        let error = read(folder.path(), expected).err()?;
+        assert_eq!(error.exit_code(), 1);
+        assert!(error.hint().contains("--classes"), "{}", error.hint());
+        Some(error.to_string())
+    }
+
+    #[test]
+    fn classes_without_a_sample_between_others_are_damage() {
+        let damaged: Vec<u8> = (0..10).chain([255]).chain(0..10).collect();
+        let message = refused_labels(&damaged, Expected::default()).unwrap();
+        let expected = "train-labels-idx1-ubyte: label 255 at byte 18, expected at most 9: of 256 classes 245 would have no sample";
+        assert!(message.ends_with(expected), "{message}");
+        let message = refused_labels(&[0, 1, 2, 12, 4], Expected::default()).unwrap();
+        let expected =
+            "label 12 at byte 11, expected at most 2: of 13 classes 8 would have no sample";
+        assert!(message.ends_with(expected), "{message}");
+        let shifted = Expected {
+            label_offset: Some(1),
+            ..Expected::default()
+        };
+        let message = refused_labels(&[1, 2, 30, 40], shifted).unwrap();
+        let expected =
+            "label 30 at byte 10, expected at most 2: of 40 classes 36 would have no sample";
+        assert!(message.ends_with(expected), "{message}");
+    }
+
+    #[test]
+    fn gaps_are_taken_where_the_number_of_classes_is_known() {
+        for labels in [&[0, 1, 3][..], &[9, 2], &[3, 4, 5, 6, 7, 8, 9, 10, 11, 12]] {
+            assert_eq!(refused_labels(labels, Expected::default()), None);
+        }
+        let told = |classes| Expected {
+            told_classes: Some(classes),
+            ..Expected::default()
+        };
+        assert_eq!(refused_labels(&[0, 2, 12], told(13)), None);
+        assert_eq!(refused_labels(&[0, 2, 12], told(20)), None);
+        assert!(refused_labels(&[0, 2, 12], told(12)).is_some());
+        assert_eq!(refused_labels(&[0, 2, 12], of_classes(13)), None);
     }
 
     #[test]

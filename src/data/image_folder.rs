@@ -171,7 +171,8 @@ fn pictures(class: &Path) -> Result<Vec<PathBuf>> {
     }
     if paths.is_empty() {
         let what = "has no pictures, expected at least one of the class";
-        return Err(Error::file(class, what, HINT));
+        let hint = "add pictures of the class, or remove its folder from every split";
+        return Err(Error::file(class, what, hint));
     }
     Ok(paths)
 }

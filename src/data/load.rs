@@ -22,6 +22,8 @@ pub struct LoadOptions {
     pub label_offset: Option<u8>,
     /// Whether the rows and columns of every image change places; EMNIST is published lying on its side.
     pub transposed: bool,
+    /// Classes that there are, where the labels of IDX files leave some out.
+    pub classes: Option<usize>,
     /// Where fetched data sets lie, if not in the usual folder.
     pub cache: Option<PathBuf>,
 }
@@ -67,6 +69,7 @@ fn load_entry(entry: &Entry, options: &LoadOptions) -> Result<ImageSet> {
                 layout: Some(layout),
                 classes: Some(classes),
                 label_offset: options.label_offset,
+                told_classes: None,
             };
             ImageSet::grey(entry.name, idx_folder::read(&folder, expected)?)
         }
@@ -162,6 +165,7 @@ fn load_folder(name: &str, options: &LoadOptions) -> Result<ImageSet> {
         refuse_options(options, &["--image-size"])?;
         let expected = Expected {
             label_offset: options.label_offset,
+            told_classes: options.classes,
             ..Expected::default()
         };
         return Ok(ImageSet::grey(name, idx_folder::read(folder, expected)?));

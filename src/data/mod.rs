@@ -9,12 +9,14 @@ pub mod catalog;
 mod cifar;
 mod cifar_sheets;
 pub mod contact_sheet;
+pub(crate) mod digest;
 mod digit;
 pub mod embedded;
 pub mod fetch;
 mod idx;
 mod idx_folder;
 mod image_folder;
+mod limit;
 mod load;
 mod mat5;
 mod order;
@@ -27,6 +29,7 @@ mod stl10;
 mod svhn;
 
 pub use cache::Cache;
+pub use limit::{Limit, Rule};
 pub use load::{LoadOptions, class_names, load, load_with};
 pub use order::shuffled_order;
 
@@ -44,6 +47,9 @@ pub const CIFAR_STD: [f32; 3] = [0.267, 0.256, 0.276];
 
 /// What to do about a file that is not what it should be.
 const BROKEN_HINT: &str = "download the file again, or check that it is the file its name says";
+
+/// The classes that grey images have at least: MNIST's ten digits, whichever of them a part holds.
+pub const GREY_CLASSES: usize = 10;
 
 /// The most classes that a label of one byte tells apart.
 const MAX_CLASSES: usize = 256;
@@ -163,17 +169,6 @@ impl ImageSet {
             std: std.to_vec(),
         }
     }
-
-    /// Keeps the first `n` images to train on, and all that are held out.
-    pub fn truncate_train(&mut self, n: usize) {
-        let last = self.train.count - self.held_out;
-        let removed = n.min(last)..last;
-        let bytes = self.train.image_bytes();
-        self.train.count -= removed.len();
-        self.train.labels.drain(removed.clone());
-        let pixels = removed.start * bytes..removed.end * bytes;
-        self.train.pixels.drain(pixels);
-    }
 }
 
 /// A regression data set.
@@ -218,37 +213,6 @@ mod tests {
         let mut images = tiny(5);
         images.truncate(usize::MAX);
         assert_eq!(images, tiny(5));
-    }
-
-    /// Five images to train on, of which two are held out.
-    fn with_held_out() -> ImageSet {
-        let splits = Splits {
-            train: tiny(5),
-            test: tiny(1),
-            classes: 5,
-        };
-        let mut set = ImageSet::grey("tiny", splits);
-        set.held_out = 2;
-        set
-    }
-
-    #[test]
-    fn a_limit_leaves_the_held_out_images() {
-        let mut set = with_held_out();
-        set.truncate_train(1);
-        assert_eq!((set.train.count, set.held_out), (3, 2));
-        assert_eq!(set.train.labels, [0, 3, 4]);
-        let all = tiny(5).pixels;
-        assert_eq!(set.train.pixels, [&all[..6], &all[18..]].concat());
-    }
-
-    #[test]
-    fn a_limit_above_the_count_keeps_all() {
-        for limit in [3, 4, usize::MAX] {
-            let mut set = with_held_out();
-            set.truncate_train(limit);
-            assert_eq!(set, with_held_out());
-        }
     }
 
     #[test]

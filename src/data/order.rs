@@ -9,9 +9,14 @@ const STREAM: u64 = u64::from_be_bytes(*b"order\0\0\0");
 /// A random permutation of `0..count` (Fisher-Yates), the same on every machine for the same
 /// `seed` and `epoch`, and independent between epochs.
 pub fn shuffled_order(count: usize, seed: u64, epoch: u64) -> Vec<u32> {
+    shuffled(count, seed, STREAM.wrapping_add(epoch))
+}
+
+/// A random permutation of `0..count` by a stream of the seed.
+pub(super) fn shuffled(count: usize, seed: u64, stream: u64) -> Vec<u32> {
     let count = u32::try_from(count).expect("an index of the data set fits 32 bits");
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(STREAM.wrapping_add(epoch));
+    rng.set_stream(stream);
     let mut order: Vec<u32> = (0..count).collect();
     for last in (1..order.len()).rev() {
         order.swap(last, below(&mut rng, last + 1));

@@ -6,18 +6,16 @@ use std::time::Duration;
 
 use super::adapter::{self, AdapterChoice, AdapterReport};
 use super::clock::Clock;
+use super::limits;
 use crate::error::{Error, Result};
-use crate::plan::{AdapterClass, Dispatch, Kernels, Precision, Shader};
+use crate::plan::{Dispatch, Kernels, Limits, Precision, Shader};
 
 /// How long a submission may take before the driver is given up.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Features of the kernels for the CPU.
-const CPU_KERNEL_FEATURES: wgpu::Features =
-    wgpu::Features::SUBGROUP.union(wgpu::Features::SHADER_INT64);
-
 /// Features that are used where the adapter has them.
-const OPTIONAL_FEATURES: wgpu::Features = CPU_KERNEL_FEATURES
+const OPTIONAL_FEATURES: wgpu::Features = wgpu::Features::SUBGROUP
+    .union(wgpu::Features::SHADER_INT64)
     .union(wgpu::Features::TIMESTAMP_QUERY)
     .union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_ENCODERS)
     .union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
@@ -48,7 +46,6 @@ pub struct Device {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     adapter: AdapterReport,
-    limits: wgpu::Limits,
     checks: Checks,
     kernels: Kernels,
     failure: Arc<Mutex<Option<String>>>,
@@ -106,9 +103,8 @@ impl Device {
                 note(&lost, format!("the device was lost: {message}"));
             }
         });
-        let kernels = class_of(&report, device.features()).into();
+        let kernels = limits::of(&report, &adapter.limits(), device.features()).into();
         Ok(Self {
-            limits: adapter.limits(),
             adapter: report,
             device,
             queue,
@@ -125,12 +121,12 @@ impl Device {
         &self.adapter
     }
 
-    /// The class of the adapter, by which kernels are chosen.
-    pub fn class(&self) -> AdapterClass {
-        self.kernels.class()
+    /// What the device takes.
+    pub fn limits(&self) -> &Limits {
+        self.kernels.limits()
     }
 
-    /// The kernels that its plans are recorded with: the layers' first choice, if no others were set.
+    /// The kernels that its plans are recorded with: the cheapest, if no others were set.
     pub fn kernels(&self) -> &Kernels {
         &self.kernels
     }
@@ -162,11 +158,6 @@ impl Device {
     /// Pipelines compiled so far.
     pub fn pipelines(&self) -> usize {
         lock(&self.pipelines).len()
-    }
-
-    /// The limits of the adapter.
-    pub(super) fn limits(&self) -> &wgpu::Limits {
-        &self.limits
     }
 
     /// Bytes that the driver holds for this device, where the backend can tell.
@@ -331,16 +322,6 @@ fn matrix_features(
     // SAFETY: the experimental feature is used by one shader, whose results the tests compare with those in f32.
     let enabled = unsafe { wgpu::ExperimentalFeatures::enabled() };
     Ok((needed, enabled))
-}
-
-/// Kernels for the CPU need 64-bit integers and subgroups of at least 8.
-fn class_of(adapter: &AdapterReport, features: wgpu::Features) -> AdapterClass {
-    let able = features.contains(CPU_KERNEL_FEATURES) && adapter.subgroup_size[0] >= 8;
-    if adapter.device_type == "CPU" && able {
-        AdapterClass::Cpu
-    } else {
-        AdapterClass::Gpu
-    }
 }
 
 /// A lock whose holder panicked still holds sound data here: each is written in one step.

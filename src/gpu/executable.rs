@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::memory::Memory;
 use crate::error::{Error, Result};
-use crate::plan::{Dispatch, Plan};
+use crate::plan::Plan;
 
 /// One dispatch, compiled and bound.
 #[derive(Clone)]
@@ -34,9 +34,7 @@ pub struct Submission(wgpu::SubmissionIndex);
 impl Executable {
     /// Compiles a plan of net number `net` over `memory`.
     pub fn new(device: &Device, memory: &Memory, plan: &Plan, net: usize) -> Result<Self> {
-        for dispatch in &plan.dispatches {
-            check_limits(device, plan, dispatch)?;
-        }
+        check_limits(device, plan)?;
         let buffers = memory.buffers_of(plan, net);
         let commands = plan.dispatches.iter().map(|dispatch| {
             let pipeline = device.pipeline(dispatch);
@@ -121,46 +119,17 @@ impl Submission {
     }
 }
 
-fn check_limits(device: &Device, plan: &Plan, dispatch: &Dispatch) -> Result<()> {
-    let limits = device.limits();
-    let place = || {
-        format!(
-            "{}, {}.{}",
-            dispatch.layer,
-            dispatch.shader.name(),
-            dispatch.entry
-        )
+/// Refuses a plan that needs more than the device has.
+fn check_limits(device: &Device, plan: &Plan) -> Result<()> {
+    let of_device = || {
+        let mut dispatches = plan.dispatches.iter();
+        dispatches.find_map(|dispatch| device.limits().excess_of(dispatch))
     };
-    let largest = dispatch
-        .bindings
-        .iter()
-        .map(|binding| binding.bytes)
-        .max()
-        .unwrap_or(0);
-    if largest > limits.max_storage_buffer_binding_size {
-        return Err(Error::adapter(
-            format!(
-                "{}: {} binds {largest} bytes, and {} takes at most {}",
-                plan.name,
-                place(),
-                device.adapter().name,
-                limits.max_storage_buffer_binding_size
-            ),
-            "use a smaller --batch-size, or another --adapter",
-        ));
-    }
-    if dispatch.bindings.len() > limits.max_storage_buffers_per_shader_stage as usize {
-        return Err(Error::adapter(
-            format!(
-                "{}: {} binds {} buffers, and {} takes at most {}",
-                plan.name,
-                place(),
-                dispatch.bindings.len(),
-                device.adapter().name,
-                limits.max_storage_buffers_per_shader_stage
-            ),
-            "choose another --adapter",
-        ));
-    }
-    Ok(())
+    let Some(excess) = plan.excess.clone().or_else(of_device) else {
+        return Ok(());
+    };
+    Err(Error::adapter(
+        format!("{}: {}: {excess}", device.adapter().name, plan.name),
+        "use a smaller --batch-size or --image-size, or another --adapter",
+    ))
 }

@@ -16,7 +16,7 @@ pub struct Memory {
 impl Memory {
     /// Allocates everything, zeroed. Refused if the adapter's limits or its memory do not allow it.
     pub fn allocate(device: &Device, allocation: &Allocation) -> Result<Self> {
-        let limit = device.limits().max_buffer_size;
+        let limit = device.limits().buffer_bytes;
         let largest_named = allocation
             .named
             .iter()

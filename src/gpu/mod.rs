@@ -4,6 +4,7 @@ mod adapter;
 mod clock;
 mod device;
 mod executable;
+mod limits;
 mod memory;
 mod pace;
 mod profile;

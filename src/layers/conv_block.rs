@@ -1,7 +1,8 @@
 //! Convolution, max pooling and activation as one layer, which some adapters run as one kernel.
 
+use super::processor::{of_cpu_kernel, on_cpu, register_cycles};
 use super::{Activation, Conv2d, Layer, MaxPool2d};
-use crate::plan::{AdapterClass, Kernel, Kernels, RowCut, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
+use crate::plan::{Candidate, Kernel, Offer, RowCut, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
 
 static UNIFORM: Shader = crate::shader!("conv2d/uniform");
 
@@ -16,12 +17,61 @@ pub struct ConvBlock {
     pub activation: Activation,
 }
 
+/// A way to run the block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Algorithm {
+    /// One kernel, whose inputs are uniform buffers. CPU adapters.
+    Uniform,
+    /// Convolution, then pooling and activation.
+    Composed,
+}
+
+impl Candidate for Algorithm {
+    fn name(&self) -> String {
+        match self {
+            Self::Uniform => "uniform",
+            Self::Composed => "composed",
+        }
+        .to_owned()
+    }
+
+    fn shaders(&self) -> Vec<&'static Shader> {
+        match self {
+            Self::Uniform => vec![&UNIFORM],
+            Self::Composed => Vec::new(),
+        }
+    }
+}
+
 impl Layer for ConvBlock {
     fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
-        match UniformBlock::new(*self, tape.kernels(), x) {
-            Some(block) => block.forward(tape, x),
-            None => self.composed(tape, x),
+        let conv_shape = self.conv.out_shape(x);
+        let multiplications = self.conv.multiplications(conv_shape);
+        let plain = register_cycles(multiplications, x.columns());
+        let multiplications = multiplications as f64;
+        let composed = if tape.limits().is_cpu {
+            multiplications + on_cpu::DISPATCH
+        } else {
+            plain
+        };
+        let uniform = of_cpu_kernel(tape.limits(), multiplications, plain);
+        let mut offers = vec![Offer::new(Algorithm::Composed, composed)];
+        if UniformBlock::new(*self, x).is_some() {
+            offers.insert(0, Offer::new(Algorithm::Uniform, uniform));
         }
+        let (block, pool, activation) = (*self, self.pool, self.activation);
+        let shape = format!("{}, pool {pool:?}, {activation:?}", self.conv.shape_on(x));
+        tape.layer_operation(
+            "conv_block",
+            shape,
+            &offers,
+            |tape, algorithm| match algorithm {
+                Algorithm::Composed => block.composed(tape, x),
+                Algorithm::Uniform => UniformBlock::new(block, x)
+                    .expect("it fits")
+                    .forward(tape, x),
+            },
+        )
     }
 }
 
@@ -55,12 +105,8 @@ struct UniformBlock {
 }
 
 impl UniformBlock {
-    /// The block on a CPU adapter, if its sizes fit the kernel's limits.
-    fn new(block: ConvBlock, kernels: &Kernels, x: Tensor) -> Option<Self> {
-        let class = kernels.class();
-        if class != AdapterClass::Cpu || kernels.is_reference() {
-            return None;
-        }
+    /// The block, if its sizes fit the kernel's registers and uniform bindings.
+    fn new(block: ConvBlock, x: Tensor) -> Option<Self> {
         let conv_shape = block.conv.out_shape(x);
         let [batch, out_height, out_width, out_channels] = conv_shape;
         let [window_h, window_w] = block.pool;
@@ -87,7 +133,7 @@ impl UniformBlock {
             };
             cut.ranges()
         };
-        let this = Self {
+        Some(Self {
             block,
             conv_shape,
             y_shape,
@@ -96,25 +142,7 @@ impl UniformBlock {
             forward_ranges: ranges(&[x_columns], &[y_columns, winner_columns])?,
             weight_ranges: ranges(&[x_columns, y_columns, winner_columns], &[])?,
             input_ranges: ranges(&[y_columns, winner_columns], &[x_columns])?,
-        };
-        (this.loop_iterations() <= class.loop_iterations()).then_some(this)
-    }
-
-    /// Iterations of all loops of an invocation, of the kernel with the most.
-    fn loop_iterations(&self) -> u64 {
-        let options = self.block.conv.options;
-        let [kernel_h, kernel_w] = options.kernel_size.map(u64::from);
-        let window_h = u64::from(self.block.pool[0]);
-        let [_, height, words, channels] = self.winner_shape.map(u64::from);
-        let [strip, slice] = ["PIXELS", "CHANNELS"].map(|name| u64::from(UNIFORM.constant(name)));
-        let columns = strip + kernel_w;
-        let row = columns + kernel_w * (columns + strip * slice);
-        let forward = window_h * kernel_h * u64::from(options.in_channels) * row;
-        let backward_input = kernel_h * channels * row;
-        let groups = self.weight_ranges[0].1.div_ceil(UNIFORM.constant("LANES"));
-        let strips = u64::from(groups) * height * words;
-        let backward_weight = strips * (slice * strip + window_h * strip * slice * (1 + kernel_w));
-        forward.max(backward_input).max(backward_weight)
+        })
     }
 
     fn constants(

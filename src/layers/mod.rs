@@ -11,6 +11,8 @@ mod dropout;
 mod flatten;
 mod linear;
 mod max_pool2d;
+mod pieces;
+mod processor;
 mod reduce;
 mod residual;
 pub mod spinal;

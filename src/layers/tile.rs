@@ -1,10 +1,10 @@
 //! Matrix products on graphics processors: the tiles that `shaders/lib/tile.wgsl` takes, and which of them suit a product.
 
-/// Workgroups along one dimension that every adapter takes.
-const MAX_GRID: u32 = 65_535;
+use super::processor::H100;
+use crate::plan::Limits;
 
-/// Elements of all partial sums together: 64 MiB, half of what every adapter binds.
-const MAX_PARTIAL_ELEMENTS: u64 = 1 << 24;
+/// Elements of all partial sums together: 64 MiB, half of what every adapter binds, unless an adapter binds less.
+const MAX_PARTIAL_ELEMENTS: u32 = 1 << 24;
 
 /// Tiles for which the second best number of chunks is worth measuring, too.
 const SECONDS: usize = 3;
@@ -128,32 +128,27 @@ impl Cut {
         ]
     }
 
-    /// Clock cycles that the product takes on a large graphics processor (132 processors of 128 multiplications a cycle): the
-    /// fullest one makes its workgroups one step after the other, and waits for memory where it has too few of them.
-    ///
-    /// The numbers were fitted to what `spinal tune` measured on an NVIDIA H100 (`assets/results/speed/h100`): for the
-    /// convolutions of VGG-5 and ResNet-18 the cut with the fewest cycles takes 4 % longer than the fastest one.
+    /// Clock cycles that the product takes on [`H100`]: the fullest processor makes its workgroups one step after the other, and
+    /// waits for memory where it has too few of them.
     pub(super) fn cycles(self, product: Product) -> f64 {
-        const PROCESSORS: u32 = 132;
-        const MULTIPLICATIONS: f64 = 128.0;
-        const STEP_LATENCY: f64 = 1_500.0;
-        const RESIDENT_INVOCATIONS: u32 = 256;
-        const DISPATCH: f64 = 5_000.0;
-        const BYTES: f64 = 1_500.0;
-        let workgroups: u32 = self.extent(product).iter().product();
-        let on_fullest = workgroups.div_ceil(PROCESSORS);
-        let rounds = on_fullest.div_ceil(RESIDENT_INVOCATIONS / self.tile.invocations());
+        let workgroups: u64 = self
+            .extent(product)
+            .iter()
+            .map(|&size| u64::from(size))
+            .product();
+        let on_fullest = workgroups.div_ceil(H100.processors.into());
+        let at_once = H100.resident_invocations / self.tile.invocations();
+        let rounds = on_fullest.div_ceil(at_once.into());
         let depth = 16.0;
         let steps = f64::from(product.steps.div_ceil(self.chunks));
         let step_work = f64::from(self.tile.rows * self.tile.columns) * depth
-            / (MULTIPLICATIONS * self.tile.efficiency());
-        let sums =
-            steps * (f64::from(on_fullest) * step_work).max(f64::from(rounds) * STEP_LATENCY);
+            / (H100.multiplications * self.tile.efficiency());
+        let sums = steps * (on_fullest as f64 * step_work).max(rounds as f64 * H100.step_latency);
         let partial = f64::from(product.rows) * f64::from(product.columns) * f64::from(self.chunks);
         let reduction = if self.chunks == 1 {
             0.0
         } else {
-            DISPATCH + 8.0 * partial * f64::from(product.count) / BYTES
+            H100.dispatch + 8.0 * partial * f64::from(product.count) / H100.bytes
         };
         sums + reduction
     }
@@ -162,16 +157,17 @@ impl Cut {
 impl Product {
     /// The ways to make it that are worth measuring, the one that should be the fastest first: for each tile the best number
     /// of chunks, and for the best tiles the second best, too.
-    pub(super) fn cuts(self) -> Vec<Cut> {
-        self.cuts_into(MAX_CHUNKS)
+    pub(super) fn cuts(self, limits: &Limits) -> Vec<Cut> {
+        self.cuts_into(limits, MAX_CHUNKS)
     }
 
     /// The same with whole sums.
-    pub(super) fn whole_cuts(self) -> Vec<Cut> {
-        self.cuts_into(1)
+    pub(super) fn whole_cuts(self, limits: &Limits) -> Vec<Cut> {
+        self.cuts_into(limits, 1)
     }
 
-    fn cuts_into(self, max_chunks: u32) -> Vec<Cut> {
+    fn cuts_into(self, limits: &Limits, max_chunks: u32) -> Vec<Cut> {
+        let most = u64::from(MAX_PARTIAL_ELEMENTS.min(limits.binding_elements()));
         let by_cycles = |cuts: &mut Vec<Cut>| {
             cuts.sort_by(|a, b| a.cycles(self).total_cmp(&b.cycles(self)));
         };
@@ -181,10 +177,9 @@ impl Product {
             .filter(|tile| tile.shares() <= self.shares)
         {
             let powers = (0..=max_chunks.ilog2()).map(|power| 1 << power);
-            let chunks = powers.filter_map(|wanted| self.whole_chunks(wanted));
+            let chunks = powers.filter_map(|wanted| self.whole_chunks(wanted, most));
             let mut cuts: Vec<Cut> = chunks.map(|chunks| Cut { tile, chunks }).collect();
             cuts.dedup();
-            cuts.retain(|cut| cut.extent(self).iter().all(|&size| size <= MAX_GRID));
             by_cycles(&mut cuts);
             firsts.extend(cuts.first());
             seconds.extend(cuts.get(1));
@@ -195,18 +190,19 @@ impl Product {
         firsts
     }
 
-    /// About so many chunks, of which none is empty, if the partial sums are not too large.
-    fn whole_chunks(self, wanted: u32) -> Option<u32> {
+    /// About so many chunks, of which none is empty, if the partial sums have no more than `most` elements.
+    fn whole_chunks(self, wanted: u32, most: u64) -> Option<u32> {
         let chunks = self.steps.div_ceil(self.steps.div_ceil(wanted));
         let elements = [self.rows, self.columns, self.count, chunks];
         let elements: u64 = elements.iter().map(|&size| u64::from(size)).product();
-        (chunks == 1 || elements <= MAX_PARTIAL_ELEMENTS).then_some(chunks)
+        (chunks == 1 || elements <= most).then_some(chunks)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Product, TILES};
+    use crate::plan::Limits;
 
     fn product([rows, columns, steps]: [u32; 3]) -> Product {
         Product {
@@ -222,7 +218,7 @@ mod tests {
     fn every_tile_is_a_candidate_and_no_chunk_is_empty() {
         for sizes in [[1, 1, 1], [900, 256, 144], [10, 64, 4900], [78_400, 64, 36]] {
             let product = product(sizes);
-            let cuts = product.cuts();
+            let cuts = product.cuts(&Limits::webgpu());
             for tile in TILES {
                 assert!(
                     cuts.iter().any(|cut| cut.tile == tile),
@@ -241,10 +237,13 @@ mod tests {
 
     #[test]
     fn few_rows_with_long_sums_are_cut_and_many_rows_are_not() {
-        assert!(product([900, 256, 144]).cuts()[0].chunks > 1);
-        assert!(product([10, 64, 4900]).cuts()[0].chunks > 1);
-        assert_eq!(product([78_400, 64, 36]).cuts()[0].chunks, 1);
-        let whole = product([900, 256, 144]).whole_cuts();
+        assert!(product([900, 256, 144]).cuts(&Limits::webgpu())[0].chunks > 1);
+        assert!(product([10, 64, 4900]).cuts(&Limits::webgpu())[0].chunks > 1);
+        assert_eq!(
+            product([78_400, 64, 36]).cuts(&Limits::webgpu())[0].chunks,
+            1
+        );
+        let whole = product([900, 256, 144]).whole_cuts(&Limits::webgpu());
         assert!(whole.iter().all(|cut| cut.chunks == 1));
     }
 }

@@ -27,7 +27,7 @@ pub use weights::{load_weights, named_weights};
 use crate::batch::Sample;
 use crate::error::{Error, Result};
 use crate::layers::{Layer, Sequential};
-use crate::plan::{Parameters, Tape, Tensor};
+use crate::plan::{Dispatch, Mode, Parameters, Tape, Tensor};
 use backbone::Backbone;
 use head::Heads;
 
@@ -84,14 +84,46 @@ impl Model {
         specs.any(|spec| spec.name.contains(".sub_layers."))
     }
 
-    /// The smallest batch it can be trained on: batch normalisation needs two samples.
+    /// Refuses a `--batch-size` that it cannot be trained on.
+    ///
+    /// # Errors
+    /// `Error::Usage`.
+    pub fn check_batch(&self, batch_size: u32) -> Result<()> {
+        let smallest = self.smallest_batch();
+        if batch_size >= smallest {
+            return Ok(());
+        }
+        Err(Error::usage(
+            format!(
+                "--batch-size {batch_size}: {} normalises over the batch",
+                self.name
+            ),
+            format!("choose {smallest} or more"),
+        ))
+    }
+
+    /// The smallest batch it can be trained on: batch normalisation needs two values of a channel, which an image of more
+    /// than one pixel has alone.
     pub fn smallest_batch(&self) -> u32 {
-        if self.parameters.statistics_elements() > 0 {
-            2
-        } else {
-            1
+        let mut tape = Tape::new(&self.name, &self.parameters, Mode::Evaluate);
+        let x = self.sample.input(&mut tape, 1);
+        self.forward(&mut tape, x);
+        let plan = tape.finish();
+        match plan.dispatches.iter().any(normalises_one_value) {
+            true => 2,
+            false => 1,
         }
     }
+}
+
+/// Whether it is a normalisation that has but one value of each channel.
+fn normalises_one_value(dispatch: &Dispatch) -> bool {
+    let elements = |name: &str| {
+        let mut bindings = dispatch.bindings.iter();
+        let found = bindings.find(|binding| binding.name == name);
+        found.map(|binding| binding.tensor.elements())
+    };
+    elements("variance").is_some() && elements("variance") == elements("x")
 }
 
 /// Classes of the paper's first data sets.

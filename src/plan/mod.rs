@@ -4,21 +4,31 @@
 
 use std::collections::BTreeMap;
 
-mod choice;
+mod bind;
+mod choose;
 mod display;
+mod evaluate;
 mod fill;
+mod grid;
+mod kernels;
+mod limits;
+mod operation;
 mod parameters;
+mod reflection;
 mod scratch;
 mod shader;
 mod tape;
 mod tensor;
 mod uniform;
 
-pub use choice::{Candidate, CandidateInfo, Kernels, Operation, OperationPlan, Precision, Winners};
+pub use kernels::{Kernels, Precision, Winners};
+pub use limits::{CPU_LOOP_ITERATIONS, Excess, Limits, Need};
+pub use operation::{Candidate, CandidateInfo, Offer, Operation, OperationPlan};
 pub use parameters::{ALIGNMENT, Init, Layout, Parameter, ParameterSpec, Parameters, Role, Values};
+pub use reflection::{Access, BindingSlot, EntryPoint, Resources, Unfolding};
 pub use scratch::ScratchPlaces;
-pub use shader::{Access, BindingSlot, EntryPoint, Shader};
-pub use tape::{AdapterClass, Kernel, Mode, Tape, Target};
+pub use shader::Shader;
+pub use tape::{Kernel, Mode, Tape, Target};
 pub use tensor::{BufferId, Shape, Tensor};
 pub use uniform::{RowCut, UNIFORM_ELEMENTS};
 
@@ -114,6 +124,8 @@ pub struct Plan {
     pub dispatches: Vec<Dispatch>,
     /// The operations that several kernels can compute, in the order of their dispatches.
     pub operations: Vec<Operation>,
+    /// The first limit of the adapter it was recorded for that it does not keep.
+    pub excess: Option<Excess>,
 }
 
 impl Plan {

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::choice::{self, Candidate, CandidateInfo, Kernels, Operation};
-use super::parameters::{ALIGNMENT, Parameter, Parameters, Role};
-use super::shader::{Access, BindingSlot, EntryPoint, Shader};
+use super::bind::{bind, check_constants, constants};
+use super::grid::{Grid, covering};
+use super::kernels::Kernels;
+use super::limits::{Excess, Limits};
+use super::parameters::{Parameter, Parameters, Role};
+use super::shader::Shader;
 use super::tensor::{BufferId, Shape, Tensor};
-use super::{Binding, BufferSpec, Cost, Dispatch, Lifetime, Plan};
-
-/// Workgroups along one dimension that every adapter takes.
-const MAX_GRID: u32 = 65_535;
+use super::{BufferSpec, Cost, Dispatch, Lifetime, Plan};
 
 const PARAMETERS: BufferId = BufferId(0);
 
@@ -31,28 +31,6 @@ impl Mode {
         match self {
             Self::Train => "train",
             Self::Evaluate => "test",
-        }
-    }
-}
-
-/// What kind of processor runs the plan: the kernel that is best on one can be the worst on the other.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum AdapterClass {
-    /// A graphics processor.
-    #[default]
-    Gpu,
-    /// A driver that runs shaders on the CPU.
-    Cpu,
-}
-
-impl AdapterClass {
-    /// Iterations that all loops of one invocation together may take.
-    ///
-    /// Mesa's llvmpipe ends an invocation after 65,535 (`LP_MAX_TGSI_LOOP_ITERATIONS`), and says nothing.
-    pub fn loop_iterations(self) -> u64 {
-        match self {
-            Self::Gpu => u64::MAX,
-            Self::Cpu => 60_000,
         }
     }
 }
@@ -97,20 +75,53 @@ impl Target {
     }
 }
 
-type Backward = Box<dyn FnOnce(&mut Tape)>;
+/// What a layer records when the backward pass reaches it.
+struct Backward {
+    /// What the layer produced.
+    y: Tensor,
+    /// The layer's name.
+    scope: Vec<String>,
+    /// The operations that it is a part of.
+    open: Vec<Open>,
+    record: Box<dyn FnOnce(&mut Tape)>,
+}
 
 /// Records one plan.
 pub struct Tape {
     parameters: Parameters,
     mode: Mode,
     kernels: Kernels,
-    plan: Plan,
+    pub(super) plan: Plan,
     scope: Vec<String>,
-    backward: Vec<(Tensor, Vec<String>, Backward)>,
+    backward: Vec<Backward>,
     gradients: HashMap<BufferId, BufferId>,
     constant_inputs: Vec<BufferId>,
     written: Vec<Tensor>,
     random_streams: u32,
+    /// The operations that are being recorded, each within the one before.
+    pub(super) open: Vec<Open>,
+}
+
+/// An operation that is being recorded, on its way there or back.
+#[derive(Clone, Copy)]
+pub(super) struct Open {
+    /// Its number in the plan.
+    pub(super) operation: usize,
+    /// Buffers that there were before it: what it makes itself is none of its results.
+    pub(super) buffers: usize,
+}
+
+/// How much of everything there is on a tape.
+pub(super) struct Mark {
+    buffers: usize,
+    dispatches: usize,
+    operations: usize,
+    backward: usize,
+    constant_inputs: usize,
+    written: usize,
+    random_streams: u32,
+    excess: Option<Excess>,
+    open: Vec<Open>,
 }
 
 impl Tape {
@@ -121,6 +132,7 @@ impl Tape {
             buffers: Vec::new(),
             dispatches: Vec::new(),
             operations: Vec::new(),
+            excess: None,
         };
         let mut tape = Self {
             parameters: parameters.clone(),
@@ -133,6 +145,7 @@ impl Tape {
             constant_inputs: Vec::new(),
             written: Vec::new(),
             random_streams: 0,
+            open: Vec::new(),
         };
         tape.state("parameters", [parameters.device_elements()]);
         if parameters.statistics_elements() > 0 {
@@ -141,15 +154,15 @@ impl Tape {
         tape
     }
 
-    /// The same tape for a class of adapter, or another choice of kernels.
+    /// The same tape for another adapter, or another choice of kernels.
     pub fn with_kernels(self, kernels: impl Into<Kernels>) -> Self {
         let kernels = kernels.into();
         Self { kernels, ..self }
     }
 
-    /// The class of adapter that will run the plan.
-    pub fn class(&self) -> AdapterClass {
-        self.kernels.class()
+    /// What the adapter takes that will run the plan.
+    pub fn limits(&self) -> &Limits {
+        self.kernels.limits()
     }
 
     /// Which kernels are recorded.
@@ -244,8 +257,12 @@ impl Tape {
     /// Runs `record` when the backward pass reaches the producer of `y`, if any gradient reached `y`.
     pub fn on_backward(&mut self, y: Tensor, record: impl FnOnce(&mut Tape) + 'static) {
         if self.mode == Mode::Train {
-            self.backward
-                .push((y, self.scope.clone(), Box::new(record)));
+            self.backward.push(Backward {
+                y,
+                scope: self.scope.clone(),
+                open: self.open.clone(),
+                record: Box::new(record),
+            });
         }
     }
 
@@ -280,7 +297,18 @@ impl Tape {
             );
             self.written.push(flat(tensor));
         }
+        self.note_result(x, tensor);
         Some(Target { tensor, accumulate })
+    }
+
+    /// Counts the gradient of `x` among the results of every operation that `x` comes into from outside.
+    fn note_result(&mut self, x: Tensor, gradient: Tensor) {
+        for &Open { operation, buffers } in &self.open {
+            let outputs = &mut self.plan.operations[operation].outputs;
+            if (x.buffer.0 as usize) < buffers && !outputs.contains(&gradient) {
+                outputs.push(gradient);
+            }
+        }
     }
 
     /// Like [`gradient_of`](Self::gradient_of) for a caller that adds to a part only: the rest is cleared first.
@@ -303,83 +331,122 @@ impl Tape {
     pub fn backward_from(&mut self, y: Tensor, write: impl FnOnce(&mut Tape, Tensor)) {
         let target = self.gradient_of(y).expect("the loss depends on parameters");
         write(self, target.tensor);
-        while let Some((y, scope, record)) = self.backward.pop() {
-            let gradient = self.gradient_range(y);
+        self.run_backward(0);
+    }
+
+    /// Records the backward of every layer but the first `count` that asked for one, the last one first.
+    fn run_backward(&mut self, count: usize) {
+        while self.backward.len() > count {
+            let backward = self.backward.pop().expect("there are more than count");
+            let gradient = self.gradient_range(backward.y);
             if self.written.contains(&flat(gradient)) {
-                let outer = std::mem::replace(&mut self.scope, scope);
-                record(self);
-                self.scope = outer;
+                let scope = std::mem::replace(&mut self.scope, backward.scope);
+                let open = std::mem::replace(&mut self.open, backward.open.clone());
+                let first = self.plan.dispatches.len();
+                (backward.record)(self);
+                self.scope = scope;
+                self.open = open;
+                for Open { operation, .. } in backward.open {
+                    let dispatches = first..self.plan.dispatches.len();
+                    let operation = &mut self.plan.operations[operation];
+                    operation.dispatches.push(dispatches);
+                    operation.upstream.get_or_insert(gradient);
+                }
             }
         }
     }
 
-    /// Records one dispatch. Panics, naming layer, shader, entry point and binding, if anything does not fit.
+    /// Whether everything that `record` records keeps the adapter's limits, and with it, where `record` returns what a layer
+    /// makes, its way back. Nothing of it stays on the tape.
+    pub(super) fn keeps_limits(
+        &mut self,
+        record: impl FnOnce(&mut Self) -> Option<Tensor>,
+    ) -> bool {
+        let mark = self.mark();
+        let y = record(self);
+        if let Some(y) = y.filter(|_| self.backward.len() > mark.backward) {
+            self.gradient_of(y)
+                .expect("a layer's output has a gradient");
+            self.run_backward(mark.backward);
+        }
+        let keeps = self.plan.excess.is_none();
+        self.rewind(mark);
+        keeps
+    }
+
+    fn mark(&mut self) -> Mark {
+        Mark {
+            buffers: self.plan.buffers.len(),
+            dispatches: self.plan.dispatches.len(),
+            operations: self.plan.operations.len(),
+            backward: self.backward.len(),
+            constant_inputs: self.constant_inputs.len(),
+            written: self.written.len(),
+            random_streams: self.random_streams,
+            excess: self.plan.excess.take(),
+            open: std::mem::take(&mut self.open),
+        }
+    }
+
+    fn rewind(&mut self, mark: Mark) {
+        self.plan.buffers.truncate(mark.buffers);
+        self.plan.dispatches.truncate(mark.dispatches);
+        self.plan.operations.truncate(mark.operations);
+        self.backward.truncate(mark.backward);
+        self.constant_inputs.truncate(mark.constant_inputs);
+        self.written.truncate(mark.written);
+        self.gradients
+            .retain(|_, gradient| (gradient.0 as usize) < mark.buffers);
+        self.random_streams = mark.random_streams;
+        self.plan.excess = mark.excess;
+        self.open = mark.open;
+    }
+
+    /// Records one dispatch. Panics, naming layer, shader, entry point and binding, if anything does not fit; a limit of the
+    /// adapter that it does not keep is noted in the plan, which then no device runs.
     pub fn dispatch(&mut self, kernel: Kernel) {
         let layer = self.scope.join(".");
         let place = format!("{layer}: {}.{}", kernel.shader.name(), kernel.entry);
         let entry = kernel.shader.entry_point(kernel.entry);
         check_constants(&place, &kernel, entry);
         let bindings = bind(&place, &kernel, entry);
-        for binding in &bindings {
-            let aligned = binding.tensor.offset.is_multiple_of(ALIGNMENT);
-            assert!(
-                aligned,
-                "{place}: `{}` does not start at a multiple of 256 bytes",
-                binding.name
-            );
-            let spec = &mut self.plan.buffers[binding.tensor.buffer.0 as usize];
-            spec.bytes = spec.bytes.max(binding.offset_bytes() + binding.bytes);
-        }
-        let bytes = bindings
-            .iter()
-            .map(|binding| u64::from(binding.tensor.elements()) * 4)
-            .sum();
-        self.plan.dispatches.push(Dispatch {
+        let asked = covering(kernel.extent, entry);
+        assert!(
+            !asked.contains(&0),
+            "{place}: extent {:?} needs a grid of {asked:?} workgroups",
+            kernel.extent
+        );
+        let grid = Grid::new(asked, self.limits().grid, entry.unfolding);
+        let bytes = bindings.iter().map(|binding| binding.tensor.bytes()).sum();
+        let dispatch = Dispatch {
             layer,
             shader: kernel.shader,
             entry: kernel.entry,
-            constants: kernel.constants.to_vec(),
+            constants: constants(&kernel, entry, grid),
             bindings,
-            grid: grid(&place, kernel.extent, entry),
+            grid: grid.map_or(asked, |grid| grid.dispatched),
             cost: Cost {
                 multiplications: kernel.multiplications,
                 bytes,
             },
-        });
-    }
-
-    /// Records an operation that computes `outputs` by one of several kernels: `name` and `shape` say what it is,
-    /// `candidates` what fits, the usually fastest first and the reference last.
-    pub fn operation<K: Candidate>(
-        &mut self,
-        name: &str,
-        shape: impl std::fmt::Display,
-        candidates: &[K],
-        outputs: &[Tensor],
-        record: impl FnOnce(&mut Self, K),
-    ) {
-        let key = choice::key(name, &shape, candidates);
-        let names: Vec<String> = candidates.iter().map(Candidate::name).collect();
-        let chosen = self.kernels.choose(&key, &names);
-        let first = self.plan.dispatches.len();
-        record(self, candidates[chosen]);
-        let infos = names.into_iter().zip(candidates);
-        self.plan.operations.push(Operation {
-            key,
-            candidates: infos
-                .map(|(name, candidate)| CandidateInfo {
-                    name,
-                    amplification: candidate.amplification(),
-                })
-                .collect(),
-            chosen,
-            dispatches: first..self.plan.dispatches.len(),
-            outputs: outputs.to_vec(),
-        });
+        };
+        if self.plan.excess.is_none() {
+            self.plan.excess = self.limits().excess_of(&dispatch);
+        }
+        self.plan.dispatches.push(dispatch);
     }
 
     /// The finished plan.
-    pub fn finish(self) -> Plan {
+    pub fn finish(mut self) -> Plan {
+        for binding in self
+            .plan
+            .dispatches
+            .iter()
+            .flat_map(|dispatch| &dispatch.bindings)
+        {
+            let spec = &mut self.plan.buffers[binding.tensor.buffer.0 as usize];
+            spec.bytes = spec.bytes.max(binding.offset_bytes() + binding.bytes);
+        }
         self.plan
     }
 
@@ -449,99 +516,4 @@ fn overlaps(a: Tensor, b: Tensor) -> bool {
     let ends_after =
         |first: Tensor, second: Tensor| first.offset + first.elements() > second.offset;
     a.buffer == b.buffer && ends_after(a, b) && ends_after(b, a)
-}
-
-fn check_constants(place: &str, kernel: &Kernel, entry: &EntryPoint) {
-    for (index, (name, _)) in kernel.constants.iter().enumerate() {
-        assert!(
-            kernel.shader.has_override(name),
-            "{place}: there is no override {name}"
-        );
-        let repeated = kernel.constants[..index]
-            .iter()
-            .any(|(earlier, _)| earlier == name);
-        assert!(!repeated, "{place}: override {name} is given twice");
-    }
-    for name in &entry.required_overrides {
-        let given = kernel
-            .constants
-            .iter()
-            .any(|(constant, _)| constant == name);
-        assert!(given, "{place}: override {name} is not set");
-    }
-}
-
-/// The bytes that a tensor binds to a slot: its own, or the declared size of a uniform buffer.
-fn bound_bytes(place: &str, slot: &BindingSlot, tensor: Tensor) -> u64 {
-    let bytes = tensor.elements() * 4;
-    if slot.access == Access::Uniform {
-        assert!(
-            bytes <= slot.uniform_bytes,
-            "{place}: `{}` of {bytes} bytes does not fit the uniform buffer of {}",
-            slot.name,
-            slot.uniform_bytes
-        );
-        return slot.uniform_bytes.into();
-    }
-    assert!(
-        bytes.is_multiple_of(slot.element_bytes),
-        "{place}: binding `{}` of {bytes} bytes is not a whole number of {}-byte elements",
-        slot.name,
-        slot.element_bytes
-    );
-    bytes.into()
-}
-
-fn bind(place: &str, kernel: &Kernel, entry: &EntryPoint) -> Vec<Binding> {
-    for (name, _) in kernel.bindings {
-        let known = entry.bindings.iter().any(|slot| slot.name == *name);
-        assert!(known, "{place}: there is no binding `{name}`");
-    }
-    let bindings: Vec<Binding> = entry
-        .bindings
-        .iter()
-        .map(|slot| {
-            let given = kernel.bindings.iter().find(|(name, _)| *name == slot.name);
-            let (_, tensor) =
-                *given.unwrap_or_else(|| panic!("{place}: binding `{}` is missing", slot.name));
-            Binding {
-                name: slot.name.clone(),
-                slot: slot.slot,
-                access: slot.access,
-                tensor,
-                bytes: bound_bytes(place, slot, tensor),
-            }
-        })
-        .collect();
-    for written in bindings
-        .iter()
-        .filter(|binding| binding.access == Access::ReadWrite)
-    {
-        for other in &bindings {
-            let clash =
-                other.access != Access::ReadWrite && other.tensor.buffer == written.tensor.buffer;
-            assert!(
-                !clash,
-                "{place}: `{}` is written in the buffer that `{}` is read from",
-                written.name, other.name
-            );
-        }
-    }
-    bindings
-}
-
-/// Workgroups that cover an extent. A long one-dimensional extent is folded into rows; `flat_index` in
-/// `shaders/lib/index.wgsl` unfolds it.
-fn grid(place: &str, extent: [u32; 3], entry: &EntryPoint) -> [u32; 3] {
-    let mut grid =
-        [0, 1, 2].map(|axis| extent[axis].div_ceil(entry.workgroup_size[axis] * entry.tile[axis]));
-    if grid[1] == 1 && grid[2] == 1 && grid[0] > MAX_GRID {
-        grid = [MAX_GRID, grid[0].div_ceil(MAX_GRID), 1];
-    }
-    let fits = grid.iter().all(|&size| (1..=MAX_GRID).contains(&size));
-    assert!(
-        fits,
-        "{place}: extent {extent:?} needs a grid of {grid:?} workgroups"
-    );
-    grid
 }

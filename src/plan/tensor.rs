@@ -74,6 +74,11 @@ impl Tensor {
         self.shape.elements()
     }
 
+    /// The number of bytes.
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.elements()) * 4
+    }
+
     /// The size of dimension 0: the batch.
     pub fn rows(&self) -> u32 {
         self.shape.sizes()[0]

@@ -5,6 +5,7 @@ mod axis;
 pub mod curves;
 pub mod history;
 pub mod labelled_sheet;
+pub(crate) mod limits;
 pub mod measure;
 pub mod metrics;
 pub(crate) mod number;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::history::{History, read_toml, unreadable};
+use super::limits;
 use super::paper::mnist_curve::{self, MNIST_CNN};
 use super::statistics::mean_and_deviation;
 use crate::error::{Error, Result};
@@ -13,14 +14,16 @@ use crate::error::{Error, Result};
 #[derive(Default, Debug)]
 pub struct Runs {
     experiment: Option<String>,
+    /// What the runs used of their data set, where that is not all.
+    limits: Option<String>,
     accuracies: BTreeMap<String, BTreeMap<usize, Vec<f64>>>,
 }
 
 impl Runs {
-    /// Reads the run folders. All must be of one experiment.
+    /// Reads the run folders. All must be of one experiment, with the same limits.
     ///
     /// # Errors
-    /// A file that is missing or not what a run writes, or folders of different experiments.
+    /// A file that is missing or not what a run writes, or folders of different experiments or limits.
     pub fn read(folders: &[impl AsRef<Path>]) -> Result<Self> {
         let mut runs = Self::default();
         for folder in folders {
@@ -35,6 +38,21 @@ impl Runs {
         let config = read_toml(path)?;
         let experiment = config.get("experiment").and_then(|value| value.as_str());
         let experiment = experiment.ok_or_else(|| unreadable(path, &"it names no experiment"))?;
+        let limit = |key: &str| {
+            let limit = config.get(key).and_then(|value| value.as_integer());
+            limit.map(|limit| limit as usize)
+        };
+        let limits = limits::describe(limit("limit_train"), limit("limit_test"));
+        if self.experiment.is_some() && self.limits != limits {
+            return Err(Error::usage(
+                format!(
+                    "{} is a run with other limits (--limit-train, --limit-test) than the first",
+                    path.display()
+                ),
+                "give runs on the same samples",
+            ));
+        }
+        self.limits = limits;
         match &self.experiment {
             Some(first) if first != experiment => Err(Error::usage(
                 format!(
@@ -63,7 +81,11 @@ impl Runs {
 
     /// The table in Markdown.
     pub fn render(&self) -> String {
-        let mut text = String::from("| net | epoch | runs | test accuracy % | sd |");
+        let limits = self.limits.iter();
+        let mut text: String = limits
+            .map(|limits| format!("Limited: {limits}.\n\n"))
+            .collect();
+        text.push_str("| net | epoch | runs | test accuracy % | sd |");
         let with_paper = self.experiment.as_deref() == Some("mnist-cnn");
         text.push_str(if with_paper {
             " paper % | band | inside |\n"
@@ -131,6 +153,28 @@ mod tests {
         let table = Runs::read(&folders).unwrap().render();
         assert!(
             table.contains("| spinal | 1 | 2 | 94.50 | 0.71 | 94.35 | +-0.45 | yes |"),
+            "{table}"
+        );
+    }
+
+    #[test]
+    fn limits_are_shown_and_must_be_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = [dir.path().join("a"), dir.path().join("b")];
+        for folder in &folders {
+            run(folder, "mnist-cnn", 0.94);
+        }
+        let limit = |folder: &Path| {
+            let config = "experiment = \"mnist-cnn\"\nlimit_test = 2000\n";
+            std::fs::write(folder.join("config.toml"), config).unwrap();
+        };
+        limit(&folders[1]);
+        let error = Runs::read(&folders).unwrap_err();
+        assert!(error.to_string().contains("other limits"), "{error}");
+        limit(&folders[0]);
+        let table = Runs::read(&folders).unwrap().render();
+        assert!(
+            table.starts_with("Limited: at most 2,000 test samples, not the whole"),
             "{table}"
         );
     }

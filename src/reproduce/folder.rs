@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use super::conditions::Conditions;
 use super::seed::SeedFolder;
 use super::settings::Settings;
 use crate::error::{Error, Result};
@@ -40,11 +41,53 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Creates it where it is missing, and keeps other processes out.
+    /// What its seeds are trained on and with; nothing before the first.
     ///
     /// # Errors
-    /// `Error::File` if it cannot be created, or if another process works in it.
-    pub fn open(&self) -> Result<Lock> {
+    /// `Error::File` if that is not known though there are seeds.
+    pub fn conditions(&self) -> Result<Option<Conditions>> {
+        let path = self.conditions_path();
+        if path.is_file() {
+            return Conditions::read(&path).map(Some);
+        }
+        for data in &self.data {
+            if !self.names_of_seeds(data)?.is_empty() {
+                return Err(Error::file(
+                    path,
+                    "is missing: nothing tells what the seeds beside it were trained on",
+                    "choose another folder with --out",
+                ));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Refuses conditions other than those of its seeds.
+    ///
+    /// # Errors
+    /// `Error::File`, which names the first difference.
+    pub fn check(&self, here: &Conditions) -> Result<()> {
+        match self.conditions()? {
+            Some(found) => here.check(&found, &self.conditions_path()),
+            None => Ok(()),
+        }
+    }
+
+    /// Creates it where it is missing, and keeps other processes out. What is trained under these conditions from now on is
+    /// trained under them to the end.
+    ///
+    /// # Errors
+    /// `Error::File` if it cannot be created, if another process works in it, or if its seeds have other conditions.
+    pub fn open(&self, conditions: &Conditions) -> Result<Lock> {
+        let lock = self.lock()?;
+        self.check(conditions)?;
+        if !self.conditions_path().is_file() {
+            atomic_file::write(&self.conditions_path(), conditions.text().as_bytes())?;
+        }
+        Ok(lock)
+    }
+
+    fn lock(&self) -> Result<Lock> {
         let settings = self.settings_path();
         if !settings.is_file() {
             RunFolder::create(&self.path)?;
@@ -88,6 +131,14 @@ impl Folder {
     /// # Errors
     /// `Error::File` if the folder cannot be read.
     pub fn finished_seeds(&self, data: &str) -> Result<Vec<u64>> {
+        let names = self.names_of_seeds(data)?.into_iter();
+        let mut seeds: Vec<u64> = names.filter_map(|name| name.parse().ok()).collect();
+        seeds.sort_unstable();
+        Ok(seeds)
+    }
+
+    /// What follows `seed-` in the names of the runs on one of the data sets.
+    fn names_of_seeds(&self, data: &str) -> Result<Vec<String>> {
         let runs = self.runs_on(data);
         if !runs.is_dir() {
             return Ok(Vec::new());
@@ -99,14 +150,13 @@ impl Folder {
                 "check that you may read it",
             )
         };
-        let mut seeds = Vec::new();
+        let mut names = Vec::new();
         for entry in fs::read_dir(&runs).map_err(unreadable)? {
             let name = entry.map_err(unreadable)?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_prefix("seed-"));
-            seeds.extend(number.and_then(|number| number.parse::<u64>().ok()));
+            let name = name.to_str().and_then(|name| name.strip_prefix("seed-"));
+            names.extend(name.map(str::to_owned));
         }
-        seeds.sort_unstable();
-        Ok(seeds)
+        Ok(names)
     }
 
     /// `report.md`: what came out, for a person.
@@ -128,6 +178,10 @@ impl Folder {
         self.path.join("reproduction.toml")
     }
 
+    fn conditions_path(&self) -> PathBuf {
+        self.path.join("conditions.toml")
+    }
+
     /// Several data sets have folders of their own.
     fn runs_on(&self, data: &str) -> PathBuf {
         match self.data.len() {
@@ -139,6 +193,7 @@ impl Folder {
 
 #[cfg(test)]
 mod tests {
+    use super::super::conditions::tests::conditions;
     use super::*;
     use crate::experiment;
     use crate::reproduce::Protocol;
@@ -161,8 +216,8 @@ mod tests {
         let path = root.path().join("deep/reproduction");
         let first = folder(&path, 1).unwrap();
         assert!(!path.exists());
-        first.open().unwrap();
-        folder(&path, 1).unwrap().open().unwrap();
+        first.open(&conditions()).unwrap();
+        folder(&path, 1).unwrap().open(&conditions()).unwrap();
         let error = folder(&path, 2).unwrap_err();
         assert!(error.to_string().contains("epochs = 1"), "{error}");
 
@@ -177,11 +232,34 @@ mod tests {
     fn two_processes_do_not_work_in_one_folder() {
         let root = tempfile::tempdir().unwrap();
         let folder = folder(&root.path().join("reproduction"), 1).unwrap();
-        let lock = folder.open().unwrap();
-        let error = folder.open().unwrap_err();
+        let lock = folder.open(&conditions()).unwrap();
+        let error = folder.open(&conditions()).unwrap_err();
         assert!(error.to_string().contains("another process"), "{error}");
         drop(lock);
-        folder.open().unwrap();
+        folder.open(&conditions()).unwrap();
+    }
+
+    #[test]
+    fn seeds_are_trained_under_the_conditions_of_the_first() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(&root.path().join("reproduction"), 1).unwrap();
+        assert_eq!(folder.conditions().unwrap(), None);
+        folder.check(&conditions()).unwrap();
+        folder.open(&conditions()).unwrap();
+        assert_eq!(folder.conditions().unwrap(), Some(conditions()));
+        folder.check(&conditions()).unwrap();
+        let mut other = conditions();
+        other.environment.driver.push('2');
+        for refused in [folder.check(&other), folder.open(&other).map(drop)] {
+            let error = refused.unwrap_err().to_string();
+            assert!(error.contains("has driver = \"driver 1\""), "{error}");
+        }
+
+        fs::remove_file(folder.path().join("conditions.toml")).unwrap();
+        assert_eq!(folder.conditions().unwrap(), None);
+        fs::create_dir(folder.path().join("seed-1.unfinished")).unwrap();
+        let error = folder.check(&conditions()).unwrap_err();
+        assert!(error.to_string().contains("is missing"), "{error}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::outcome::{BesidePaper, Case, Measured, NetCost, Outcome};
+use crate::report::limits;
 use crate::report::measure::Measure;
 use crate::report::number::thousands;
 use crate::report::paper::{self, UNKNOWN};
@@ -12,7 +13,7 @@ impl Outcome {
     pub fn markdown(&self) -> String {
         let mut text = heading(self);
         for case in &self.cases {
-            text += &section(case, &self.nets);
+            text += &section(case, self);
         }
         let _ = writeln!(
             text,
@@ -27,23 +28,26 @@ impl Outcome {
 }
 
 fn heading(outcome: &Outcome) -> String {
+    let limits = limits::describe(outcome.limit_train, outcome.limit_test);
+    let limits = limits.map(|limits| format!("- limited: {limits}\n"));
     format!(
-        "# {}: {}\n\n```\n{}\n```\n\n- protocol {}\n- epochs: {}\n- device: {}\n- written {} by spinalnet {}\n\n",
+        "# {}: {}\n\n```\n{}\n```\n\n- protocol {}\n- epochs: {}\n{}- device: {}\n- written {} by spinalnet {}\n\n",
         outcome.experiment,
         outcome.protocol.name(),
         outcome.command,
         outcome.protocol_description,
         outcome.epochs,
+        limits.unwrap_or_default(),
         outcome.devices.join("; "),
         outcome.date,
         outcome.spinal,
     )
 }
 
-fn section(case: &Case, costs: &[NetCost]) -> String {
+fn section(case: &Case, outcome: &Outcome) -> String {
     let seeds: Vec<String> = case.seeds.iter().map(u64::to_string).collect();
     let mut text = format!("## {}\n\nSeeds: {}\n\n", case.data, seeds.join(", "));
-    text += &results(case, costs);
+    text += &results(case, &outcome.nets);
     for measured in &case.measures {
         for comparison in &measured.comparisons {
             let _ = writeln!(text, "- {}: {}", measured.name, comparison.statement);
@@ -51,6 +55,11 @@ fn section(case: &Case, costs: &[NetCost]) -> String {
     }
     text.push('\n');
     if !case.beside_paper.is_empty() {
+        let is_limited = outcome.limit_train.or(outcome.limit_test).is_some();
+        text += match is_limited {
+            true => "Beside the paper, after as many epochs, but over limited data here:\n\n",
+            false => "Beside the paper, after as many epochs:\n\n",
+        };
         text += &beside_paper(&case.beside_paper);
     }
     if let Some(best) = case.best_of_paper {
@@ -170,10 +179,7 @@ fn beside_paper(numbers: &[BesidePaper]) -> String {
             text(mean - paper.value),
         ]);
     }
-    format!(
-        "Beside the paper, after as many epochs:\n\n{}",
-        table(&rows)
-    )
+    table(&rows)
 }
 
 /// A table in Markdown that is also one to the eye: the first row is its header, the first column flush left.

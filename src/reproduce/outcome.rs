@@ -51,6 +51,12 @@ pub struct Outcome {
     pub devices: Vec<String>,
     /// Passes over the training data.
     pub epochs: usize,
+    /// Training samples used, at most; all if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_train: Option<usize>,
+    /// Test samples used, at most; all if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_test: Option<usize>,
     /// What each net costs.
     pub nets: Vec<NetCost>,
     /// What came out on each data set or function with a finished seed.
@@ -163,6 +169,8 @@ impl Outcome {
             spinal: env!("CARGO_PKG_VERSION").to_owned(),
             devices,
             epochs: task.config.epochs,
+            limit_train: task.config.limit_train,
+            limit_test: task.config.limit_test,
             cases: runs.iter().map(|runs| runs.case(task, &nets)).collect(),
             curves: runs.iter().map(|runs| runs.curves(task)).collect(),
             nets,

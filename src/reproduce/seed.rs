@@ -6,9 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::conditions::differs;
 use crate::checkpoint::{self, NamedTensor};
+use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::report::history::History;
+use crate::report::history::{History, read_toml};
 use crate::report::metrics::{self, EpochRecord};
 use crate::report::run_folder::RunFolder;
 use crate::train::Trainer;
@@ -57,8 +59,12 @@ impl SeedFolder {
     /// Begins the run, or goes on with it: then `trainer` is where it was, and the epochs so far are returned.
     ///
     /// # Errors
-    /// `Error::File` if the folder cannot be used, or does not hold what a run leaves.
-    pub fn start(&self, trainer: &mut Trainer) -> Result<(UnfinishedSeed, Vec<EpochRecord>)> {
+    /// `Error::File` if the folder cannot be used, does not hold what a run leaves, or holds a run in another environment.
+    pub fn start(
+        &self,
+        trainer: &mut Trainer,
+        environment: &Environment,
+    ) -> Result<(UnfinishedSeed, Vec<EpochRecord>)> {
         let state = state_path(&self.unfinished);
         if !state.is_file() {
             self.clear()?;
@@ -66,6 +72,7 @@ impl SeedFolder {
             return Ok((self.unfinished(run), Vec::new()));
         }
         let run = RunFolder::existing(&self.unfinished);
+        check_environment(environment, &run.config())?;
         let records = resume(trainer, &run, &state)?;
         Ok((self.unfinished(run), records))
     }
@@ -141,6 +148,17 @@ impl States {
     }
 }
 
+/// Refuses an environment other than that which the run's configuration tells.
+fn check_environment(here: &Environment, config: &Path) -> Result<()> {
+    let found = read_toml(config)?.remove("environment");
+    let found = found.and_then(|found| found.try_into::<Environment>().ok());
+    let found = found.ok_or_else(|| not_ours(config, "it tells no environment"))?;
+    match here.difference(&found) {
+        None => Ok(()),
+        Some(difference) => Err(differs(config, &difference)),
+    }
+}
+
 fn resume(trainer: &mut Trainer, run: &RunFolder, state: &Path) -> Result<Vec<EpochRecord>> {
     let epochs = checkpoint::metadata(state)?;
     let epochs = epochs.get(EPOCHS).and_then(|epochs| epochs.parse().ok());
@@ -190,6 +208,7 @@ fn cannot_change(path: &Path, error: &std::io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::conditions::tests::conditions;
     use super::*;
 
     fn records(epochs: &[(&str, usize)]) -> Vec<EpochRecord> {
@@ -207,6 +226,28 @@ mod tests {
         assert!(!is_complete(&whole, 3));
         assert!(!is_complete(&records(&[("a", 2)]), 2));
         assert!(!is_complete(&[], 1));
+    }
+
+    #[test]
+    fn a_run_goes_on_in_its_own_environment_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config.toml");
+        let here = conditions().environment;
+        let written = toml::to_string(&here).unwrap();
+        fs::write(&config, format!("seed = 1\n[environment]\n{written}")).unwrap();
+        check_environment(&here, &config).unwrap();
+        let other = Environment {
+            checks: "checked".to_owned(),
+            ..here.clone()
+        };
+        let error = check_environment(&other, &config).unwrap_err().to_string();
+        assert!(
+            error.contains("has checks = \"trusted\", and here it is \"checked\""),
+            "{error}"
+        );
+        fs::write(&config, "seed = 1\n").unwrap();
+        let error = check_environment(&here, &config).unwrap_err().to_string();
+        assert!(error.contains("tells no environment"), "{error}");
     }
 
     #[test]

@@ -23,10 +23,10 @@ pub struct Config {
     pub nets: Vec<String>,
     /// The name or folder of the data set; for regression, the function.
     pub data: String,
-    /// Training samples used, from the start of the data set; all if absent.
+    /// Training samples used, at most; all if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_train: Option<usize>,
-    /// Test samples used.
+    /// Test samples used, at most; all if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_test: Option<usize>,
     /// Rows and columns that the pictures of a folder are scaled and cut to.

@@ -34,6 +34,7 @@ use crate::plan::Allocation;
 use crate::report::metrics::{EpochRecord, StepRecord};
 use crate::steps::{device_seed, evaluate_plan, train_plan};
 use crate::tune::Subject;
+use divergence::Bounds;
 use net::RecordedNet;
 use score::mean_loss;
 use sources::Sources;
@@ -58,9 +59,9 @@ pub struct Trainer<'a> {
     nets: Vec<Net>,
     config: Config,
     split: Split,
-    sources: Sources,
     network: ModelOptions,
     normalisation: Option<(Vec<f32>, Vec<f32>)>,
+    bounds: Bounds,
     /// Epochs that all nets have trained, or stopped before.
     epochs_done: usize,
 }
@@ -72,9 +73,9 @@ pub struct Trainer<'a> {
 pub fn subjects(config: &Config, dataset: &Dataset) -> Result<Vec<Subject<'static>>> {
     let split = dataset.split(config.validation)?;
     let models = config.build_models(dataset)?;
-    let sources = Sources::new(config, dataset, &split, &models)?;
     let mut subjects = Vec::new();
     for model in models {
+        let sources = Sources::new(config, dataset, &split, &model)?;
         let parameters = initial_values(&model.parameters, 1).parameters;
         let (model, optimizer) = (Rc::new(model), config.optimizer());
         if let Some(source) = sources.train {
@@ -105,20 +106,23 @@ impl<'a> Trainer<'a> {
     pub fn new(device: &'a Device, config: Config, dataset: Dataset) -> Result<Self> {
         let split = dataset.split(config.validation)?;
         let models = config.build_models(&dataset)?;
-        let sources = Sources::new(&config, &dataset, &split, &models)?;
 
         let mut recorded = Vec::new();
         let mut allocation = Allocation::default();
         for (index, (name, model)) in config.nets.iter().zip(models).enumerate() {
-            let net = RecordedNet::new(name, model, &config, &sources, device.kernels());
+            let sources = Sources::new(&config, &dataset, &split, &model)?;
+            let net = RecordedNet::new(name, model, &config, sources, device.kernels());
             allocation.add(index, net.plans());
             recorded.push(net);
         }
 
         let (network, normalisation) = (config.model_options(&dataset), dataset.normalisation());
+        let bounds = Bounds::of(&dataset);
         let memory = Memory::allocate(device, &allocation)?;
-        sources.write_orders(device, &memory, &split);
-        dataset.upload(device, &memory, sources.train.is_some())?;
+        if let Some(net) = recorded.first() {
+            net.sources.write_orders(device, &memory, &split);
+        }
+        dataset.upload(device, &memory, config.epochs > 0)?;
         let mut nets = Vec::new();
         for (index, net) in recorded.into_iter().enumerate() {
             let net = net.compile(device, &memory, index)?;
@@ -131,9 +135,9 @@ impl<'a> Trainer<'a> {
             nets,
             config,
             split,
-            sources,
             network,
             normalisation,
+            bounds,
             epochs_done: 0,
         })
     }
@@ -176,12 +180,12 @@ impl<'a> Trainer<'a> {
 
     /// Loss and accuracy of net number `index` on the test data.
     pub fn evaluate(&mut self, index: usize) -> Result<Score> {
-        self.score(index, self.sources.test)
+        self.score(index, self.nets[index].sources.test)
     }
 
     /// The scores of net number `index` as it is, as the record of epoch 0.
     pub fn scores(&mut self, index: usize) -> Result<EpochRecord> {
-        let validation = self.sources.validation;
+        let validation = self.nets[index].sources.validation;
         let validation = validation
             .map(|source| self.score(index, source))
             .transpose()?;
@@ -259,7 +263,7 @@ impl<'a> Trainer<'a> {
             ..self.scores(index)?
         };
         observer.epoch(&record)?;
-        divergence::refuse(&record)?;
+        self.bounds.check(&record, &losses)?;
         self.prepare_next(index, &record, observer)?;
         Ok(End::Completed)
     }
@@ -322,12 +326,15 @@ impl<'a> Trainer<'a> {
         // Nothing interrupts an evaluation, so it always runs to its end.
         let _ = pass.run(self.device, &mut |_| ControlFlow::Continue(()))?;
         let label = |name: &str| format!("{}.{name}", source.part.prefix());
-        let losses: Vec<f32> = self.memory.read_data(self.device, &label("losses"))?;
+        // The buffers have room for the net with the most steps.
+        let mut losses: Vec<f32> = self.memory.read_data(self.device, &label("losses"))?;
+        losses.truncate(source.steps() as usize);
         let correct = match source.sample {
             Sample::Row { .. } => None,
             Sample::Image { .. } => {
                 let counts: Vec<u32> = self.memory.read_data(self.device, &label("correct"))?;
-                Some(counts.into_iter().map(u64::from).sum())
+                let counts = counts.into_iter().take(losses.len());
+                Some(counts.map(u64::from).sum())
             }
         };
         Ok(Score {
@@ -337,8 +344,10 @@ impl<'a> Trainer<'a> {
         })
     }
 
+    /// The same for all nets.
     fn train_source(&self) -> Source {
-        self.sources.train.expect("there are epochs to train")
+        let source = self.nets.first().and_then(|net| net.sources.train);
+        source.expect("there are epochs to train")
     }
 
     /// The training samples in the order of an epoch.

@@ -17,6 +17,7 @@ use crate::steps;
 pub(super) struct RecordedNet {
     name: String,
     model: Model,
+    pub sources: Sources,
     optimizer: Box<dyn Optimizer>,
     course: Course,
     train: Option<PassPlans>,
@@ -25,12 +26,12 @@ pub(super) struct RecordedNet {
 }
 
 impl RecordedNet {
-    /// Records the passes of `model` over the sources that there are.
+    /// Records the passes of `model` over its sources.
     pub fn new(
         name: &str,
         model: Model,
         config: &Config,
-        sources: &Sources,
+        sources: Sources,
         kernels: &Kernels,
     ) -> Self {
         let optimizer = config.optimizer();
@@ -50,6 +51,7 @@ impl RecordedNet {
         Self {
             name: name.to_owned(),
             model,
+            sources,
             optimizer,
             course: Course::new(schedule, config.lr, config.epochs, config.seed),
             train,
@@ -69,6 +71,7 @@ impl RecordedNet {
             name: self.name,
             index,
             model: self.model,
+            sources: self.sources,
             optimizer: self.optimizer,
             optimizer_steps: 0,
             course: self.course,
@@ -86,6 +89,7 @@ pub struct Net {
     name: String,
     pub(super) index: usize,
     model: Model,
+    pub(super) sources: Sources,
     optimizer: Box<dyn Optimizer>,
     /// Steps since the optimiser was new.
     optimizer_steps: u64,

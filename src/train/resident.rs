@@ -2,7 +2,7 @@
 
 use super::split::Split;
 use crate::batch::{Part, Sample, Source};
-use crate::data::{ImageSet, Images, Table};
+use crate::data::{GREY_CLASSES, ImageSet, Images, Table};
 use crate::error::{Error, Result};
 use crate::gpu::{Device, Memory};
 use crate::recipe::Validation;
@@ -52,7 +52,7 @@ impl Dataset {
     /// still MNIST.
     pub fn outputs(&self) -> u32 {
         match self {
-            Self::Images(set) if set.train.channels == 1 => set.classes.max(10) as u32,
+            Self::Images(set) if set.train.channels == 1 => set.classes.max(GREY_CLASSES) as u32,
             Self::Images(set) => set.classes as u32,
             Self::Tables { train, .. } => train.outputs as u32,
         }
@@ -71,6 +71,14 @@ impl Dataset {
         match self {
             Self::Images(set) => set.test.count,
             Self::Tables { test, .. } => test.count,
+        }
+    }
+
+    /// The SHA-256 of a data set that lies in files; none of a function.
+    pub fn digest(&self) -> Option<String> {
+        match self {
+            Self::Images(set) => Some(set.digest()),
+            Self::Tables { .. } => None,
         }
     }
 

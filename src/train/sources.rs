@@ -1,4 +1,4 @@
-//! The passes of a training over its data set.
+//! The passes of a net over its data set.
 
 use super::config::Config;
 use super::resident::Dataset;
@@ -15,7 +15,8 @@ const EVALUATION_BATCH: u32 = 1000;
 /// Bytes of an activation in an evaluation step, at most: half of what every adapter binds.
 const EVALUATION_BYTES: u64 = 64 << 20;
 
-/// What nets are trained on and scored on.
+/// What a net is trained on and scored on. Nothing in it depends on the other nets of the training, and no bit of a score does.
+#[derive(Clone, Copy)]
 pub(super) struct Sources {
     /// None where nothing is trained.
     pub train: Option<Source>,
@@ -25,14 +26,9 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Refuses steps that are too small for one of the models.
-    pub fn new(
-        config: &Config,
-        dataset: &Dataset,
-        split: &Split,
-        models: &[Model],
-    ) -> Result<Self> {
-        let evaluation_batch = evaluation_batch(models);
+    /// Refuses steps that are too small for the model.
+    pub fn new(config: &Config, dataset: &Dataset, split: &Split, model: &Model) -> Result<Self> {
+        let evaluation_batch = evaluation_batch(model);
         let trains = config.epochs > 0;
         let source = |part, count, batch_size| dataset.source(part, count, batch_size);
         let (train, validation) = (split.train.len(), split.validation.len());
@@ -45,31 +41,29 @@ impl Sources {
                 .then(|| source(Part::Validation, validation, evaluation_batch)),
             test: source(Part::Test, dataset.test_count(), evaluation_batch),
         };
-        sources.check_batches(models)?;
+        sources.check_batches(model)?;
         Ok(sources)
     }
 
-    fn check_batches(&self, models: &[Model]) -> Result<()> {
+    fn check_batches(&self, model: &Model) -> Result<()> {
         let Some(train) = self.train else {
             return Ok(());
         };
         let smallest = train.ragged_batch().unwrap_or(train.batch_size);
-        for model in models {
-            let needed = model.smallest_batch();
-            if smallest < needed {
-                return Err(Error::usage(
-                    format!(
-                        "the last step of an epoch would have {smallest} of {} samples, and {} normalises batches: it needs {needed}",
-                        train.count, model.name
-                    ),
-                    "choose another --batch-size or --limit-train",
-                ));
-            }
+        let needed = model.smallest_batch();
+        if smallest >= needed {
+            return Ok(());
         }
-        Ok(())
+        Err(Error::usage(
+            format!(
+                "the last step of an epoch would have {smallest} of {} samples, and {} normalises batches: it needs {needed}",
+                train.count, model.name
+            ),
+            "choose another --batch-size or --limit-train",
+        ))
     }
 
-    /// Writes the orders that never change: those of the evaluations.
+    /// Writes the orders that never change and that all nets share: those of the evaluations.
     pub fn write_orders(&self, device: &Device, memory: &Memory, split: &Split) {
         let write = |source: Source, order: &[u32]| {
             let label = format!("{}.order", source.part.prefix());
@@ -84,8 +78,7 @@ impl Sources {
 }
 
 /// Samples of an evaluation step: as many as keep every activation small enough.
-fn evaluation_batch(models: &[Model]) -> u32 {
-    let largest = models.iter().map(largest_activation).max().unwrap_or(0);
-    let fitting = EVALUATION_BYTES / largest.max(1);
+fn evaluation_batch(model: &Model) -> u32 {
+    let fitting = EVALUATION_BYTES / largest_activation(model).max(1);
     fitting.clamp(1, EVALUATION_BATCH.into()) as u32
 }

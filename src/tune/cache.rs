@@ -1,4 +1,4 @@
-//! The winners of earlier measurements on disk: one file for each adapter, driver and mode of checks.
+//! The winners of earlier measurements on disk: one file for each adapter, driver, mode of checks and compiler of shaders.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Tuned;
+use crate::environment::version;
 use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::plan::Winners;
@@ -34,6 +35,8 @@ struct Identity {
     backend: String,
     driver: String,
     checks: String,
+    wgpu: String,
+    naga: String,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -62,6 +65,8 @@ impl TuningCache {
             backend: adapter.backend.clone(),
             driver: adapter.driver.clone(),
             checks: device.checks().name().to_owned(),
+            wgpu: version("wgpu").to_owned(),
+            naga: version("naga").to_owned(),
         };
         let path = folder.join(device.file_name());
         let (operations, notice) = match read(&path, &device) {
@@ -122,10 +127,15 @@ impl TuningCache {
 impl Identity {
     /// A name that is readable, and different for different devices.
     fn file_name(&self) -> String {
-        let whole = format!(
-            "{} {} {} {}",
-            self.adapter, self.backend, self.driver, self.checks
-        );
+        let Self {
+            adapter,
+            backend,
+            driver,
+            checks,
+            wgpu,
+            naga,
+        } = self;
+        let whole = format!("{adapter} {backend} {driver} {checks} wgpu {wgpu} naga {naga}");
         let plain = |letter: char| {
             if letter.is_ascii_alphanumeric() || letter == '.' {
                 letter.to_ascii_lowercase()
@@ -154,8 +164,8 @@ fn read(path: &Path, device: &Identity) -> std::result::Result<BTreeMap<String, 
         .map_err(|error| ignored(format!("is no tuning cache: {error}")))?;
     if content.device != *device {
         return Err(ignored(format!(
-            "was measured on {} ({})",
-            content.device.adapter, content.device.driver
+            "was measured on {} ({}) with naga {}",
+            content.device.adapter, content.device.driver, content.device.naga
         )));
     }
     Ok(content.operations)

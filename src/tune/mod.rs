@@ -16,8 +16,11 @@ use crate::error::Result;
 use crate::gpu::Device;
 use crate::plan::{Kernels, Operation, OperationPlan, Plan};
 
-/// A winner is this much faster than the layer's first choice, or it is not worth another kernel.
+/// A winner is this much faster than the cheapest candidate, or it is not worth another kernel.
 const GAIN: f64 = 1.03;
+
+/// What costs so many times as much as the cheapest candidate is not worth a measurement.
+const HOPELESS: f64 = 8.0;
 
 /// What became of a candidate.
 #[derive(Clone, Debug)]
@@ -44,7 +47,7 @@ impl Outcome {
 pub struct Tuned {
     /// The operation's key.
     pub key: String,
-    /// Its candidates in the layer's order, and what became of them.
+    /// The candidates that were worth a measurement, and what became of them; the cheapest first.
     pub outcomes: Vec<(String, Outcome)>,
     /// The place of the fastest.
     pub winner: usize,
@@ -56,7 +59,7 @@ impl Tuned {
         &self.outcomes[self.winner].0
     }
 
-    /// Milliseconds of the layer's first choice and of the fastest candidate, where they ran.
+    /// Milliseconds of the cheapest candidate and of the fastest candidate, where they ran.
     pub fn ms(&self) -> [Option<f64>; 2] {
         [0, self.winner].map(|place| self.outcomes[place].1.ms())
     }
@@ -71,7 +74,7 @@ pub fn open_operations(subjects: &[Subject], kernels: &Kernels) -> Vec<(usize, S
             let known = kernels
                 .winners()
                 .is_some_and(|winners| winners.contains_key(&operation.key));
-            if operation.candidates.len() > 1 && !known && seen.insert(operation.key.clone()) {
+            if promising(&operation).len() > 1 && !known && seen.insert(operation.key.clone()) {
                 open.push((index, operation.key));
             }
         }
@@ -108,13 +111,17 @@ pub fn tune(
 fn measure(device: &Device, subject: &Subject, key: &str) -> Result<Tuned> {
     let kernels = device.kernels();
     let plan = (subject.record)(kernels);
-    let names = find(&plan, key).candidates.iter();
-    let names: Vec<String> = names.map(|candidate| candidate.name.clone()).collect();
+    let operation = find(&plan, key);
+    let names = promising(operation);
     let part = |name: &String| {
         let plan = (subject.record)(&kernels.with_winner(key, name));
         OperationPlan::new(&plan, find(&plan, key))
     };
-    let reference = part(names.last().expect("an operation has a candidate"));
+    let reference = operation
+        .candidates
+        .last()
+        .expect("an operation has a candidate");
+    let reference = part(&reference.name);
     let expected = Trial::new(device, &reference, &subject.parameters)?.expected()?;
     let mut outcomes = Vec::new();
     for name in names {
@@ -137,6 +144,21 @@ fn measure(device: &Device, subject: &Subject, key: &str) -> Result<Tuned> {
         outcomes,
         winner,
     })
+}
+
+/// The names of the candidates that are worth a measurement, the cheapest first.
+fn promising(operation: &Operation) -> Vec<String> {
+    let cheapest = operation.candidates[operation.cheapest].cost;
+    let mut candidates: Vec<_> = operation
+        .candidates
+        .iter()
+        .filter(|candidate| candidate.cost <= HOPELESS * cheapest)
+        .collect();
+    candidates.sort_by(|a, b| a.cost.total_cmp(&b.cost));
+    let names = candidates
+        .into_iter()
+        .map(|candidate| candidate.name.clone());
+    names.collect()
 }
 
 /// The place of the fastest: the first, unless another is clearly faster.

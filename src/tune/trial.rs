@@ -160,11 +160,15 @@ impl<'a> Trial<'a> {
         self.operation().outputs.iter().map(read).collect()
     }
 
-    /// The same numbers for the buffers of one name in every plan: the parameters themselves, or drawn from [-1, 1).
+    /// The same numbers for the buffers of one name in every plan: the parameters themselves, or drawn odd quarters below 2. Both
+    /// have few bits, so that most sums are exact and no rounding decides which of two values a pooling window takes.
     fn values(&self, name: &str, start: usize, elements: usize) -> Vec<f32> {
         if name == "parameters" {
             // A uniform binding can reach past the end.
-            let mut values = self.parameters[start..].to_vec();
+            let parameters = self.parameters[start..].iter();
+            let mut values: Vec<f32> = parameters
+                .map(|value| (value * 256.0).round() / 256.0)
+                .collect();
             values.resize(elements, 0.0);
             return values;
         }
@@ -172,8 +176,13 @@ impl<'a> Trial<'a> {
             .bytes()
             .fold(1u64, |seed, byte| seed.wrapping_mul(31) + u64::from(byte));
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let unit = |bits: u32| bits as f32 / 2f32.powi(31) - 1.0;
-        (0..elements).map(|_| unit(random.next_u32())).collect()
+        let quarters = |bits: u32| (2.0 * (bits % 8) as f32 - 7.0) / 4.0;
+        let values = (0..elements).map(|_| quarters(random.next_u32()));
+        if name == "statistics" {
+            // A variance is not negative.
+            return values.map(f32::abs).collect();
+        }
+        values.collect()
     }
 }
 

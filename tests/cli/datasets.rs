@@ -128,6 +128,51 @@ fn folders_of_pictures_are_described_by_their_names() {
     );
 }
 
+/// All pictures are the same, so half of them are told right, unless only one class is left to test on.
+#[test]
+fn limits_leave_every_class_folder_its_share_and_say_so() {
+    let place = Place::new();
+    for (split, class) in [
+        ("train", "ants"),
+        ("train", "bees"),
+        ("val", "ants"),
+        ("val", "bees"),
+    ] {
+        for number in 0..6 {
+            write_picture(&place, &format!("insects/{split}/{class}/{number}.png"), 4);
+        }
+    }
+    let arguments: Vec<&str> = "train mlp --net baseline --data insects --epochs 1 --seed 3 \
+        --limit-train 6 --limit-test 4 --out run"
+        .split_whitespace()
+        .collect();
+    let outcome = place.run_on_adapter(&arguments).succeeded();
+    for line in [
+        "training on 6 of 12 images: stratified by class, seed 3",
+        "testing on 4 of 12 images: stratified by class, seed 0",
+    ] {
+        assert!(outcome.stderr.contains(line), "{outcome:#?}");
+        assert!(outcome.stdout.contains(line), "{outcome:#?}");
+    }
+    let epoch = place.metrics("run").pop().unwrap();
+    assert_eq!(epoch["test_accuracy"], 0.5);
+
+    let report = place.run(&["report", "run"]).succeeded().stdout;
+    let limited = "Limited: at most 6 training samples and 4 test samples, not the whole";
+    assert!(report.starts_with(limited), "{report}");
+    let arguments: Vec<&str> = "eval --weights run/baseline.safetensors --model mlp-baseline \
+        --data insects --limit-test 4 --json"
+        .split_whitespace()
+        .collect();
+    let scores = place.run_on_adapter(&arguments).succeeded().json();
+    assert_eq!(
+        (&scores["total"], &scores["accuracy"]),
+        (&json!(4), &json!(0.5))
+    );
+    let limits = json!(["testing on 4 of 12 images: stratified by class, seed 0"]);
+    assert_eq!(scores["limits"], limits);
+}
+
 #[test]
 fn bad_folders_of_pictures_are_refused() {
     let place = Place::new();

@@ -157,6 +157,21 @@ fn plan_tells_every_dispatch_and_the_totals() {
 }
 
 #[test]
+fn a_batch_without_variance_is_refused() {
+    let place = Place::new();
+    for command in ["plan vgg5-spinal", "tune vgg5-spinal"] {
+        let arguments: Vec<&str> = command.split(' ').chain(["--batch-size", "1"]).collect();
+        place
+            .run(&arguments)
+            .refused(2, "--batch-size 1: vgg5-spinal normalises over the batch");
+    }
+    let evaluate = ["plan", "vgg5-spinal", "--batch-size", "1", "--evaluate"];
+    place.run(&evaluate).succeeded();
+    let resnet = ["plan", "cifar-resnet18-baseline", "--batch-size", "1"];
+    place.run(&resnet).succeeded();
+}
+
+#[test]
 fn the_universal_approximation_holds_for_every_activation() {
     let place = Place::new();
     let text = place.run_on_adapter(&["universal"]).succeeded().stdout;

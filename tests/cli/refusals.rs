@@ -202,12 +202,33 @@ fn broken_data_folders_are_refused_by_file() {
 }
 
 #[test]
+fn a_damaged_label_makes_no_classes() {
+    let place = Place::new();
+    let mut labels: Vec<u8> = (0..20).map(|index| index % 10).collect();
+    labels[12] = 255;
+    write_patterns(&place, "damaged", 28, &labels);
+    let what = "train-labels-idx1-ubyte: label 255 at byte 20, expected at most 9";
+    let train = |flags: &[&'static str]| {
+        let run = ["train", "mlp", "--data", "damaged", "--epochs", "0"];
+        place.run_on_adapter(&[&run[..], flags].concat())
+    };
+    let outcome = train(&[]).refused(1, what);
+    assert!(outcome.stderr.contains("add --classes 256"), "{outcome:#?}");
+    train(&["--classes", "10"]).refused(1, what);
+    train(&["--limit-train", "5"]).refused(1, what);
+    place.run(&["data", "info", "damaged"]).refused(1, what);
+    let told = ["data", "info", "damaged", "--classes", "256"];
+    place.run(&told).succeeded();
+    train(&["--classes", "256"]).succeeded();
+}
+
+#[test]
 fn data_that_does_not_fit_the_network_is_refused() {
     let place = Place::new();
     write_patterns(&place, "small", 8, &[0, 1, 2]);
     let small = ["train", "--data", "small"];
     place.run_on_adapter(&small).refused(2, "8x8 are too small");
-    write_patterns(&place, "eleven", 28, &[0, 10, 2]);
+    write_patterns(&place, "eleven", 28, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     let eleven = ["train", "--data", "eleven", "--classes", "10"];
     place.run_on_adapter(&eleven).refused(2, "has 11");
     let weights = place.path("spinal.safetensors");

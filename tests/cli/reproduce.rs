@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::data::write_digits;
-use super::spinal::Place;
+use super::spinal::{Place, adapter_flags};
 use super::svg;
 
 const NETS: [&str; 2] = ["spinal", "baseline"];
@@ -73,6 +73,7 @@ fn the_numbers_of_a_fair_reproduction_follow_from_its_runs() {
     let place = place();
     let outcome = place.run_on_adapter(&reproduce("r", "3", "2")).succeeded();
     let files = [
+        "conditions.toml",
         "curves.svg",
         "report.md",
         "reproduction.toml",
@@ -159,6 +160,24 @@ fn the_authors_protocol_selects_by_the_test_set() {
 }
 
 #[test]
+fn a_limited_reproduction_says_so_beside_the_papers_numbers() {
+    let place = place();
+    let mut arguments = reproduce("r", "1", "1");
+    arguments.extend(["--limit-train", "90", "--limit-test", "40"]);
+    let outcome = place.run_on_adapter(&arguments).succeeded();
+    let line = "testing on 40 of 50 images: the first";
+    assert!(outcome.stderr.contains(line), "{outcome:#?}");
+    let results = results(&place, "r");
+    assert_eq!(
+        (&results["limit_train"], &results["limit_test"]),
+        (&90.into(), &40.into())
+    );
+    let line = "\n- limited: at most 90 training samples and 40 test samples, not the whole";
+    let report = place.read("r/report.md");
+    assert!(report.contains(line), "{report}");
+}
+
+#[test]
 fn regression_is_measured_as_in_the_paper_and_on_samples_of_its_own() {
     let place = Place::new();
     let arguments = [
@@ -235,6 +254,58 @@ fn a_finished_reproduction_trains_nothing_again_and_can_be_extended() {
     let mut other = reproduce("r", "1", "2");
     other.extend(["--limit-train", "90"]);
     place.run_on_adapter(&other).refused(1, "limit_train");
+}
+
+#[test]
+fn a_reproduction_goes_on_under_its_conditions_only() {
+    let place = place();
+    place.run_on_adapter(&reproduce("r", "1", "1")).succeeded();
+    let go_on = |flags: &[&'static str]| {
+        let arguments = [&reproduce("r", "1", "2")[..], flags].concat();
+        place.run_on_adapter(&arguments)
+    };
+    go_on(&["--checked"]).refused(1, "checks = \"trusted\", and here it is \"checked\"");
+    let reference = ["--kernels", "reference"];
+    go_on(&reference).refused(1, "kernels = \"default\", and here it is \"reference\"");
+
+    let sound = place.read("r/conditions.toml");
+    let adapter = sound.replace("adapter = \"", "adapter = \"another ");
+    place.write("r/conditions.toml", adapter);
+    go_on(&[]).refused(
+        1,
+        "r/conditions.toml: would not go on bit for bit: it has adapter = ",
+    );
+    fs::remove_file(place.path("r/conditions.toml")).unwrap();
+    go_on(&[]).refused(1, "r/conditions.toml: is missing");
+    place.write("r/conditions.toml", &sound);
+    write_digits(&place, "digits", 101, 49);
+    go_on(&[]).refused(1, "data = ");
+    write_digits(&place, "digits", 100, 50);
+    go_on(&[]).succeeded();
+    assert_eq!(place.read("r/conditions.toml"), sound);
+}
+
+/// The second seed finds an empty cache, and takes what was measured for the first.
+#[test]
+fn measured_kernels_stay_the_same_for_all_seeds() {
+    let place = place();
+    let seeds = |count, cache: &str| {
+        let mut arguments = reproduce("r", "1", count);
+        arguments.extend(["--net", "baseline", "--kernels", "tuned"]);
+        let mut arguments: Vec<_> = arguments.into_iter().map(str::to_owned).collect();
+        arguments.extend(adapter_flags());
+        place
+            .run_with(&arguments, &[("SPINAL_CACHE", cache)])
+            .succeeded()
+    };
+    let first = seeds("1", "first");
+    assert!(first.stderr.contains("measuring"), "{first:#?}");
+    let conditions = place.read("r/conditions.toml");
+    assert!(conditions.contains("[winners]"), "{conditions}");
+    let second = seeds("2", "second");
+    assert!(!second.stderr.contains("measuring"), "{second:#?}");
+    assert!(!place.path("second").exists());
+    assert_eq!(place.read("r/conditions.toml"), conditions);
 }
 
 #[test]

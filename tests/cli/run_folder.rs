@@ -90,6 +90,8 @@ fn assert_configuration(text: &str) {
         "checks",
         "kernels",
         "precision",
+        "wgpu",
+        "naga",
     ];
     expected.sort_unstable();
     let mut keys = keys;
@@ -319,6 +321,30 @@ fn a_regression_has_no_accuracy() {
     assert_eq!(config["optimizer"].as_str(), Some("adam"));
     assert_eq!(config["momentum"].as_float(), Some(0.0));
     svg::assert_well_formed(&place.read("run/curves.svg"));
+}
+
+/// Units die at once, the net guesses from then on, and by the end of the epoch its loss looks like any other.
+#[test]
+fn a_step_that_diverges_is_not_forgotten_by_the_end_of_the_epoch() {
+    let place = Place::new();
+    let arguments = [
+        "train",
+        "--net",
+        "baseline",
+        "--limit-train",
+        "2000",
+        "--limit-test",
+        "100",
+        "--epochs",
+        "2",
+        "--lr",
+        "100",
+        "--out",
+        "run",
+    ];
+    place
+        .run_on_adapter(&arguments)
+        .failed(1, "diverged in epoch 1");
 }
 
 #[test]

@@ -6,12 +6,14 @@
     reason = "each test binary uses part of this"
 )]
 
+mod adapter_class;
 mod device;
 mod open_plan;
 mod random;
 pub mod tolerance;
 mod trial;
 
+pub use adapter_class::AdapterClass;
 pub use device::{MODES, device};
 pub use open_plan::OpenPlan;
 pub use random::{Draw, Random, for_all};

@@ -65,3 +65,16 @@ pub fn assert_within(what: &str, got: &[f64], expected: &[f64], tolerance: impl 
         );
     }
 }
+
+/// Asserts that NaN and both infinities are where they are expected, and nowhere else.
+pub fn assert_not_finite(what: &str, got: &[f64], expected: &[f64]) {
+    assert_eq!(got.len(), expected.len(), "{what}: the number of elements");
+    for (index, (got, expected)) in got.iter().zip(expected).enumerate() {
+        let alike = if expected.is_finite() {
+            got.is_finite()
+        } else {
+            got == expected || got.is_nan() && expected.is_nan()
+        };
+        assert!(alike, "{what}: element {index}: {got}, expected {expected}");
+    }
+}

@@ -7,11 +7,11 @@ use std::thread;
 
 use spinalnet::layers::Add;
 use spinalnet::plan::{
-    AdapterClass, CandidateInfo, Kernels, Mode, Operation, ParameterSpec, Parameters, Plan, Role,
-    Shape, Tape, Tensor, Values,
+    CandidateInfo, Kernels, Mode, Operation, ParameterSpec, Parameters, Plan, Role, Shape, Tape,
+    Tensor, Values,
 };
 
-use super::{Draw, MODES, OpenPlan, Random, device, doubles, tolerance};
+use super::{AdapterClass, Draw, MODES, OpenPlan, Random, device, doubles, tolerance};
 
 /// Where tests of operations run: on the device, or only on paper to learn which entry points they reach.
 pub struct Bench {
@@ -253,7 +253,7 @@ fn record(setup: &Setup, layer: impl Fn(&mut Tape, &[Tensor]) -> Tensor) -> Reco
             operation.candidates[place].name.clone(),
         )
     });
-    let kernels = Kernels::measured(setup.class, winners.collect());
+    let kernels = Kernels::from(setup.class).measured(winners.collect());
     record_with(setup, &layer, kernels)
 }
 

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use spinalnet::layers::{self, Layer};
 use spinalnet::plan::{Mode, Parameters, Tape};
 
-use crate::common::tolerance::{self, DIVISION, EPS, TINY, assert_within};
+use crate::common::tolerance::{
+    self, DIVISION, EPS, TINY, assert_exact, assert_not_finite, assert_within,
+};
 use crate::common::{Bench, Draw, Input, Outcome, Random, Setup, for_all};
 use crate::reference::activation::{self, Activation, LEAKY_SLOPE};
 
@@ -86,6 +88,30 @@ pub fn activations_saturate_far_from_zero(bench: &Bench) {
         let setup = Setup::without_parameters(input, Draw::Uniform);
         for outcome in bench.trial(&setup, |tape, x| layer.forward(tape, x[0])) {
             check(&outcome, twin);
+        }
+    }
+}
+
+pub fn activations_let_nan_through(bench: &Bench) {
+    let kinds = [
+        f32::NAN,
+        -f32::NAN,
+        f32::INFINITY,
+        -f32::INFINITY,
+        1.0,
+        -1.0,
+    ];
+    let values: Vec<f32> = kinds.iter().copied().cycle().take(70).collect();
+    for (layer, twin) in ACTIVATIONS {
+        let input = Input::new([values.len() as u32], values.clone());
+        let setup = Setup::without_parameters(input, Draw::Uniform);
+        for outcome in bench.trial(&setup, |tape, x| layer.forward(tape, x[0])) {
+            assert_not_finite("y", &outcome.y, &activation::forward(twin, &outcome.x[0]));
+            let expected = activation::backward(twin, &outcome.y, &outcome.dy);
+            assert_not_finite("dx", &outcome.dx[0], &expected);
+            if twin == Activation::Relu {
+                assert_exact("dx", &outcome.dx[0], &expected);
+            }
         }
     }
 }

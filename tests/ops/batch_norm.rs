@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use spinalnet::layers::{BatchNorm, Layer};
-use spinalnet::plan::{AdapterClass, Mode, Parameters, Shape, Tape, Values};
+use spinalnet::plan::{Mode, Parameters, Shape, Tape, Values};
 
 use super::activation::{ACTIVATIONS, error};
-use crate::common::tolerance::{DIVISION, EPS, SQUARE_ROOT, TINY, assert_within, sum};
-use crate::common::{Bench, Draw, Input, Outcome, Random, Setup, doubles, for_all};
+use crate::common::tolerance::{
+    DIVISION, EPS, SQUARE_ROOT, TINY, assert_not_finite, assert_within, sum,
+};
+use crate::common::{AdapterClass, Bench, Draw, Input, Outcome, Random, Setup, doubles, for_all};
 use crate::reference::activation::Activation;
 use crate::reference::batch_norm::{self, Normalisation, Statistics};
 use crate::reference::max_pool2d::{self, MaxPool2d};
@@ -526,4 +528,106 @@ fn check_evaluation(bench: &Bench, class: AdapterClass) {
             assert!(open.read_named::<f32>("statistics") == values.statistics);
         }
     });
+}
+
+/// Cases for every kernel of a class: any channels, channels in fours; one dispatch, several; windows.
+fn not_finite(class: AdapterClass) -> Vec<Case> {
+    let sizes = [[40, 1, 1], [4, 6, 4], [8, 13, 12]];
+    let mut cases = Vec::new();
+    for (images, channels) in sizes
+        .into_iter()
+        .flat_map(|images| [(images, 3), (images, 4)])
+    {
+        let case = Case {
+            class,
+            ..case(images, channels, 1)
+        };
+        cases.push(case);
+        cases.extend((images[1] > 1).then(|| pooled(case, [2, 2])));
+    }
+    cases
+}
+
+impl Case {
+    /// The values with NaN in the first channel, and infinity in the second.
+    fn values_not_finite(&self) -> Vec<f32> {
+        let mut values = self.values();
+        let channels = self.channels as usize;
+        values[5 * channels] = f32::NAN;
+        values[7 * channels + 1] = f32::INFINITY;
+        values
+    }
+}
+
+/// A batch with NaN or infinity in a channel has no mean or no variance there, and every output of the channel says so.
+pub fn batch_norm_lets_nan_through(bench: &Bench) {
+    for case in [AdapterClass::Gpu, AdapterClass::Cpu]
+        .into_iter()
+        .flat_map(not_finite)
+    {
+        let mut parameters = Parameters::default();
+        let layer = case.layer(&mut parameters);
+        let setup = Setup {
+            parameters,
+            class: case.class,
+            ..Setup::without_parameters(
+                Input::new(case.shape(), case.values_not_finite()),
+                Draw::Uniform,
+            )
+        };
+        for outcome in bench.trial(&setup, |tape, x| layer.forward(tape, x[0])) {
+            let expected = |values: &[f64]| -> Vec<f64> {
+                let channel = |index| index % case.channels as usize;
+                let value = |index| if channel(index) < 2 { f64::NAN } else { 0.0 };
+                (0..values.len()).map(value).collect()
+            };
+            for (what, got) in [
+                ("y", &outcome.y),
+                ("dx", &outcome.dx[0]),
+                ("dweight", &outcome.gradients["norm.weight"]),
+            ] {
+                assert_not_finite(what, got, &expected(got));
+            }
+        }
+    }
+}
+
+/// With running statistics they stay where they are, and win their windows.
+pub fn batch_norm_evaluates_nan(bench: &Bench) {
+    for case in [AdapterClass::Gpu, AdapterClass::Cpu]
+        .into_iter()
+        .flat_map(not_finite)
+    {
+        let mut parameters = Parameters::default();
+        let layer = case.layer(&mut parameters);
+        let mut tape =
+            Tape::new("evaluation", &parameters, Mode::Evaluate).with_kernels(case.class);
+        let x = tape.tensor("x", case.shape());
+        let y = layer.forward(&mut tape, x);
+        if !bench.runs(case.class) {
+            continue;
+        }
+        let channels = case.channels as usize;
+        let [weight, bias, mean, var] = [[-1.0, 1.0, 1.0, 1.0], [0.5; 4], [0.0; 4], [1.0; 4]];
+        let mut values = Values::zeros(&parameters);
+        for (spec, of_channel) in parameters.specs().iter().zip([weight, bias, mean, var]) {
+            values.set(spec, &of_channel[..channels]);
+        }
+        let statistics = Statistics {
+            mean: doubles(&mean[..channels]),
+            var: doubles(&var[..channels]),
+        };
+        let norm = statistics.normalisation();
+        let input = case.values_not_finite();
+        let [weight, bias] = [weight, bias].map(|values| doubles(&values[..channels]));
+        let all = batch_norm::forward(&case.twin(), &doubles(&input), &norm, &weight, &bias);
+        let expected = max_pool2d::forward(&case.windows(), &all);
+        for open in bench.open(&tape.finish()) {
+            open.write_named("parameters", &values.parameters);
+            open.write_named("statistics", &values.statistics);
+            open.write(x, &input);
+            open.run();
+            assert_not_finite("y", &doubles(&open.read(y)), &expected);
+        }
+    }
 }

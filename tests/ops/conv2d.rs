@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 use spinalnet::layers::{Conv2d, Conv2dOptions, Layer};
-use spinalnet::plan::{AdapterClass, Parameters};
+use spinalnet::plan::Parameters;
 
 use crate::common::tolerance::WINOGRAD;
-use crate::common::{Bench, Draw, Input, Outcome, Setup, for_all, magnitudes};
+use crate::common::{AdapterClass, Bench, Draw, Input, Outcome, Setup, for_all, magnitudes};
 use crate::reference::conv2d;
 use crate::reference::winograd::Winograd;
 

@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 use spinalnet::layers::{Conv2d, Conv2dOptions, ConvBlock, Layer};
-use spinalnet::plan::{AdapterClass, Parameters};
+use spinalnet::plan::Parameters;
 
 use super::activation::{ACTIVATIONS, error};
-use crate::common::tolerance::{self, assert_within};
-use crate::common::{Bench, Draw, Input, Outcome, Setup, for_all, magnitudes};
+use crate::common::tolerance::{self, assert_exact, assert_not_finite, assert_within};
+use crate::common::{AdapterClass, Bench, Draw, Input, Outcome, Setup, for_all, magnitudes};
 use crate::reference::activation::{self, Activation};
 use crate::reference::conv2d;
 use crate::reference::max_pool2d::{self, MaxPool2d};
@@ -20,6 +20,24 @@ struct Case {
     draw: Draw,
     twice: bool,
     class: AdapterClass,
+}
+
+impl Case {
+    fn shape(&self) -> [u32; 4] {
+        let conv = &self.conv;
+        [conv.batch, conv.height, conv.width, conv.in_channels].map(|size| size as u32)
+    }
+
+    fn windows(&self) -> MaxPool2d {
+        MaxPool2d {
+            batch: self.conv.batch,
+            height: self.conv.out_height(),
+            width: self.conv.out_width(),
+            channels: self.conv.out_channels,
+            window: self.pool,
+            stride: self.pool,
+        }
+    }
 }
 
 /// A case for a CPU adapter from `[batch, height, width, in, out]`, kernel, stride, padding, pool and activation.
@@ -163,6 +181,13 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 fn trial(bench: &Bench, case: &Case) {
+    let input = Input::drawn(case.shape(), case.draw);
+    for outcome in outcomes(bench, case, input) {
+        check(&outcome, case);
+    }
+}
+
+fn outcomes(bench: &Bench, case: &Case, input: Input) -> Vec<Outcome> {
     let pair = |[vertical, horizontal]: [usize; 2]| [vertical as u32, horizontal as u32];
     let conv = &case.conv;
     let options = Conv2dOptions {
@@ -179,29 +204,19 @@ fn trial(bench: &Bench, case: &Case) {
         pool: pair(case.pool),
         activation: ACTIVATIONS[case.activation].0,
     };
-    let shape = [conv.batch, conv.height, conv.width, conv.in_channels].map(|size| size as u32);
     let setup = Setup {
         parameters,
         twice: case.twice,
         class: case.class,
-        ..Setup::without_parameters(Input::drawn(shape, case.draw), case.draw)
+        ..Setup::without_parameters(input, case.draw)
     };
-    for outcome in bench.trial(&setup, |tape, x| block.forward(tape, x[0])) {
-        check(&outcome, case);
-    }
+    bench.trial(&setup, |tape, x| block.forward(tape, x[0]))
 }
 
 /// The twins of the three parts, one after the other.
 fn check(outcome: &Outcome, case: &Case) {
     let (conv, function) = (&case.conv, ACTIVATIONS[case.activation].1);
-    let pool = MaxPool2d {
-        batch: conv.batch,
-        height: conv.out_height(),
-        width: conv.out_width(),
-        channels: conv.out_channels,
-        window: case.pool,
-        stride: case.pool,
-    };
+    let pool = case.windows();
     let (x, dy) = (&outcome.x[0], &outcome.dy);
     let (weight, bias) = (
         &outcome.parameters["conv.weight"],
@@ -311,5 +326,49 @@ pub fn conv_blocks_match_their_twins(bench: &Bench) {
                 ..case.clone()
             },
         );
+    }
+}
+
+/// NaN and infinity in an image come out, and the gradient of what NaN has won comes through ReLU.
+pub fn conv_blocks_let_nan_through(bench: &Bench) {
+    let sizes = [9, 8, 7, 2, 3];
+    for class in [AdapterClass::Gpu, AdapterClass::Cpu] {
+        for (activation, pool) in [(0, [2, 2]), (1, [2, 2]), (1, [1, 1]), (4, [3, 2])] {
+            let options = [[3, 3], [1, 1], [1, 1], pool];
+            let case = Case {
+                class,
+                ..case(sizes, options, activation, Draw::Integers, false)
+            };
+            let mut input = Input::drawn(case.shape(), case.draw);
+            let image = input.values.len() / 9;
+            // In the middle of one image each, and in the last one at its edge.
+            input.values[image / 2] = f32::NAN;
+            input.values[2 * image + image / 2] = f32::INFINITY;
+            input.values[3 * image + image / 2] = -f32::INFINITY;
+            input.values[8 * image] = f32::NAN;
+            for outcome in outcomes(bench, &case, input) {
+                check_not_finite(&outcome, &case);
+            }
+        }
+    }
+}
+
+fn check_not_finite(outcome: &Outcome, case: &Case) {
+    let (conv, pool) = (&case.conv, case.windows());
+    let (weight, bias) = (
+        &outcome.parameters["conv.weight"],
+        &outcome.parameters["conv.bias"],
+    );
+    let function = ACTIVATIONS[case.activation].1;
+    let z = conv2d::forward(conv, &outcome.x[0], weight, Some(bias));
+    let expected = activation::forward(function, &max_pool2d::forward(&pool, &z));
+    assert!(expected.iter().any(|value| value.is_nan()));
+    assert_not_finite("y", &outcome.y, &expected);
+
+    if function == Activation::Relu {
+        let dpooled = activation::backward(function, &outcome.y, &outcome.dy);
+        let dz = max_pool2d::backward(&pool, &z, &dpooled);
+        let expected = conv2d::backward_input(conv, weight, &dz);
+        assert_exact("dx", &outcome.dx[0], &expected);
     }
 }

@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 use spinalnet::layers::{Layer, Linear};
-use spinalnet::plan::{AdapterClass, Parameters};
+use spinalnet::plan::Parameters;
 
-use crate::common::{Bench, Draw, Input, Setup, for_all, magnitudes};
+use crate::common::{AdapterClass, Bench, Draw, Input, Setup, for_all, magnitudes};
 use crate::reference::linear;
 
 /// Rows, columns of x, columns of y, whether it is used twice.

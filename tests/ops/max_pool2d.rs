@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use spinalnet::layers::{Layer, MaxPool2d};
 
-use crate::common::tolerance::assert_exact;
-use crate::common::{Bench, Draw, Input, Setup, for_all, magnitudes};
+use crate::common::tolerance::{assert_exact, assert_not_finite};
+use crate::common::{Bench, Draw, Input, Random, Setup, for_all, magnitudes};
 use crate::reference::max_pool2d;
 
 /// Batch, height, width, channels; window; stride; integers, among which ties are common; used twice.
@@ -74,4 +74,34 @@ pub fn max_pool2d_matches_its_twin(bench: &Bench) {
             }
         },
     );
+}
+
+/// NaN is the largest of a window wherever it stands in it, and takes the gradient.
+pub fn max_pool2d_lets_nan_through(bench: &Bench) {
+    let shape = [2, 7, 6, 3];
+    let mut values = Random(1).values(Draw::Integers, shape.iter().product::<u32>() as usize);
+    for (place, value) in values.iter_mut().step_by(5).enumerate() {
+        *value = [f32::NAN, f32::INFINITY, -f32::INFINITY, -f32::NAN][place % 4];
+    }
+    for (window, stride) in [([2, 2], [2, 2]), ([3, 2], [1, 1])] {
+        let input = Input::new(shape, values.clone());
+        let setup = Setup::without_parameters(input, Draw::Integers);
+        let [batch, height, width, channels] = shape.map(|size| size as usize);
+        let twin = max_pool2d::MaxPool2d {
+            batch,
+            height,
+            width,
+            channels,
+            window: window.map(|size| size as usize),
+            stride: stride.map(|size| size as usize),
+        };
+        for outcome in bench.trial(&setup, |tape, x| {
+            MaxPool2d { window, stride }.forward(tape, x[0])
+        }) {
+            let x = &outcome.x[0];
+            assert_not_finite("y", &outcome.y, &max_pool2d::forward(&twin, x));
+            let expected = max_pool2d::backward(&twin, x, &outcome.dy);
+            assert_exact("dx", &outcome.dx[0], &expected);
+        }
+    }
 }

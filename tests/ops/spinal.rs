@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use spinalnet::layers::spinal::{Path, Tie};
 use spinalnet::layers::{Layer, Spinal, SpinalChain, SpinalOptions};
-use spinalnet::plan::{AdapterClass, Mode, Parameters, Tape, Values};
+use spinalnet::plan::{Mode, Parameters, Tape, Values};
 
 use super::activation::{ACTIVATIONS, error};
 use crate::common::tolerance::{self, assert_exact, assert_within};
-use crate::common::{Bench, Draw, Input, Outcome, Setup, doubles, for_all, magnitudes};
+use crate::common::{
+    AdapterClass, Bench, Draw, Input, Outcome, Setup, doubles, for_all, magnitudes,
+};
 use crate::reference::activation::{self, Activation};
 use crate::reference::dropout::{self, Dropout};
 use crate::reference::linear::{self, Linear};

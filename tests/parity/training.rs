@@ -6,10 +6,10 @@ use spinalnet::batch::{Part, Sample, Source};
 use spinalnet::gpu::{Checks, Device, Executable, Memory};
 use spinalnet::models::Model;
 use spinalnet::optim::Optimizer;
-use spinalnet::plan::{AdapterClass, Allocation, Mode, Plan, Role, Tape, Values};
+use spinalnet::plan::{Allocation, Mode, Plan, Role, Tape, Values};
 use spinalnet::steps;
 
-use crate::common::{device, doubles};
+use crate::common::{AdapterClass, device, doubles};
 
 /// The ways to train: all kernels, and all checks. Any adapter runs the kernels of either class.
 pub const WAYS: [(Checks, AdapterClass); 3] = [

@@ -8,7 +8,7 @@ pub const LEAKY_SLOPE: f64 = 0.01;
 pub enum Activation {
     /// `y = x`.
     Identity,
-    /// `y = max(x, 0)`.
+    /// `y = max(x, 0)`; NaN stays.
     Relu,
     /// `y = x` above zero, `0.01 x` elsewhere.
     LeakyRelu,
@@ -32,7 +32,13 @@ impl Activation {
     pub fn activate(self, x: f64) -> f64 {
         match self {
             Self::Identity => x,
-            Self::Relu => x.max(0.0),
+            Self::Relu => {
+                if x <= 0.0 {
+                    0.0
+                } else {
+                    x
+                }
+            }
             Self::LeakyRelu => {
                 if x > 0.0 {
                     x
@@ -50,10 +56,10 @@ impl Activation {
         match self {
             Self::Identity => 1.0,
             Self::Relu => {
-                if y > 0.0 {
-                    1.0
-                } else {
+                if y <= 0.0 {
                     0.0
+                } else {
+                    1.0
                 }
             }
             Self::LeakyRelu => {

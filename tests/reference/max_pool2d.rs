@@ -1,5 +1,5 @@
 //! Twin of `shaders/max_pool2d.wgsl`: the maximum of each window, per channel; no padding, incomplete windows dropped.
-//! The gradient goes to the first maximum of a window in row-major order, as PyTorch does on a CPU.
+//! The gradient goes to the first maximum of a window in row-major order, or to its last NaN, as PyTorch does on a CPU.
 
 /// The sizes of one pooling. Pairs are (vertical, horizontal).
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,7 @@ impl MaxPool2d {
         self.batch * self.out_height() * self.out_width() * self.channels
     }
 
-    /// For every element of `y` in order: the index in `x` of its first maximum.
+    /// For every element of `y` in order: the index in `x` of its first maximum, or of its last NaN.
     pub fn first_maxima(&self, x: &[f64]) -> Vec<usize> {
         assert_eq!(x.len(), self.x_len());
         let mut maxima = Vec::with_capacity(self.y_len());
@@ -53,7 +53,8 @@ impl MaxPool2d {
                         let mut best = index(top, left);
                         for iy in top..top + self.window[0] {
                             for ix in left..left + self.window[1] {
-                                if x[index(iy, ix)] > x[best] {
+                                let value = x[index(iy, ix)];
+                                if value > x[best] || value.is_nan() {
                                     best = index(iy, ix);
                                 }
                             }

@@ -51,6 +51,7 @@ impl Step {
         }
         let model = models::build(&self.model, self.network.options())?;
         let mut device = self.device.open()?;
+        model.check_batch(self.batch_size)?;
         let subjects = || Ok(tune::subjects(&model, self.batch_size).into());
         self.device.kernels.refine(&mut device, subjects)?;
         let subject = Subject::new(&device, model, self.batch_size)?;

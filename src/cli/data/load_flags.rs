@@ -15,6 +15,9 @@ pub struct LoadFlags {
     /// Subtract N from the labels of IDX files (1 for EMNIST's letters, otherwise 0)
     #[arg(long, value_name = "N")]
     label_offset: Option<u8>,
+    /// Classes, where the labels of IDX files leave some between others out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    classes: Option<u32>,
     /// Swap the rows and columns of every image, which turns EMNIST upright
     #[arg(long)]
     transposed: bool,
@@ -29,6 +32,7 @@ impl LoadFlags {
         LoadOptions {
             image_size: self.image_size,
             label_offset: self.label_offset,
+            classes: self.classes.map(|classes| classes as usize),
             transposed: self.transposed,
             cache: self.cache.clone(),
         }

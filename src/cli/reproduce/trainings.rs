@@ -2,14 +2,16 @@
 
 use crate::cli::device::DeviceFlags;
 use crate::cli::interruption::Interruption;
+use crate::cli::kernels::use_winners;
 use crate::cli::output::note;
 use crate::cli::train::recorder::Recorder;
 use crate::cli::train::{dataset, files};
+use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::reproduce::outcome::Task;
 use crate::reproduce::seed::SeedFolder;
-use crate::reproduce::{Folder, Outcome};
+use crate::reproduce::{Conditions, Folder, Outcome};
 use crate::train::{self, Config, End, Trainer};
 
 /// Trains the seeds 1 to `seeds` as far as they are not, and writes the outcome after each.
@@ -31,13 +33,27 @@ pub fn run(folder: &Folder, task: &Task, seeds: u64, flags: &DeviceFlags) -> Res
             seed,
             ..task.config.clone()
         };
-        let dataset = dataset::load(&config, task.experiment)?;
-        let subjects = || train::subjects(&config, &dataset);
-        flags.kernels.refine(&mut device, subjects)?;
+        let mut dataset = dataset::read(&config, task.experiment)?;
+        let digest = dataset.digest();
+        dataset::limit(&mut dataset, &config);
+        // Kernels are measured for the first seed, and kept for the others.
+        match folder.conditions()? {
+            Some(found) if device.kernels().winners().is_some() => {
+                use_winners(&mut device, found.winners);
+            }
+            Some(_) => {}
+            None => {
+                let subjects = || train::subjects(&config, &dataset);
+                flags.kernels.refine(&mut device, subjects)?;
+            }
+        }
+        let subjects = train::subjects(&config, &dataset)?;
+        let conditions = Conditions::on(&device, digest, &subjects);
+        folder.check(&conditions)?;
         let mut trainer = Trainer::new(&device, config.clone(), dataset)?;
         // Nothing is created before it is clear that there is something to train.
         if lock.is_none() {
-            lock = Some(folder.open()?);
+            lock = Some(folder.open(&conditions)?);
         }
         let seed = folder.seed(data, seed);
         if train_seed(&mut trainer, &config, &device, &seed, &interruption)? == End::Interrupted {
@@ -61,7 +77,7 @@ fn train_seed(
     seed: &SeedFolder,
     interruption: &Interruption,
 ) -> Result<End> {
-    let (unfinished, epochs) = seed.start(trainer)?;
+    let (unfinished, epochs) = seed.start(trainer, &Environment::of(device))?;
     let run = &unfinished.run;
     if epochs.is_empty() {
         files::write_config(run, config, device)?;

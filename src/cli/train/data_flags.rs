@@ -12,10 +12,11 @@ pub struct DataFlags {
     /// sin-product
     #[arg(long, value_name = "NAME|DIR")]
     pub data: Option<String>,
-    /// Use only the first N training samples
+    /// Use only N training samples: the first, or of a data set that is stored class by class, as folders are, of every class
+    /// its share, drawn by the seed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit_train: Option<u32>,
-    /// Use only the first N test samples
+    /// Use only N test samples, chosen in the same way, but the same ones for every seed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit_test: Option<u32>,
     /// Scale and cut the pictures of a folder to N rows and columns

@@ -1,43 +1,63 @@
 //! The data set that a configuration names, on the host.
 
-use crate::data::{self, ImageSet, LoadOptions, regression};
+use crate::cli::output::note;
+use crate::data::regression::{self, DEFAULT_COUNT};
+use crate::data::{self, ImageSet, Limit, LoadOptions};
 use crate::error::{Error, Result};
 use crate::experiment::{DataKind, Experiment};
 use crate::recipe::Normalization;
 use crate::train::{Config, Dataset};
 
-/// Loads the data set that a configuration names.
-pub fn load(config: &Config, experiment: &Experiment) -> Result<Dataset> {
+/// Loads the data set that a configuration names, and what its limits leave of it. Says so where that is not all.
+pub fn load(config: &Config, experiment: &Experiment) -> Result<(Dataset, Vec<Limit>)> {
+    let mut dataset = read(config, experiment)?;
+    let limits = limit(&mut dataset, config);
+    Ok((dataset, limits))
+}
+
+/// Reads the whole data set.
+pub fn read(config: &Config, experiment: &Experiment) -> Result<Dataset> {
     match experiment.data {
         DataKind::Images => {
             let options = LoadOptions {
                 image_size: config.image_size,
                 label_offset: config.label_offset,
                 transposed: config.transposed,
+                classes: config.network.classes.map(|classes| classes as usize),
                 ..LoadOptions::default()
             };
             let mut set = data::load_with(&config.data, &options)?;
-            set.truncate_train(config.limit_train.unwrap_or(usize::MAX));
-            set.test.truncate(config.limit_test.unwrap_or(usize::MAX));
             normalize(&mut set, config.normalization)?;
             Ok(Dataset::Images(set))
         }
         DataKind::Regression => {
             let target: regression::Target = config.data.parse()?;
-            let rows = |limit: Option<usize>| {
-                limit.map_or(regression::DEFAULT_COUNT, |n| {
-                    n.min(regression::DEFAULT_COUNT)
-                })
-            };
-            let train = regression::generate(target, rows(config.limit_train), config.seed);
-            let test = regression::generate(target, rows(config.limit_test), !config.seed);
             Ok(Dataset::Tables {
                 name: config.data.clone(),
-                train,
-                test,
+                train: regression::generate(target, DEFAULT_COUNT, config.seed),
+                test: regression::generate(target, DEFAULT_COUNT, !config.seed),
             })
         }
     }
+}
+
+/// Leaves what the limits of a configuration leave, and says so.
+pub fn limit(dataset: &mut Dataset, config: &Config) -> Vec<Limit> {
+    let [train_count, test_count] =
+        [config.limit_train, config.limit_test].map(|limit| limit.unwrap_or(usize::MAX));
+    let limits = match dataset {
+        Dataset::Images(set) => [
+            set.limit_train(train_count, config.seed),
+            set.limit_test(test_count),
+        ],
+        Dataset::Tables { train, test, .. } => [
+            train.limit(train_count, "training"),
+            test.limit(test_count, "testing"),
+        ],
+    };
+    let limits: Vec<Limit> = limits.into_iter().flatten().collect();
+    limits.iter().for_each(note);
+    limits
 }
 
 /// Replaces the mean and deviation that the data set brings. One number counts for every channel.

@@ -1,6 +1,7 @@
 //! The files of a run folder that are written at once: the configuration, the weights and the curves.
 
 use crate::checkpoint;
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::gpu::Device;
 use crate::report::metrics::EpochRecord;
@@ -13,34 +14,14 @@ use crate::train::{Config, Trainer};
 struct ConfigFile<'a> {
     #[serde(flatten)]
     config: &'a Config,
-    environment: Environment<'a>,
-}
-
-#[derive(serde::Serialize)]
-struct Environment<'a> {
-    spinal: &'a str,
-    adapter: &'a str,
-    backend: &'a str,
-    driver: &'a str,
-    checks: &'a str,
-    kernels: &'a str,
-    precision: &'a str,
+    environment: Environment,
 }
 
 /// Writes `config.toml`.
 pub fn write_config(folder: &RunFolder, config: &Config, device: &Device) -> Result<()> {
-    let adapter = device.adapter();
     let file = ConfigFile {
         config,
-        environment: Environment {
-            spinal: env!("CARGO_PKG_VERSION"),
-            adapter: &adapter.name,
-            backend: &adapter.backend,
-            driver: &adapter.driver,
-            checks: device.checks().name(),
-            kernels: device.kernels().choice_name(),
-            precision: device.kernels().precision().name(),
-        },
+        environment: Environment::of(device),
     };
     let text = toml::to_string(&file).expect("our own configuration is valid TOML");
     atomic_file::write(&folder.config(), text.as_bytes())

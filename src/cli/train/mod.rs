@@ -58,7 +58,7 @@ impl Train {
         if let Some(path) = &self.out {
             RunFolder::check(path)?;
         }
-        let dataset = dataset::load(&config, experiment)?;
+        let (dataset, limits) = dataset::load(&config, experiment)?;
         let mut device = self.device.open()?;
         let subjects = || train::subjects(&config, &dataset);
         self.device.kernels.refine(&mut device, subjects)?;
@@ -86,7 +86,9 @@ impl Train {
             summary.epochs = EpochRecord::of_net(&recorder.epochs, &summary.name);
         }
         files::write_curves(&folder, &config, &recorder.epochs)?;
-        print(format!("\n{}", render(&summaries)))?;
+        let limits = limits.iter().map(|limit| format!("{limit}\n"));
+        let limits = limits.collect::<String>();
+        print(format!("\n{limits}{}", render(&summaries)))?;
         print(format!("run folder: {}", folder.path().display()))?;
         if interrupted {
             return Err(Error::training(

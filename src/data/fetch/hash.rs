@@ -9,6 +9,7 @@ use sha2::Sha256;
 use sha2::digest::Digest;
 
 use crate::data::catalog::Hash;
+use crate::data::digest::hex;
 use crate::error::{Error, Result};
 
 /// Removes the file, which came from `url`, unless its contents have that hash.
@@ -46,8 +47,7 @@ fn digest<D: Digest>(path: &Path) -> io::Result<String> {
             bytes => digest.update(&buffer[..bytes]),
         }
     }
-    let bytes = digest.finalize();
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&digest.finalize()))
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! The kernels of batch normalisation: which ones fit an adapter and a shape, and how they cut the rows.
+//! The kernels of batch normalisation: what they cost, and how they cut the rows.
 //!
 //! All files have the same entry points and bindings; only what an invocation covers differs.
 
-use crate::plan::{AdapterClass, Shader};
+use crate::layers::processor::{of_cpu_kernel, on_cpu};
+use crate::plan::{Candidate, Limits, Mode, Offer, Shader};
 
 static STRIPS: Shader = crate::shader!("batch_norm/strips");
 static QUADS: Shader = crate::shader!("batch_norm/quads");
@@ -22,49 +23,94 @@ const MAX_SHARED_CHUNKS: u32 = 512;
 
 /// A way to normalise a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Algorithm {
-    /// An invocation takes a strip of rows of one channel. Any number of channels, any adapter; no pooling.
+pub(super) struct Algorithm {
+    kind: Kind,
+    /// Whether one dispatch does everything forward, and another one backward.
+    is_whole: bool,
+}
+
+/// Which rows and channels an invocation takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    /// A strip of rows of one channel. Any number of channels, any adapter; no pooling.
     Strips,
-    /// A workgroup takes rows and channels in fours. GPUs.
+    /// A workgroup takes rows and channels in fours. Graphics processors.
     Quads,
-    /// An invocation takes rows of a pair of channels. CPU adapters.
+    /// Rows of a pair of channels. CPU adapters.
     Pairs,
 }
 
 impl Algorithm {
-    /// The fastest one.
-    pub(super) fn of(class: AdapterClass, channels: u32) -> Self {
-        match class {
-            AdapterClass::Gpu if channels.is_multiple_of(4) => Self::Quads,
-            AdapterClass::Cpu if channels.is_multiple_of(2) => Self::Pairs,
-            _ => Self::Strips,
+    /// Those that have the shape for `rows` of `channels`, pooled or not; the last one copes with every shape.
+    pub(super) fn offers(
+        limits: &Limits,
+        mode: Mode,
+        rows: u32,
+        channels: u32,
+        is_pooled: bool,
+    ) -> Vec<Offer<Self>> {
+        let algorithm = |kind, is_whole| Self { kind, is_whole };
+        let mut algorithms = Vec::new();
+        for (kind, multiple) in [(Kind::Quads, 4), (Kind::Pairs, 2)] {
+            if channels.is_multiple_of(multiple) {
+                algorithms.push(algorithm(kind, false));
+                // Evaluation is one dispatch anyway.
+                if mode == Mode::Train {
+                    algorithms.push(algorithm(kind, true));
+                }
+            }
+        }
+        algorithms.push(algorithm(Kind::Strips, false));
+        let offer = |algorithm: Self| {
+            Offer::new(algorithm, algorithm.cost(limits, rows, channels, is_pooled))
+        };
+        algorithms.into_iter().map(offer).collect()
+    }
+
+    /// Passes over the data, in those of the best kernel.
+    fn cost(self, limits: &Limits, rows: u32, channels: u32, is_pooled: bool) -> f64 {
+        /// Loads of single elements beside those of four, and what a pooling of its own adds.
+        const ELEMENTS: f64 = 3.0;
+        const POOLING: f64 = 2.0;
+        let elements = f64::from(rows) * f64::from(channels);
+        let scattered = ELEMENTS + if is_pooled { POOLING } else { 0.0 };
+        let passes = match self.kind {
+            Kind::Quads if limits.is_cpu => on_cpu::WORKGROUP_TILES * elements,
+            Kind::Quads => elements,
+            Kind::Pairs => of_cpu_kernel(limits, elements, elements),
+            Kind::Strips => scattered * elements,
+        };
+        match (self.is_whole, rows <= FEW_ROWS) {
+            (false, _) => passes,
+            (true, true) => 0.5 * passes,
+            (true, false) => 2.0 * passes,
         }
     }
 
     /// The WGSL file.
     pub(super) fn shader(self) -> &'static Shader {
-        match self {
-            Self::Strips => &STRIPS,
-            Self::Quads => &QUADS,
-            Self::Pairs => &PAIRS,
+        match self.kind {
+            Kind::Strips => &STRIPS,
+            Kind::Quads => &QUADS,
+            Kind::Pairs => &PAIRS,
         }
     }
 
     /// Whether the maximum over windows can be part of it.
     pub(super) fn pools(self) -> bool {
-        self != Self::Strips
+        self.kind != Kind::Strips
     }
 
-    /// Whether forward is one dispatch for so many rows, and backward another.
-    pub(super) fn is_whole(self, rows: u32) -> bool {
-        self != Self::Strips && rows <= FEW_ROWS
+    /// Whether forward is one dispatch, and backward another.
+    pub(super) fn is_whole(self) -> bool {
+        self.is_whole
     }
 
-    /// Parts that sums over rows are cut into, none of them empty.
+    /// Parts that sums over rows are cut into, none of them empty, if an adapter's loops do not want more.
     pub(super) fn chunks(self, rows: u32, channels: u32) -> u32 {
-        let (smallest, most) = match self {
-            Self::Strips | Self::Pairs => (CHUNK_ROWS, MAX_CHUNKS),
-            Self::Quads => {
+        let (smallest, most) = match self.kind {
+            Kind::Strips | Kind::Pairs => (CHUNK_ROWS, MAX_CHUNKS),
+            Kind::Quads => {
                 let most = MAX_SHARED_CHUNKS / self.groups(channels, "QUAD_LANES");
                 (SHARED_CHUNK_ROWS, most.max(1))
             }
@@ -74,29 +120,29 @@ impl Algorithm {
 
     /// Invocations of a kernel that takes the chunks.
     pub(super) fn chunks_extent(self, chunks: u32, channels: u32) -> u32 {
-        match self {
-            Self::Strips => chunks * channels,
-            Self::Pairs => chunks * (channels / 2),
-            Self::Quads => self.workgroups(chunks * self.groups(channels, "QUAD_LANES")),
+        match self.kind {
+            Kind::Strips => chunks * channels,
+            Kind::Pairs => chunks * (channels / 2),
+            Kind::Quads => self.workgroups(chunks * self.groups(channels, "QUAD_LANES")),
         }
     }
 
     /// Invocations of a kernel that takes all rows, or all chunks, of every channel.
     pub(super) fn whole_extent(self, channels: u32) -> u32 {
-        match self {
-            Self::Strips => channels,
-            Self::Pairs => channels / 2,
-            Self::Quads => self.workgroups(self.groups(channels, "FEW_QUAD_LANES")),
+        match self.kind {
+            Kind::Strips => channels,
+            Kind::Pairs => channels / 2,
+            Kind::Quads => self.workgroups(self.groups(channels, "FEW_QUAD_LANES")),
         }
     }
 
     /// Invocations of a kernel that takes every row, or every window, on its own.
     pub(super) fn elements_extent(self, windows: u32, channels: u32) -> u32 {
         let constant = |name| self.shader().constant(name);
-        match self {
-            Self::Strips => windows.div_ceil(constant("STRIP")) * channels,
-            Self::Pairs => windows.div_ceil(constant("WINDOWS")) * (channels / 2),
-            Self::Quads => {
+        match self.kind {
+            Kind::Strips => windows.div_ceil(constant("STRIP")) * channels,
+            Kind::Pairs => windows.div_ceil(constant("WINDOWS")) * (channels / 2),
+            Kind::Quads => {
                 let lanes = constant("WORKGROUP") / constant("QUAD_LANES");
                 let tiles = windows.div_ceil(lanes * constant("WINDOWS"));
                 self.workgroups(tiles * self.groups(channels, "QUAD_LANES"))
@@ -111,5 +157,27 @@ impl Algorithm {
 
     fn workgroups(self, count: u32) -> u32 {
         count * self.shader().constant("WORKGROUP")
+    }
+}
+
+impl Candidate for Algorithm {
+    fn name(&self) -> String {
+        match (self.kind, self.is_whole) {
+            (Kind::Strips, _) => "strips",
+            (Kind::Quads, false) => "quads",
+            (Kind::Quads, true) => "quads whole",
+            (Kind::Pairs, false) => "pairs",
+            (Kind::Pairs, true) => "pairs whole",
+        }
+        .to_owned()
+    }
+
+    fn shaders(&self) -> Vec<&'static Shader> {
+        vec![self.shader()]
+    }
+
+    /// A normalised value is off by the roundings of its mean, whatever it is itself.
+    fn amplification(&self) -> f64 {
+        4.0
     }
 }

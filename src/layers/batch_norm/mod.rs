@@ -2,6 +2,7 @@
 
 mod algorithm;
 
+use super::pieces::pieces;
 use super::{Activation, Layer, MaxPool2d};
 use crate::plan::{Init, Kernel, Layout, Mode, Parameter, Parameters, Tape, Tensor};
 use algorithm::Algorithm;
@@ -88,20 +89,41 @@ impl Layer for BatchNorm {
             "{self:?} got {:?}",
             x.shape()
         );
-        let algorithm = Algorithm::of(tape.class(), self.channels);
-        if self.pool != [1, 1] && !algorithm.pools() {
-            return self.composed(tape, x);
-        }
-        let pass = Pass::new(*self, algorithm, tape, x);
+        let rows = x.elements() / self.channels;
+        let is_pooled = self.pool != [1, 1];
+        let mode = tape.mode();
+        assert!(
+            mode == Mode::Evaluate || rows > 1,
+            "one value has no variance: {:?}",
+            x.shape()
+        );
+        let offers = Algorithm::offers(tape.limits(), mode, rows, self.channels, is_pooled);
+        let shape = format!(
+            "{:?}, pool {:?}, {:?}",
+            x.shape(),
+            self.pool,
+            self.activation
+        );
+        let (norm, name) = (
+            *self,
+            ["batch_norm", "batch_norm.evaluate"][usize::from(mode == Mode::Evaluate)],
+        );
+        tape.layer_operation(name, shape, &offers, |tape, algorithm| {
+            if is_pooled && !algorithm.pools() {
+                return norm.composed(tape, x);
+            }
+            norm.record(tape, algorithm, x)
+        })
+    }
+}
+
+impl BatchNorm {
+    fn record(self, tape: &mut Tape, algorithm: Algorithm, x: Tensor) -> Tensor {
+        let pass = Pass::new(self, algorithm, tape, x);
         if tape.mode() == Mode::Evaluate {
             pass.evaluate(tape);
             return pass.y;
         }
-        assert!(
-            pass.rows() > 1,
-            "one value has no variance: {:?}",
-            x.shape()
-        );
         let batch = tape.tensor("batch", [2, self.channels]);
         pass.forward(tape, batch);
         tape.on_backward(pass.y, move |tape| pass.backward(tape, batch));
@@ -160,15 +182,16 @@ impl Pass {
     fn constants(&self, chunks: u32) -> Vec<(&'static str, f64)> {
         let [batch, height, width] = self.images;
         let [window_h, window_w] = self.norm.pool;
-        let mut constants = match self.algorithm {
-            Algorithm::Strips => vec![("ROWS", self.rows().into())],
-            Algorithm::Quads | Algorithm::Pairs => vec![
+        let mut constants = if self.algorithm.pools() {
+            vec![
                 ("BATCH", batch.into()),
                 ("HEIGHT", height.into()),
                 ("WIDTH", width.into()),
                 ("WINDOW_H", window_h.into()),
                 ("WINDOW_W", window_w.into()),
-            ],
+            ]
+        } else {
+            vec![("ROWS", self.rows().into())]
         };
         constants.extend([
             ("CHANNELS", self.norm.channels.into()),
@@ -178,6 +201,19 @@ impl Pass {
             self.norm.activation.constant(),
         ]);
         constants
+    }
+
+    /// Chunks that an entry point adds up `rows` in: more than the algorithm wants where the adapter's loops do.
+    fn chunks(&self, tape: &Tape, entry: &str, rows: u32) -> u32 {
+        let iterations = |at_once: u32| {
+            let constants = self.constants(rows.div_ceil(at_once));
+            self.algorithm
+                .shader()
+                .resources(entry, &constants)
+                .iterations
+        };
+        let fewest = pieces(tape.limits(), rows, iterations).len() as u32;
+        self.algorithm.chunks(rows, self.norm.channels).max(fewest)
     }
 
     /// Records one dispatch of `extent` invocations.
@@ -225,7 +261,7 @@ impl Pass {
             ("bias", tape.parameter(self.norm.bias)),
             ("y", self.y),
         ];
-        if self.algorithm.is_whole(self.rows()) {
+        if self.algorithm.is_whole() {
             let bindings = [&statistics[..], &output].concat();
             let extent = self.algorithm.whole_extent(self.norm.channels);
             self.dispatch(tape, "forward_whole", &self.constants(1), &bindings, extent);
@@ -240,7 +276,7 @@ impl Pass {
     /// Records what `statistics` are: first of chunks of rows, then of all.
     fn moments(&self, tape: &mut Tape, statistics: &[(&'static str, Tensor)]) {
         let channels = self.norm.channels;
-        let chunks = self.algorithm.chunks(self.rows(), channels);
+        let chunks = self.chunks(tape, "moments", self.rows());
         let constants = self.constants(chunks);
         let partial = tape.tensor("partial", [chunks, 2, channels]);
         let bindings = [("x", self.x), ("partial", partial)];
@@ -271,7 +307,7 @@ impl Pass {
             bindings: vec![("dx", dx.tensor)],
         });
         match input {
-            Some(input) if self.algorithm.is_whole(self.rows()) => {
+            Some(input) if self.algorithm.is_whole() => {
                 let mut constants = self.constants(1);
                 constants.extend([parameters.accumulate, input.accumulate]);
                 let bindings = [&linear[..], &parameters.bindings, &input.bindings].concat();
@@ -295,7 +331,7 @@ impl Pass {
         parameters: &Gradients,
     ) -> Tensor {
         let channels = self.norm.channels;
-        let chunks = self.algorithm.chunks(self.outputs(), channels);
+        let chunks = self.chunks(tape, "backward_sums", self.outputs());
         let mut constants = self.constants(chunks);
         let partial = tape.tensor("partial_sums", [chunks, 2, channels]);
         let bindings = [linear, &[("partial_sums", partial)]].concat();

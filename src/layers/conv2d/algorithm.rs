@@ -1,18 +1,19 @@
-//! The kernels of a convolution: which ones fit an adapter and a shape, and how they cut the work.
+//! The kernels of a convolution that run over its windows: what they cost, and how they cut the work.
 //!
 //! All files have the same entry points, bindings and constants; only what an invocation covers differs.
 
-use super::{Conv2dOptions, tiled};
-use crate::layers::tile::Cut;
-use crate::plan::{AdapterClass, Candidate, Kernels, Shader};
+use super::Conv2dOptions;
+use super::tiled::{self, TILED, TILED_F16};
+use crate::layers::pieces::pieces;
+use crate::layers::processor::{of_cpu_kernel, on_cpu, register_cycles};
+use crate::layers::tile::{Cut, Product};
+use crate::plan::{Candidate, Kernels, Limits, Offer, Precision, Shader};
 
 static DIRECT: Shader = crate::shader!("conv2d/direct");
 static IMPLICIT_GEMM: Shader = crate::shader!("conv2d/implicit_gemm");
-static TILED: Shader = crate::shader!("conv2d/tiled");
-static TILED_F16: Shader = crate::shader!(f16 "conv2d/tiled");
 
 /// What gradients are multiplied by before they are rounded to f16, as under loss scaling: those of a mean over a batch are
-/// often smaller than f16's smallest number. A gradient of an element may reach 16 before it is clamped.
+/// often smaller than f16's smallest number. A gradient of an element may reach 16 before it becomes infinite.
 const GRADIENT_SCALE: f64 = 4096.0;
 
 /// How many times larger the error of a product of factors that were rounded to f16, 2^-10 of its magnitude, is than the
@@ -54,68 +55,102 @@ pub(super) enum Purpose {
     BackwardWeight,
 }
 
-impl Algorithm {
-    /// Those that fit, for y from `[N, H, W, C]` of x.
-    pub(super) fn of_forward(
-        kernels: &Kernels,
-        options: &Conv2dOptions,
-        x: [u32; 4],
-        y: [u32; 4],
-    ) -> Vec<Self> {
-        let mut fitting = tiled::candidates(kernels, x, y, tiled::forward(options, y));
-        fitting.extend(Self::of_images(kernels.class(), options, true));
-        fitting
-    }
+/// A convolution or one of its gradients.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'a> {
+    /// Which of them.
+    pub(super) purpose: Purpose,
+    /// The sizes of the layer.
+    pub(super) options: &'a Conv2dOptions,
+    /// `[N, H, W, C]` of x.
+    pub(super) x: [u32; 4],
+    /// `[N, H, W, C]` of y.
+    pub(super) y: [u32; 4],
+}
 
-    /// Those that fit, for the gradient of x.
-    pub(super) fn of_backward_input(
-        kernels: &Kernels,
-        options: &Conv2dOptions,
-        x: [u32; 4],
-        y: [u32; 4],
-    ) -> Vec<Self> {
-        let mut fitting = tiled::candidates(kernels, x, y, tiled::backward_input(options, x));
-        let in_fours = options.in_channels.is_multiple_of(4);
-        fitting.extend(Self::of_images(kernels.class(), options, in_fours));
-        fitting
-    }
-
-    /// Those without tiles that fit, for y and the gradient of x.
-    fn of_images(class: AdapterClass, options: &Conv2dOptions, fits: bool) -> Vec<Self> {
-        let [height, width] = options.kernel_size.map(u64::from);
-        let channels = options.in_channels.max(options.out_channels);
-        let per_tap = if options.in_channels.is_multiple_of(4) {
-            channels / 2
-        } else {
-            channels
-        };
-        let iterations = height * (1 + width * (1 + u64::from(per_tap)));
-        Self::of(class, options, fits, iterations)
-    }
-
-    /// Those that fit, for the gradient of the weight, for `[N, H, W, C]` of x and y.
-    pub(super) fn of_weight(
-        kernels: &Kernels,
-        options: &Conv2dOptions,
-        x: [u32; 4],
-        y: [u32; 4],
-    ) -> Vec<Self> {
-        let mut fitting = tiled::candidates(kernels, x, y, tiled::backward_weight(options, y));
-        let lines = (y[0] * y[1]).div_ceil(Self::ImplicitGemm.chunks(options, x, y));
-        let iterations = u64::from(lines) * u64::from(1 + y[2]);
-        fitting.extend(Self::of(kernels.class(), options, true, iterations));
-        fitting
-    }
-
-    /// The matrix product if its invocations take no more than `iterations`, and the shape and the adapter are its own.
-    fn of(class: AdapterClass, options: &Conv2dOptions, fits: bool, iterations: u64) -> Vec<Self> {
-        let in_fours = options.out_channels.is_multiple_of(4);
-        let is_cpu = class == AdapterClass::Cpu;
-        if is_cpu && fits && in_fours && iterations <= class.loop_iterations() {
-            vec![Self::ImplicitGemm, Self::Direct]
-        } else {
-            vec![Self::Direct]
+impl Work<'_> {
+    /// The same as one product of matrices.
+    fn product(self) -> Product {
+        match self.purpose {
+            Purpose::Forward => tiled::forward(self.options, self.y),
+            Purpose::BackwardInput => tiled::backward_input(self.options, self.x),
+            Purpose::BackwardWeight => tiled::backward_weight(self.options, self.y),
         }
+    }
+
+    /// Multiplications of the whole batch.
+    pub(super) fn multiplications(self) -> f64 {
+        let [height, width] = self.options.kernel_size;
+        let sizes = [&self.y[..], &[height, width, self.x[3]]].concat();
+        sizes.iter().map(|&size| f64::from(size)).product()
+    }
+
+    /// Summands of an element of what is written.
+    fn summands(self) -> u32 {
+        let taps = self.options.kernel_size[0] * self.options.kernel_size[1];
+        match self.purpose {
+            Purpose::Forward => taps * self.x[3],
+            Purpose::BackwardInput => taps * self.y[3],
+            Purpose::BackwardWeight => self.y[1] * self.y[2],
+        }
+    }
+
+    /// Cycles that direct convolution takes on a graphics processor.
+    pub(super) fn plain_cycles(self) -> f64 {
+        register_cycles(self.multiplications() as u64, self.summands())
+    }
+
+    /// The kernels over the windows that have the shape for it.
+    pub(super) fn algorithms(self, kernels: &Kernels) -> Vec<Offer<Algorithm>> {
+        let limits = kernels.limits();
+        let mut algorithms = Vec::new();
+        if [self.x, self.y]
+            .iter()
+            .all(|shape| shape.iter().product::<u32>().is_multiple_of(4))
+        {
+            let cuts = self.product().cuts(limits);
+            if kernels.precision() == Precision::F16 {
+                algorithms.extend(cuts.iter().copied().map(Algorithm::TiledF16));
+            }
+            algorithms.extend(cuts.into_iter().map(Algorithm::Tiled));
+        }
+        let read_in_fours =
+            self.purpose != Purpose::BackwardInput || self.options.in_channels.is_multiple_of(4);
+        if read_in_fours && self.options.out_channels.is_multiple_of(4) {
+            algorithms.push(Algorithm::ImplicitGemm);
+        }
+        algorithms.push(Algorithm::Direct);
+        let offer = |algorithm: Algorithm| Offer::new(algorithm, algorithm.cost(limits, self));
+        algorithms.into_iter().map(offer).collect()
+    }
+}
+
+impl Algorithm {
+    fn cost(self, limits: &Limits, work: Work) -> f64 {
+        /// Of the time in f32, where a tile's multiplications are made on matrix units.
+        const MATRIX_UNITS: f64 = 0.4;
+        let on_cpu = |factor: f64| factor * work.multiplications();
+        // The product for the weight reads both its factors through windows.
+        let windows = if work.purpose == Purpose::BackwardWeight {
+            2.0
+        } else {
+            1.0
+        };
+        match self {
+            Self::Tiled(_) | Self::TiledF16(_) if limits.is_cpu => on_cpu(on_cpu::WORKGROUP_TILES),
+            Self::Tiled(cut) => cut.cycles(work.product()),
+            Self::TiledF16(cut) => MATRIX_UNITS * cut.cycles(work.product()),
+            Self::ImplicitGemm => {
+                of_cpu_kernel(limits, on_cpu(windows * on_cpu::PAIRS), work.plain_cycles())
+            }
+            Self::Direct if limits.is_cpu => on_cpu(on_cpu::REGISTERS),
+            Self::Direct => work.plain_cycles(),
+        }
+    }
+
+    /// Whether it takes the sums of an image in pieces, each added to what the one before has written.
+    pub(super) fn takes_pieces(self) -> bool {
+        self == Self::Direct
     }
 
     /// The WGSL file.
@@ -237,19 +272,38 @@ impl Algorithm {
         }
     }
 
-    /// Partial sums of the weight gradient for `[N, H, W, C]` of x and y.
-    pub(super) fn chunks(self, options: &Conv2dOptions, x: [u32; 4], y: [u32; 4]) -> u32 {
+    /// Partial sums of the weight gradient for `[N, H, W, C]` of x and y: enough to occupy an adapter, and that its loops end.
+    /// `None` if those would be more than it binds. `constants` are the kernel's.
+    pub(super) fn chunks(
+        self,
+        limits: &Limits,
+        options: &Conv2dOptions,
+        [x, y]: [[u32; 4]; 2],
+        constants: &[(&'static str, f64)],
+    ) -> Option<u32> {
         let wanted = match self {
-            Self::Tiled(cut) | Self::TiledF16(cut) => return cut.chunks,
+            Self::Tiled(cut) | Self::TiledF16(cut) => return Some(cut.chunks),
             Self::Direct => MAX_CHUNKS,
             Self::ImplicitGemm => [x, y]
                 .iter()
                 .map(|shape| shape.iter().product::<u32>().div_ceil(CACHED_ELEMENTS))
                 .sum(),
         };
+        let entry = self.weight_gradient(options, 1).entry;
+        let lines = y[0] * y[1];
+        let iterations = |lines_at_once: u32| {
+            let sizes = [
+                ("BATCH", y[0].into()),
+                ("CHUNKS", lines.div_ceil(lines_at_once).into()),
+            ];
+            let constants = [&sizes, constants].concat();
+            self.shader().resources(entry, &constants).iterations
+        };
+        let fewest = pieces(limits, lines, iterations).len() as u32;
         let (rows, columns) = partial_sizes(options);
-        let largest = (MAX_PARTIAL_ELEMENTS / (rows * columns)).max(1);
-        wanted.min(y[0] * y[1]).min(largest)
+        let most = MAX_PARTIAL_ELEMENTS.min(limits.binding_elements()) / (rows * columns);
+        let chunks = wanted.min(lines).min(most.max(1)).max(fewest);
+        (chunks == 1 || chunks <= most).then_some(chunks)
     }
 }
 
@@ -329,9 +383,4 @@ fn tiles(rows: u32, columns: u32) -> [u32; 3] {
         columns.div_ceil(constant("COLUMNS")),
         1,
     ]
-}
-
-/// Summands of a step of the tiled product.
-pub(super) fn tiled_depth() -> u32 {
-    TILED.constant("TILE_DEPTH")
 }

@@ -1,9 +1,9 @@
-//! All ways to record a convolution or one of its gradients, the usually fastest first and the reference last.
+//! All ways to record a convolution or one of its gradients, and what they cost.
 
-use super::Conv2dOptions;
-use super::algorithm::{Algorithm, Purpose};
+use super::algorithm::{Algorithm, Work};
 use super::winograd::Winograd;
-use crate::plan::{Candidate, Kernels, Shader};
+use crate::layers::processor::of_cpu_kernel;
+use crate::plan::{Candidate, Kernels, Offer, Shader};
 
 /// A way to compute a convolution or one of its gradients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,37 +15,19 @@ pub(super) enum Method {
 }
 
 impl Method {
-    /// Those that fit, where `windows` are the kernels over the windows that do.
-    pub(super) fn candidates(
-        purpose: Purpose,
-        windows: Vec<Algorithm>,
-        kernels: &Kernels,
-        options: &Conv2dOptions,
-        x: [u32; 4],
-        y: [u32; 4],
-    ) -> Vec<Self> {
-        let windows_cost = windows_cost(purpose, options, x, y);
-        let winograd = Winograd::candidates(kernels.class(), options, x, y);
-        let (faster, slower): (Vec<_>, Vec<_>) = winograd
+    /// Those that have the shape for it; the last one copes with every shape.
+    pub(super) fn offers(work: Work, kernels: &Kernels) -> Vec<Offer<Self>> {
+        let limits = kernels.limits();
+        let winograd = Winograd::of(limits, work.options, work.x, work.y)
             .into_iter()
-            .partition(|winograd| winograd.cost(x, y) < windows_cost);
-        let mut methods: Vec<Self> = windows.into_iter().map(Self::Windows).collect();
-        let reference = methods.len() - 1;
-        methods.splice(reference..reference, slower.into_iter().map(Self::Winograd));
-        methods.splice(0..0, faster.into_iter().map(Self::Winograd));
-        methods
-    }
-}
-
-/// What a product over the windows takes, in multiplications of Winograd's products: that for the weight reads both its
-/// factors through windows, and takes twice as long.
-fn windows_cost(purpose: Purpose, options: &Conv2dOptions, x: [u32; 4], y: [u32; 4]) -> u64 {
-    let pixels: u64 = y[..3].iter().map(|&size| u64::from(size)).product();
-    let [height, width] = options.kernel_size.map(u64::from);
-    let products = pixels * height * width * u64::from(x[3]) * u64::from(y[3]);
-    match purpose {
-        Purpose::Forward | Purpose::BackwardInput => products,
-        Purpose::BackwardWeight => 2 * products,
+            .map(|winograd| {
+                let multiplications = winograd.cost(work.x, work.y) as f64;
+                let cost = of_cpu_kernel(limits, multiplications, work.plain_cycles());
+                Offer::new(Self::Winograd(winograd), cost)
+            });
+        let windows = work.algorithms(kernels).into_iter();
+        let windows = windows.map(|offer| Offer::new(Self::Windows(offer.candidate), offer.cost));
+        winograd.chain(windows).collect()
     }
 }
 

@@ -6,9 +6,10 @@ mod tiled;
 mod winograd;
 
 use super::Layer;
+use super::pieces::{Piece, pieces};
 use super::reduce::{reduce_rows, sum_chunks};
-use crate::plan::{Init, Kernel, Layout, Parameter, Parameters, Tape, Target, Tensor};
-use algorithm::{Algorithm, Purpose};
+use crate::plan::{Init, Kernel, Layout, Limits, Parameter, Parameters, Tape, Target, Tensor};
+use algorithm::{Algorithm, Purpose, Work};
 use method::Method;
 use winograd::Images;
 
@@ -135,6 +136,23 @@ impl Conv2d {
         ]
     }
 
+    /// What kernels are chosen by: all sizes, on images `[N, H, W, C]`.
+    pub(super) fn shape_on(&self, x: Tensor) -> String {
+        let Conv2dOptions {
+            kernel_size: [kernel_h, kernel_w],
+            stride: [stride_h, stride_w],
+            padding: [padding_h, padding_w],
+            out_channels,
+            ..
+        } = self.options;
+        let [batch, height, width, in_channels] = x.image_sizes();
+        let bias = if self.bias.is_some() { "+1" } else { "" };
+        format!(
+            "{batch}x{height}x{width}x{in_channels} to {out_channels}{bias}, {kernel_h}x{kernel_w} \
+             by {stride_h}x{stride_w} in {padding_h}x{padding_w}"
+        )
+    }
+
     /// Multiplications of one pass over the batch; products with padding count, as in the paper.
     pub(super) fn multiplications(&self, y_shape: [u32; 4]) -> u64 {
         let [height, width] = self.options.kernel_size.map(u64::from);
@@ -148,20 +166,11 @@ impl Layer for Conv2d {
         let y_shape = self.out_shape(x);
         let y = tape.tensor("y", y_shape);
         let pass = Pass { conv: *self, x, y };
-        let x_shape = x.image_sizes();
-        let windows = Algorithm::of_forward(tape.kernels(), &self.options, x_shape, y_shape);
-        let candidates = Method::candidates(
-            Purpose::Forward,
-            windows,
-            tape.kernels(),
-            &self.options,
-            x_shape,
-            y_shape,
-        );
+        let offers = Method::offers(pass.work(Purpose::Forward), tape.kernels());
         tape.operation(
             "conv2d.forward",
             pass.shape(),
-            &candidates,
+            &offers,
             &[y],
             |tape, method| match method {
                 Method::Windows(algorithm) => pass.forward(tape, algorithm),
@@ -191,19 +200,38 @@ struct Pass {
 impl Pass {
     /// What kernels are chosen by.
     fn shape(&self) -> String {
-        let Conv2dOptions {
-            kernel_size: [kernel_h, kernel_w],
-            stride: [stride_h, stride_w],
-            padding: [padding_h, padding_w],
-            out_channels,
-            ..
-        } = self.conv.options;
-        let [batch, height, width, in_channels] = self.x.image_sizes();
-        let bias = if self.conv.bias.is_some() { "+1" } else { "" };
-        format!(
-            "{batch}x{height}x{width}x{in_channels} to {out_channels}{bias}, {kernel_h}x{kernel_w} \
-             by {stride_h}x{stride_w} in {padding_h}x{padding_w}"
-        )
+        self.conv.shape_on(self.x)
+    }
+
+    fn work(&self, purpose: Purpose) -> Work<'_> {
+        Work {
+            purpose,
+            options: &self.conv.options,
+            x: self.x.image_sizes(),
+            y: self.y.image_sizes(),
+        }
+    }
+
+    /// The pieces that a kernel's sums over `channels` are taken in: all at once, unless it takes pieces and the adapter's loops
+    /// want them.
+    fn pieces_of(
+        &self,
+        limits: &Limits,
+        algorithm: Algorithm,
+        entry: &str,
+        channels: u32,
+    ) -> Vec<Piece> {
+        let iterations = |count: u32| {
+            let count = [("COUNT", f64::from(count))];
+            let constants = [&self.constants()[..], &count].concat();
+            algorithm.shader().resources(entry, &constants).iterations
+        };
+        if algorithm.takes_pieces() {
+            pieces(limits, channels, iterations)
+        } else {
+            let (first, count) = (0, channels);
+            vec![Piece { first, count }]
+        }
     }
 
     fn images(&self) -> Images {
@@ -233,6 +261,7 @@ impl Pass {
             tensor: self.y,
             accumulate: false,
         };
+        let channels = options.in_channels;
         sum_chunks(tape, images.chunks, y, |tape, y| {
             let mut bindings = vec![
                 (images.input, self.x),
@@ -240,15 +269,41 @@ impl Pass {
                 (images.output, y.tensor),
             ];
             bindings.extend(bias);
+            self.dispatch_images(tape, algorithm, &images, &constants, &bindings, y, channels);
+        });
+    }
+
+    /// Records what writes `images`, in pieces of its sums over `channels`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a kernel, what it is given, and what it makes"
+    )]
+    fn dispatch_images(
+        &self,
+        tape: &mut Tape,
+        algorithm: Algorithm,
+        images: &algorithm::Images,
+        constants: &[(&'static str, f64)],
+        bindings: &[(&'static str, Tensor)],
+        target: Target,
+        channels: u32,
+    ) {
+        for piece in self.pieces_of(tape.limits(), algorithm, images.entry, channels) {
+            let mut constants = constants.to_vec();
+            if algorithm.takes_pieces() {
+                constants.extend(piece.constants());
+            }
+            constants.push(target.or_after(piece.first).constant());
             tape.dispatch(Kernel {
                 shader: algorithm.shader(),
                 entry: images.entry,
                 constants: &constants,
-                bindings: &bindings,
+                bindings,
                 extent: images.extent,
-                multiplications: self.multiplications(),
+                multiplications: self.multiplications() / u64::from(channels)
+                    * u64::from(piece.count),
             });
-        });
+        }
     }
 
     fn record_backward_weight(self, tape: &mut Tape) {
@@ -260,21 +315,12 @@ impl Pass {
             .flatten()
             .map(|target| target.tensor)
             .collect();
-        let (x, y) = (self.x.image_sizes(), self.y.image_sizes());
-        let windows = Algorithm::of_weight(tape.kernels(), &self.conv.options, x, y);
-        let candidates = Method::candidates(
-            Purpose::BackwardWeight,
-            windows,
-            tape.kernels(),
-            &self.conv.options,
-            x,
-            y,
-        );
+        let offers = Method::offers(self.work(Purpose::BackwardWeight), tape.kernels());
         let name = "conv2d.backward_weight";
         tape.operation(
             name,
             self.shape(),
-            &candidates,
+            &offers,
             &outputs,
             |tape, method| match method {
                 Method::Windows(algorithm) => {
@@ -301,22 +347,55 @@ impl Pass {
         dbias: Option<Target>,
     ) {
         let options = &self.conv.options;
-        let chunks = algorithm.chunks(options, self.x.image_sizes(), self.y.image_sizes());
+        let mut constants = self.constants();
+        constants.extend(algorithm.constants(Purpose::BackwardWeight));
+        let (images, chunks) = self.weight_pieces(tape.limits(), algorithm, &constants);
         let kernel = algorithm.weight_gradient(options, chunks);
         let (rows, columns) = algorithm::partial_sizes(options);
         let partial = tape.tensor("partial", [chunks, rows * columns]);
-        let mut constants = self.constants();
-        constants.extend(algorithm.constants(Purpose::BackwardWeight));
         constants.push(("CHUNKS", chunks.into()));
-        tape.dispatch(Kernel {
-            shader: algorithm.shader(),
-            entry: kernel.entry,
-            constants: &constants,
-            bindings: &[(kernel.input, self.x), ("dy", dy), ("partial", partial)],
-            extent: kernel.extent,
-            multiplications: self.multiplications(),
-        });
-        reduce_rows(tape, partial, dweight, dbias);
+        let batch = self.x.rows();
+        for first in (0..batch).step_by(images as usize) {
+            let count = images.min(batch - first);
+            let constants = [&[("BATCH", count.into())], &constants[1..]].concat();
+            tape.dispatch(Kernel {
+                shader: algorithm.shader(),
+                entry: kernel.entry,
+                constants: &constants,
+                bindings: &[
+                    (kernel.input, self.x.row_range(first, count)),
+                    ("dy", dy.row_range(first, count)),
+                    ("partial", partial),
+                ],
+                extent: kernel.extent,
+                multiplications: self.multiplications() / u64::from(batch) * u64::from(count),
+            });
+            let dbias = dbias.map(|dbias| dbias.or_after(first));
+            reduce_rows(tape, partial, dweight.or_after(first), dbias);
+        }
+    }
+
+    /// Images of a dispatch of the weight gradient, and partial sums of it: all images at once, unless the adapter's loops
+    /// want more partial sums than it binds.
+    fn weight_pieces(
+        &self,
+        limits: &Limits,
+        algorithm: Algorithm,
+        constants: &[(&'static str, f64)],
+    ) -> (u32, u32) {
+        let (x, y) = (self.x.image_sizes(), self.y.image_sizes());
+        let step = winograd::aligned_rows(x, y);
+        let mut images = x[0];
+        loop {
+            let sizes =
+                [x, y].map(|[_, height, width, channels]| [images, height, width, channels]);
+            let chunks = algorithm.chunks(limits, &self.conv.options, sizes, &constants[1..]);
+            match chunks {
+                Some(chunks) => return (images, chunks),
+                None if images <= step || !algorithm.takes_pieces() => return (images, 1),
+                None => images = images.div_ceil(2).next_multiple_of(step),
+            }
+        }
     }
 
     fn record_backward_input(self, tape: &mut Tape) {
@@ -324,21 +403,12 @@ impl Pass {
         let Some(dx) = tape.gradient_of(self.x) else {
             return;
         };
-        let (x, y) = (self.x.image_sizes(), self.y.image_sizes());
-        let windows = Algorithm::of_backward_input(tape.kernels(), &self.conv.options, x, y);
-        let candidates = Method::candidates(
-            Purpose::BackwardInput,
-            windows,
-            tape.kernels(),
-            &self.conv.options,
-            x,
-            y,
-        );
+        let offers = Method::offers(self.work(Purpose::BackwardInput), tape.kernels());
         let name = "conv2d.backward_input";
         tape.operation(
             name,
             self.shape(),
-            &candidates,
+            &offers,
             &[dx.tensor],
             |tape, method| match method {
                 Method::Windows(algorithm) => self.backward_input(tape, algorithm, dy, dx),
@@ -357,20 +427,16 @@ impl Pass {
         let mut constants = self.constants();
         constants.extend(algorithm.constants(Purpose::BackwardInput));
         constants.push(("CHUNKS", images.chunks.into()));
+        let channels = self.conv.options.out_channels;
         sum_chunks(tape, images.chunks, dx, |tape, dx| {
-            constants.push(dx.constant());
-            tape.dispatch(Kernel {
-                shader: algorithm.shader(),
-                entry: images.entry,
-                constants: &constants,
-                bindings: &[
-                    (images.weight, weight),
-                    (images.input, dy),
-                    (images.output, dx.tensor),
-                ],
-                extent: images.extent,
-                multiplications: self.multiplications(),
-            });
+            let bindings = [
+                (images.weight, weight),
+                (images.input, dy),
+                (images.output, dx.tensor),
+            ];
+            self.dispatch_images(
+                tape, algorithm, &images, &constants, &bindings, dx, channels,
+            );
         });
     }
 }

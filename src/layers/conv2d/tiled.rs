@@ -1,31 +1,14 @@
 //! The matrix products that `shaders/conv2d/tiled.wgsl` makes of a convolution.
 
 use super::Conv2dOptions;
-use super::algorithm::{Algorithm, tiled_depth};
 use crate::layers::tile::Product;
-use crate::plan::{AdapterClass, Kernels, Precision};
+use crate::plan::Shader;
 
-/// The ways to make a product, if the adapter has the processors for them and the images of `[N, H, W, C]` of x and y are
-/// whole `vec4<f32>`s.
-pub(super) fn candidates(
-    kernels: &Kernels,
-    x: [u32; 4],
-    y: [u32; 4],
-    product: Product,
-) -> Vec<Algorithm> {
-    let in_fours = |shape: [u32; 4]| shape.iter().product::<u32>().is_multiple_of(4);
-    if kernels.class() != AdapterClass::Gpu || !in_fours(x) || !in_fours(y) {
-        return Vec::new();
-    }
-    let cuts = product.cuts();
-    let halves = match kernels.precision() {
-        Precision::F32 => &[],
-        Precision::F16 => &cuts[..],
-    };
-    let halves = halves.iter().copied().map(Algorithm::TiledF16);
-    let singles = cuts.iter().copied().map(Algorithm::Tiled);
-    halves.chain(singles).collect()
-}
+/// The tiles in f32.
+pub(super) static TILED: Shader = crate::shader!("conv2d/tiled");
+
+/// The same with factors in f16.
+pub(super) static TILED_F16: Shader = crate::shader!(f16 "conv2d/tiled");
 
 /// Pixels of y by its channels, for `[N, H, W, C]` of y.
 pub(super) fn forward(options: &Conv2dOptions, y: [u32; 4]) -> Product {
@@ -80,4 +63,9 @@ pub(super) fn weight_product(options: &Conv2dOptions) -> Product {
 
 fn taps(options: &Conv2dOptions) -> u32 {
     options.kernel_size[0] * options.kernel_size[1]
+}
+
+/// Summands of a step of the tiled product.
+fn tiled_depth() -> u32 {
+    TILED.constant("TILE_DEPTH")
 }

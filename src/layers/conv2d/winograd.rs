@@ -5,7 +5,7 @@
 
 use super::Conv2dOptions;
 use crate::layers::reduce::reduce_rows;
-use crate::plan::{ALIGNMENT, AdapterClass, Kernel, Shader, Tape, Target, Tensor};
+use crate::plan::{ALIGNMENT, Kernel, Limits, Shader, Tape, Target, Tensor};
 
 static TRANSFORMS: Shader = crate::shader!("conv2d/winograd");
 static PRODUCT: Shader = crate::shader!("conv2d/winograd_product");
@@ -13,9 +13,6 @@ static PRODUCT: Shader = crate::shader!("conv2d/winograd_product");
 /// Elements of a piece of the batch at all points, unless one image has more: 8 MiB stay in the caches between a transform
 /// and the product.
 const PIECE_ELEMENTS: u32 = 1 << 21;
-
-/// Elements that every adapter binds: 128 MiB.
-const MAX_ELEMENTS: u64 = 1 << 25;
 
 /// How many multiplications of a product take as long as the transform of one element.
 const TRANSFORM_COST: u64 = 32;
@@ -46,22 +43,20 @@ struct Piece {
 }
 
 impl Winograd {
-    /// The sizes of tiles that fit, the usually faster one first.
-    pub(super) fn candidates(
-        class: AdapterClass,
+    /// The sizes of tiles for which a convolution has the shape.
+    pub(super) fn of(
+        limits: &Limits,
         options: &Conv2dOptions,
         x: [u32; 4],
         y: [u32; 4],
     ) -> Vec<Self> {
         let in_fours = x[3].is_multiple_of(4) && y[3].is_multiple_of(4);
-        let fits = class == AdapterClass::Cpu
-            && in_fours
+        let suits = in_fours
             && options.kernel_size == [3, 3]
             && options.stride == [1, 1]
             && options.padding.iter().all(|&padding| padding <= 2);
         let mut tiles = [4, 2].map(|tile| Self { tile }).to_vec();
-        tiles.retain(|tile| fits && tile.fits(class, x, y) && tile.fits(class, y, x));
-        tiles.sort_by_key(|tile| tile.cost(x, y));
+        tiles.retain(|tile| suits && tile.fits(limits, x, y) && tile.fits(limits, y, x));
         tiles
     }
 
@@ -105,22 +100,25 @@ impl Winograd {
         out[1].div_ceil(self.tile) * out[2].div_ceil(self.tile)
     }
 
-    /// Whether the smallest piece and the weight can be bound, and a loop over the tiles ends, where `image` leads to `out`.
-    fn fits(self, class: AdapterClass, image: [u32; 4], out: [u32; 4]) -> bool {
-        let points = u64::from(self.points());
-        let tiles = u64::from(self.per_image(out)) * u64::from(step(image, out).min(image[0]));
-        let channels = u64::from(image[3].max(out[3]));
-        let weight = u64::from(image[3]) * u64::from(out[3]);
-        points * tiles * channels <= MAX_ELEMENTS
-            && points * weight <= MAX_ELEMENTS
-            && tiles <= class.loop_iterations()
+    /// Whether the smallest piece of the batch can be bound, where `image` leads to `out`.
+    fn fits(self, limits: &Limits, image: [u32; 4], out: [u32; 4]) -> bool {
+        let rows = aligned_rows(image, out).min(image[0]);
+        let sizes = [
+            self.points(),
+            self.per_image(out),
+            rows,
+            image[3].max(out[3]),
+        ];
+        let elements: u64 = sizes.iter().map(|&size| u64::from(size)).product();
+        elements <= limits.binding_elements().into()
     }
 
     /// The batch in pieces.
-    fn pieces(self, image: [u32; 4], out: [u32; 4]) -> Vec<Piece> {
+    fn pieces(self, limits: &Limits, image: [u32; 4], out: [u32; 4]) -> Vec<Piece> {
         let per_image = self.points() * self.per_image(out) * image[3].max(out[3]);
-        let step = step(image, out);
-        let count = (PIECE_ELEMENTS / per_image / step).max(1) * step;
+        let step = aligned_rows(image, out);
+        let elements = PIECE_ELEMENTS.min(limits.binding_elements());
+        let count = (elements / per_image / step).max(1) * step;
         let starts = (0..image[0]).step_by(count as usize);
         starts
             .map(|start| Piece {
@@ -132,7 +130,7 @@ impl Winograd {
 }
 
 /// The fewest rows of a batch after which both images begin at the alignment of bindings.
-fn step(image: [u32; 4], out: [u32; 4]) -> u32 {
+pub(super) fn aligned_rows(image: [u32; 4], out: [u32; 4]) -> u32 {
     let elements = |shape: [u32; 4]| shape[1] * shape[2] * shape[3];
     let aligned = |step: &u32| {
         let rows = [elements(image), elements(out)];
@@ -149,6 +147,7 @@ struct Transformed {
     images: Images,
     accumulate: bool,
     multiplications: u64,
+    pieces: Vec<Piece>,
     inputs: Tensor,
     products: Tensor,
     factors: Tensor,
@@ -199,9 +198,8 @@ impl Winograd {
         multiplications: u64,
     ) {
         let this = Transformed::new(self, tape, images, dweight.accumulate, multiplications);
-        let pieces = this.pieces();
-        let sums = tape.tensor("sums", [this.tiles(pieces[0]), this.channels()[1]]);
-        for piece in pieces {
+        let sums = tape.tensor("sums", [this.tiles(this.pieces[0]), this.channels()[1]]);
+        for &piece in &this.pieces {
             this.transform_input(tape, piece);
             let sums = sums.row_range(0, this.tiles(piece));
             this.transform_gradient(tape, piece, sums);
@@ -224,21 +222,18 @@ impl Transformed {
     ) -> Self {
         let (image, out) = (images.image.image_sizes(), images.out.image_sizes());
         let points = winograd.points();
-        let tiles = winograd.pieces(image, out)[0].count * winograd.per_image(out);
+        let pieces = winograd.pieces(tape.limits(), image, out);
+        let tiles = pieces[0].count * winograd.per_image(out);
         Self {
             winograd,
             images,
             accumulate,
             multiplications,
+            pieces,
             inputs: tape.tensor("inputs", [points, tiles, image[3]]),
             products: tape.tensor("products", [points, tiles, out[3]]),
             factors: tape.tensor("factors", [points, image[3], out[3]]),
         }
-    }
-
-    fn pieces(&self) -> Vec<Piece> {
-        let [image, out] = [self.images.image, self.images.out].map(|images| images.image_sizes());
-        self.winograd.pieces(image, out)
     }
 
     fn tiles(&self, piece: Piece) -> u32 {
@@ -301,7 +296,7 @@ impl Transformed {
 
     /// Records what comes out, once the weight is transformed.
     fn convolve(&self, tape: &mut Tape, bias: Option<Tensor>) {
-        for piece in self.pieces() {
+        for &piece in &self.pieces {
             self.transform_input(tape, piece);
             self.multiply(tape, piece);
             self.transform_output(tape, piece, bias);

@@ -1,9 +1,10 @@
-//! The kernels of the fully connected layer: which ones fit an adapter, and how they cut the work.
+//! The kernels of the fully connected layer, what they cost, and how they cut the work.
 //!
 //! All files have the same entry points and bindings; only what a workgroup covers differs.
 
+use crate::layers::processor::{H100, of_cpu_kernel, on_cpu, register_cycles};
 use crate::layers::tile::{Cut, Product};
-use crate::plan::{AdapterClass, Candidate, Shader};
+use crate::plan::{Candidate, Limits, Offer, Shader};
 
 static DIRECT: Shader = crate::shader!("linear/direct");
 static TILED: Shader = crate::shader!("linear/tiled");
@@ -36,30 +37,21 @@ pub(super) struct Sums {
     pub(super) summands: u32,
 }
 
-/// The kernels that fit sums which may be cut into chunks, the one that should be the fastest first.
-pub(super) fn of_sums(class: AdapterClass, sums: Sums) -> Vec<Algorithm> {
-    of(class, sums, Product::cuts)
+/// The ways to make sums which may be cut into chunks.
+pub(super) fn of_sums(limits: &Limits, sums: Sums) -> Vec<Offer<Algorithm>> {
+    offers(limits, sums, sums.product().cuts(limits))
 }
 
-/// The kernels that fit sums which are written at once.
-pub(super) fn of_whole_sums(class: AdapterClass, sums: Sums) -> Vec<Algorithm> {
-    of(class, sums, Product::whole_cuts)
+/// The ways to make sums which are written at once.
+pub(super) fn of_whole_sums(limits: &Limits, sums: Sums) -> Vec<Offer<Algorithm>> {
+    offers(limits, sums, sums.product().whole_cuts(limits))
 }
 
-fn of(class: AdapterClass, sums: Sums, cuts: impl Fn(Product) -> Vec<Cut>) -> Vec<Algorithm> {
-    if class == AdapterClass::Cpu {
-        return vec![Algorithm::Broadcast, Algorithm::Direct];
-    }
-    let product = sums.product();
-    let cuts = cuts(product);
-    let place = cuts
-        .iter()
-        .take_while(|cut| cut.cycles(product) < sums.split_cycles())
-        .count();
-    let mut algorithms: Vec<Algorithm> = cuts.into_iter().map(Algorithm::Tiled).collect();
-    algorithms.insert(place, Algorithm::Split);
-    algorithms.push(Algorithm::Direct);
-    algorithms
+fn offers(limits: &Limits, sums: Sums, cuts: Vec<Cut>) -> Vec<Offer<Algorithm>> {
+    let others = [Algorithm::Split, Algorithm::Broadcast, Algorithm::Direct];
+    let all = cuts.into_iter().map(Algorithm::Tiled).chain(others);
+    all.map(|algorithm| Offer::new(algorithm, algorithm.cost(limits, sums)))
+        .collect()
 }
 
 impl Sums {
@@ -77,19 +69,29 @@ impl Sums {
         self.columns + u32::from(self.bias_column)
     }
 
-    /// Clock cycles that [`Algorithm::Split`] takes on the processor of [`Cut::cycles`], which has at most 16 of its workgroups
-    /// at a time on each of its 132 processors: it waits for every summand, or for the bytes of all of them.
+    /// Elements that are written, but for the bias.
+    pub(super) fn products(self) -> u64 {
+        u64::from(self.rows) * u64::from(self.columns)
+    }
+
+    fn multiplications(self) -> u64 {
+        self.products() * u64::from(self.summands)
+    }
+
+    /// Clock cycles that [`Algorithm::Split`] takes on [`H100`], which has at most 16 of its workgroups at a time on each of its
+    /// processors: it waits for every summand, or for the bytes of all of them.
     fn split_cycles(self) -> f64 {
-        const RESIDENT: u32 = 132 * 16;
+        const RESIDENT: u32 = H100.processors * 16;
         const SUMMAND_LATENCY: f64 = 600.0;
         const TREE_LATENCY: f64 = 800.0;
         const BYTES: f64 = 2_500.0;
         let lanes = SPLIT.constant("LANES");
-        let workgroups = self.rows.div_ceil(4) * self.columns_with_bias().div_ceil(4);
+        let workgroups =
+            u64::from(self.rows.div_ceil(4)) * u64::from(self.columns_with_bias().div_ceil(4));
         let summands = f64::from(self.summands.div_ceil(lanes));
-        let rounds = f64::from(workgroups.div_ceil(RESIDENT));
+        let rounds = workgroups.div_ceil(RESIDENT.into()) as f64;
         let waiting = rounds * (summands * SUMMAND_LATENCY + TREE_LATENCY);
-        let bytes = f64::from(workgroups) * summands * f64::from(lanes * 8 * 4);
+        let bytes = workgroups as f64 * summands * f64::from(lanes * 8 * 4);
         waiting.max(bytes / BYTES)
     }
 }
@@ -103,6 +105,25 @@ impl Algorithm {
             Self::Broadcast => &BROADCAST,
             Self::Direct => &DIRECT,
         }
+    }
+
+    fn cost(self, limits: &Limits, sums: Sums) -> f64 {
+        let multiplications = sums.multiplications();
+        let plain_cycles = register_cycles(multiplications, sums.summands);
+        let on_cpu = |factor: f64| factor * multiplications as f64;
+        match self {
+            Self::Tiled(_) | Self::Split if limits.is_cpu => on_cpu(on_cpu::WORKGROUP_TILES),
+            Self::Tiled(cut) => cut.cycles(sums.product()),
+            Self::Split => sums.split_cycles(),
+            Self::Broadcast => of_cpu_kernel(limits, on_cpu(on_cpu::BROADCAST), plain_cycles),
+            Self::Direct if limits.is_cpu => on_cpu(on_cpu::REGISTERS),
+            Self::Direct => plain_cycles,
+        }
+    }
+
+    /// Whether it takes its sums in pieces, each added to what the one before has written.
+    pub(super) fn takes_pieces(self) -> bool {
+        !matches!(self, Self::Tiled(_))
     }
 
     /// The overrides that only this algorithm has.

@@ -3,6 +3,7 @@
 mod algorithm;
 
 use super::Layer;
+use super::pieces::pieces;
 use super::reduce::sum_chunks;
 use crate::plan::{Init, Kernel, Layout, Parameter, Parameters, Tape, Target, Tensor};
 use algorithm::{Algorithm, Sums};
@@ -73,7 +74,7 @@ impl Layer for Linear {
         tape.operation(
             "linear.forward",
             pass.shape(),
-            &algorithm::of_sums(tape.class(), sums),
+            &algorithm::of_sums(tape.limits(), sums),
             &[y],
             |tape, algorithm| {
                 let y = Target {
@@ -81,9 +82,9 @@ impl Layer for Linear {
                     accumulate: false,
                 };
                 sum_chunks(tape, algorithm.chunks(), y, |tape, y| {
-                    let y = ("y", y.tensor);
-                    let bindings = [("x", x), ("weight", weight), ("bias", bias), y];
-                    pass.dispatch(tape, algorithm, sums, "forward", &[], &bindings);
+                    let written = ("y", y.tensor);
+                    let bindings = [("x", x), ("weight", weight), ("bias", bias), written];
+                    pass.dispatch(tape, algorithm, sums, "forward", y, &bindings);
                 });
             },
         );
@@ -114,30 +115,48 @@ impl Pass {
         format!("{}x{in_features} to {out_features}", self.x.rows())
     }
 
+    /// Records what makes `sums`, in as many pieces as the adapter's loops want. `target` is what is written first of all.
     fn dispatch(
         &self,
         tape: &mut Tape,
         algorithm: Algorithm,
         sums: Sums,
         entry: &'static str,
-        constants: &[(&'static str, f64)],
+        target: Target,
         bindings: &[(&'static str, Tensor)],
     ) {
-        let sizes = [
+        let mut sizes = vec![
             ("BATCH", self.x.rows().into()),
             ("IN", self.linear.in_features.into()),
             ("OUT", self.linear.out_features.into()),
         ];
-        tape.dispatch(Kernel {
-            shader: algorithm.shader(),
-            entry,
-            constants: &[&sizes, constants, &algorithm.constants()].concat(),
-            bindings,
-            extent: algorithm.extent(sums),
-            multiplications: u64::from(self.x.rows())
-                * u64::from(self.linear.in_features)
-                * u64::from(self.linear.out_features),
-        });
+        sizes.extend(algorithm.constants());
+        let record =
+            |tape: &mut Tape, target: Target, range: &[(&'static str, f64)], summands: u32| {
+                tape.dispatch(Kernel {
+                    shader: algorithm.shader(),
+                    entry,
+                    constants: &[&sizes, range, &[target.constant()]].concat(),
+                    bindings,
+                    extent: algorithm.extent(sums),
+                    multiplications: sums.products() * u64::from(summands),
+                });
+            };
+        if !algorithm.takes_pieces() {
+            return record(tape, target, &[], sums.summands);
+        }
+        let iterations = |count: u32| {
+            let constants = [&sizes[..], &[("COUNT", count.into())]].concat();
+            algorithm.shader().resources(entry, &constants).iterations
+        };
+        for piece in pieces(tape.limits(), sums.summands, iterations) {
+            record(
+                tape,
+                target.or_after(piece.first),
+                &piece.constants(),
+                piece.count,
+            );
+        }
     }
 
     fn backward_weight(self, tape: &mut Tape) {
@@ -154,7 +173,7 @@ impl Pass {
         tape.operation(
             "linear.backward_weight",
             self.shape(),
-            &algorithm::of_whole_sums(tape.class(), sums),
+            &algorithm::of_whole_sums(tape.limits(), sums),
             &[dweight.tensor, dbias.tensor],
             |tape, algorithm| {
                 let bindings = [
@@ -163,15 +182,7 @@ impl Pass {
                     ("dweight", dweight.tensor),
                     ("dbias", dbias.tensor),
                 ];
-                let constants = [dweight.constant()];
-                self.dispatch(
-                    tape,
-                    algorithm,
-                    sums,
-                    "backward_weight",
-                    &constants,
-                    &bindings,
-                );
+                self.dispatch(tape, algorithm, sums, "backward_weight", dweight, &bindings);
             },
         );
     }
@@ -191,20 +202,12 @@ impl Pass {
         tape.operation(
             "linear.backward_input",
             self.shape(),
-            &algorithm::of_sums(tape.class(), sums),
+            &algorithm::of_sums(tape.limits(), sums),
             &[dx.tensor],
             |tape, algorithm| {
                 sum_chunks(tape, algorithm.chunks(), dx, |tape, dx| {
                     let bindings = [("weight", weight), ("dy", dy), ("dx", dx.tensor)];
-                    let constants = [dx.constant()];
-                    self.dispatch(
-                        tape,
-                        algorithm,
-                        sums,
-                        "backward_input",
-                        &constants,
-                        &bindings,
-                    );
+                    self.dispatch(tape, algorithm, sums, "backward_input", dx, &bindings);
                 });
             },
         );

@@ -1,11 +1,12 @@
 //! The chain of sub-layers without an output layer.
 
-use super::fused::FusedChain;
+use super::fused::{Family, FusedChain};
 use super::{Path, SpinalOptions};
 use crate::layers::concat::{Slice, concat, concat_dropped};
 use crate::layers::dropout::{Dropout, Granularity};
+use crate::layers::processor::{H100, of_cpu_kernel, on_cpu};
 use crate::layers::{BatchNorm, Layer, Linear};
-use crate::plan::{Parameters, Tape, Tensor};
+use crate::plan::{Candidate, Limits, Offer, Parameters, Shader, Tape, Tensor};
 
 /// All sub-layers side by side, `[N, L*w]`: what the output layer sees, and what several feeds concatenate.
 #[derive(Clone, Debug)]
@@ -122,13 +123,83 @@ impl Layer for SpinalChain {
             self.options,
             x.shape()
         );
-        let fused = match self.path {
-            Path::Fused if !tape.kernels().is_reference() => FusedChain::new(self, tape, x),
-            Path::Fused | Path::Composed => None,
-        };
-        match fused {
-            Some(chain) => chain.forward(tape, x),
-            None => self.composed(tape, x),
+        let shape = format!("{} rows of {:?}", x.rows(), self.options);
+        let chain = self.clone();
+        tape.layer_operation(
+            "spinal_chain",
+            shape,
+            &self.offers(tape, x),
+            |tape, algorithm| match algorithm {
+                Algorithm::Fused(family) => {
+                    let fused = FusedChain::new(&chain, family, tape, x)
+                        .expect("it is offered only if it fits");
+                    fused.forward(tape, x)
+                }
+                Algorithm::Composed => chain.composed(tape, x),
+            },
+        )
+    }
+}
+
+/// A way to run the chain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Algorithm {
+    /// One dispatch, and two on the way back.
+    Fused(Family),
+    /// Slices, concatenations, Linears and activations.
+    Composed,
+}
+
+impl Candidate for Algorithm {
+    fn name(&self) -> String {
+        match self {
+            Self::Fused(Family::Workgroups) => "workgroups",
+            Self::Fused(Family::Rows) => "rows",
+            Self::Composed => "composed",
+        }
+        .to_owned()
+    }
+
+    fn shaders(&self) -> Vec<&'static Shader> {
+        match self {
+            Self::Fused(family) => vec![family.shader()],
+            Self::Composed => Vec::new(),
+        }
+    }
+}
+
+impl SpinalChain {
+    fn offers(&self, tape: &Tape, x: Tensor) -> Vec<Offer<Algorithm>> {
+        let families = [Family::Workgroups, Family::Rows];
+        let fused = families.into_iter().filter(|&family| {
+            self.path == Path::Fused && FusedChain::new(self, family, tape, x).is_some()
+        });
+        let all = fused.map(Algorithm::Fused).chain([Algorithm::Composed]);
+        all.map(|algorithm| Offer::new(algorithm, self.cost(tape.limits(), algorithm, x.rows())))
+            .collect()
+    }
+
+    /// On a graphics processor the fused chain runs a row's sub-layers one after another in one workgroup, where the composed one
+    /// waits for three dispatches a sub-layer, but lets all processors work at each. On an NVIDIA H100, batch 100, forward and
+    /// backward: w 8 0.05 ms against 0.15 composed, w 128 0.13 against 0.16, w 512 0.96 against 0.24.
+    fn cost(&self, limits: &Limits, algorithm: Algorithm, batch: u32) -> f64 {
+        /// Multiplications of a workgroup in a cycle, loads from memory included.
+        const OF_WORKGROUP: f64 = 24.0;
+        let (depth, width) = (f64::from(self.options.depth), f64::from(self.options.width));
+        let row = depth * width * (f64::from(self.options.split_size()) + width);
+        let all = row * f64::from(batch);
+        let rounds = f64::from(batch.div_ceil(H100.processors));
+        let composed = depth * 3.0 * H100.dispatch;
+        match algorithm {
+            Algorithm::Composed if limits.is_cpu => {
+                on_cpu::BROADCAST * all + depth * 3.0 * on_cpu::DISPATCH
+            }
+            Algorithm::Composed => composed,
+            Algorithm::Fused(Family::Rows) => of_cpu_kernel(limits, all, composed),
+            Algorithm::Fused(Family::Workgroups) if limits.is_cpu => on_cpu::WORKGROUP_TILES * all,
+            Algorithm::Fused(Family::Workgroups) => {
+                3.0 * H100.dispatch + rounds * row / OF_WORKGROUP
+            }
         }
     }
 }

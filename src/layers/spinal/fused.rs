@@ -1,17 +1,13 @@
 //! The chain of sub-layers as one dispatch, and two on the way back.
 
 use super::{Linear, SpinalChain};
-use crate::plan::{AdapterClass, Kernel, RowCut, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
+use crate::plan::{Kernel, RowCut, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
 
 static SPINAL: Shader = crate::shader!("spinal");
 
-/// Units up to which the fused chain is the faster one on a GPU; a wider sub-layer occupies it alone. On an NVIDIA H100, batch
-/// 100, forward and backward: w 8 0.05 ms against 0.15 composed, w 128 0.13 against 0.16, w 512 0.96 against 0.24.
-const MAX_WIDTH: u32 = 128;
-
 /// The two families of kernels in `spinal.wgsl`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Family {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Family {
     /// A workgroup takes a row of the batch.
     Workgroups,
     /// An invocation takes a row of the batch.
@@ -19,6 +15,11 @@ enum Family {
 }
 
 impl Family {
+    /// The WGSL file.
+    pub(super) fn shader(self) -> &'static Shader {
+        &SPINAL
+    }
+
     /// The entry point of this family.
     fn entry(self, entry: &'static str) -> &'static str {
         match (self, entry) {
@@ -62,26 +63,19 @@ pub(super) struct FusedChain {
 }
 
 impl FusedChain {
-    /// The fused chain, unless the adapter cannot run it.
-    pub fn new(chain: &SpinalChain, tape: &Tape, x: Tensor) -> Option<Self> {
+    /// The fused chain, unless it does not fit uniform bindings.
+    pub fn new(chain: &SpinalChain, family: Family, tape: &Tape, x: Tensor) -> Option<Self> {
         let options = *chain.options();
         let split = options.split_size();
         let first = chain.linears()[0];
         let last = *chain.linears().last().expect("a chain has a sub-layer");
         let parameters = tape.parameter_range(first.weight, last.bias);
-        let family = match tape.class() {
-            AdapterClass::Gpu if options.width > MAX_WIDTH => return None,
-            AdapterClass::Gpu => Family::Workgroups,
-            AdapterClass::Cpu => {
-                let fits = parameters.elements() <= UNIFORM_ELEMENTS
-                    && row_cut(x, options.depth * options.width).is_some()
-                    && rows_loop_iterations(chain, x.rows()) <= tape.class().loop_iterations();
-                if !fits {
-                    return None;
-                }
-                Family::Rows
-            }
-        };
+        let fits = family == Family::Workgroups
+            || (parameters.elements() <= UNIFORM_ELEMENTS
+                && row_cut(x, options.depth * options.width).is_some());
+        if !fits {
+            return None;
+        }
         let (linears, _) = options.tie.linears_and_period(options.depth);
         let (depth, width) = (u64::from(options.depth), u64::from(options.width));
         Some(Self {
@@ -188,16 +182,6 @@ impl FusedChain {
             Family::Rows => row_cut(x, dz.columns()).expect("checked when the chain was made"),
         }
     }
-}
-
-/// Iterations of the longest loops of an invocation of the kernels of rows.
-fn rows_loop_iterations(chain: &SpinalChain, batch: u32) -> u64 {
-    let options = *chain.options();
-    let groups = options.width.div_ceil(SPINAL.constant("UNITS"));
-    let rounds = u64::from(options.depth) * u64::from(groups);
-    let chain = rounds * u64::from(options.split_size() + options.width + 2);
-    let weights = u64::from(batch) * u64::from(options.depth);
-    chain.max(weights)
 }
 
 fn row_cut(x: Tensor, states: u32) -> Option<Vec<(u32, u32)>> {

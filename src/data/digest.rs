@@ -1,0 +1,77 @@
+//! A data set as a number that tells it from others.
+
+use sha2::Sha256;
+use sha2::digest::Digest;
+
+use super::{ImageSet, Images};
+
+impl ImageSet {
+    /// The SHA-256 of its images and labels, their sizes and their parts: nothing that a training can differ by is left out
+    /// but the normalisation.
+    pub fn digest(&self) -> String {
+        let mut digest = Sha256::new();
+        for count in [self.classes, self.held_out] {
+            digest.update((count as u64).to_le_bytes());
+        }
+        for images in [&self.train, &self.test] {
+            update(&mut digest, images);
+        }
+        hex(&digest.finalize())
+    }
+}
+
+/// The bytes of a hash as it is written.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn update(digest: &mut Sha256, images: &Images) {
+    let sizes = [images.count, images.height, images.width, images.channels];
+    for size in sizes {
+        digest.update((size as u64).to_le_bytes());
+    }
+    digest.update(&images.pixels);
+    digest.update(&images.labels);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Splits;
+
+    #[test]
+    fn any_change_gives_another_number() {
+        let images = |count: usize| Images {
+            count,
+            height: 1,
+            width: 2,
+            channels: 1,
+            pixels: vec![7; 2 * count],
+            labels: vec![1; count],
+        };
+        let set = |change: fn(&mut ImageSet)| {
+            let splits = Splits {
+                train: images(3),
+                test: images(2),
+                classes: 2,
+            };
+            let mut set = ImageSet::grey("set", splits);
+            change(&mut set);
+            set.digest()
+        };
+        let same = set(|set| set.name.push('!'));
+        assert_eq!(same.len(), 64);
+        assert_eq!(same, set(|_| {}));
+        let changes: [fn(&mut ImageSet); 6] = [
+            |set| set.train.pixels[5] = 8,
+            |set| set.train.labels[2] = 0,
+            |set| set.test.pixels[0] = 8,
+            |set| set.test.labels[0] = 0,
+            |set| set.held_out = 1,
+            |set| (set.train.height, set.train.width) = (2, 1),
+        ];
+        for change in changes {
+            assert_ne!(set(change), same);
+        }
+    }
+}
