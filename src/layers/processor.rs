@@ -29,7 +29,7 @@ pub(super) const H100: GraphicsProcessor = GraphicsProcessor {
     multiplications: 128.0,
     step_latency: 1_500.0,
     resident_invocations: 256,
-    dispatch: 5_000.0,
+    dispatch: 6_000.0,
     bytes: 1_500.0,
 };
 
