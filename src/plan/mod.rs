@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 mod choice;
 mod display;
 mod fill;
+mod library;
 mod parameters;
 mod scratch;
 mod shader;

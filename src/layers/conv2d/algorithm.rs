@@ -8,8 +8,16 @@ use crate::plan::{AdapterClass, Candidate, Kernels, Shader};
 
 static DIRECT: Shader = crate::shader!("conv2d/direct");
 static IMPLICIT_GEMM: Shader = crate::shader!("conv2d/implicit_gemm");
-static TILED: Shader = crate::shader!("conv2d/tiled");
-static TILED_F16: Shader = crate::shader!(f16 "conv2d/tiled");
+static TILED: [Shader; 3] = [
+    crate::shader!("conv2d/tiled/forward"),
+    crate::shader!("conv2d/tiled/backward_input"),
+    crate::shader!("conv2d/tiled/backward_weight"),
+];
+static TILED_F16: [Shader; 3] = [
+    crate::shader!(f16 "conv2d/tiled/forward"),
+    crate::shader!(f16 "conv2d/tiled/backward_input"),
+    crate::shader!(f16 "conv2d/tiled/backward_weight"),
+];
 
 /// What gradients are multiplied by before they are rounded to f16, as under loss scaling: those of a mean over a batch are
 /// often smaller than f16's smallest number. A gradient of an element may reach 16 before it becomes infinite.
@@ -119,12 +127,12 @@ impl Algorithm {
     }
 
     /// The WGSL file.
-    pub(super) fn shader(self) -> &'static Shader {
+    pub(super) fn shader(self, purpose: Purpose) -> &'static Shader {
         match self {
             Self::Direct => &DIRECT,
             Self::ImplicitGemm => &IMPLICIT_GEMM,
-            Self::Tiled(_) => &TILED,
-            Self::TiledF16(_) => &TILED_F16,
+            Self::Tiled(_) => &TILED[purpose as usize],
+            Self::TiledF16(_) => &TILED_F16[purpose as usize],
         }
     }
 
@@ -279,7 +287,12 @@ impl Candidate for Algorithm {
     }
 
     fn shaders(&self) -> Vec<&'static Shader> {
-        vec![self.shader()]
+        match self {
+            Self::Direct => vec![&DIRECT],
+            Self::ImplicitGemm => vec![&IMPLICIT_GEMM],
+            Self::Tiled(_) => TILED.iter().collect(),
+            Self::TiledF16(_) => TILED_F16.iter().collect(),
+        }
     }
 
     fn amplification(&self) -> f64 {
@@ -348,5 +361,5 @@ fn tiles(rows: u32, columns: u32) -> [u32; 3] {
 
 /// Summands of a step of the tiled product.
 pub(super) fn tiled_depth() -> u32 {
-    TILED.constant("TILE_DEPTH")
+    TILED[0].constant("TILE_DEPTH")
 }

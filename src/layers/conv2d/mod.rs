@@ -241,7 +241,7 @@ impl Pass {
             ];
             bindings.extend(bias);
             tape.dispatch(Kernel {
-                shader: algorithm.shader(),
+                shader: algorithm.shader(Purpose::Forward),
                 entry: images.entry,
                 constants: &constants,
                 bindings: &bindings,
@@ -309,7 +309,7 @@ impl Pass {
         constants.extend(algorithm.constants(Purpose::BackwardWeight, options));
         constants.push(("CHUNKS", chunks.into()));
         tape.dispatch(Kernel {
-            shader: algorithm.shader(),
+            shader: algorithm.shader(Purpose::BackwardWeight),
             entry: kernel.entry,
             constants: &constants,
             bindings: &[(kernel.input, self.x), ("dy", dy), ("partial", partial)],
@@ -360,7 +360,7 @@ impl Pass {
         sum_chunks(tape, images.chunks, dx, |tape, dx| {
             constants.push(dx.constant());
             tape.dispatch(Kernel {
-                shader: algorithm.shader(),
+                shader: algorithm.shader(Purpose::BackwardInput),
                 entry: images.entry,
                 constants: &constants,
                 bindings: &[

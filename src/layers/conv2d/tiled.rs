@@ -1,4 +1,4 @@
-//! The matrix products that `shaders/conv2d/tiled.wgsl` makes of a convolution.
+//! The matrix products that `shaders/conv2d/tiled` makes of a convolution.
 
 use super::Conv2dOptions;
 use super::algorithm::{Algorithm, tiled_depth};

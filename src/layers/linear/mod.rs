@@ -130,7 +130,7 @@ impl Pass {
             ("OUT", self.linear.out_features.into()),
         ];
         tape.dispatch(Kernel {
-            shader: algorithm.shader(),
+            shader: algorithm.shader(entry),
             entry,
             constants: &[&sizes, constants, &algorithm.constants(sums)].concat(),
             bindings,
