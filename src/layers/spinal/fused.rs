@@ -130,7 +130,7 @@ impl FusedChain {
         }
         tape.dispatch(Kernel {
             shader: self.family.shader(),
-            entry: entry,
+            entry,
             constants: &constants,
             bindings: &bindings,
             extent: self.family.extent(self.batch),
