@@ -323,27 +323,29 @@ fn a_grid_too_large_names_the_extent() {
             multiplications: 0,
         });
     };
-    // One dimension is folded into rows, more are not.
-    dispatch([64 * 65_535, 1, 1]);
-    dispatch([64 * 65_535 + 1, 1, 1]);
-    dispatch([u32::MAX, 1, 1]);
-    let message = refusal(AssertUnwindSafe(|| dispatch([64 * 65_536, 2, 1])));
-    assert_eq!(
-        message,
-        ": fill.forward: extent [4194304, 2, 1] needs a grid of [65536, 2, 1] workgroups"
-    );
     let message = refusal(AssertUnwindSafe(|| dispatch([0, 1, 1])));
     assert_eq!(
         message,
         ": fill.forward: extent [0, 1, 1] needs a grid of [0, 1, 1] workgroups"
     );
-    let grids: Vec<_> = tape
-        .finish()
+    // One dimension is folded into rows, more are not.
+    dispatch([64 * 65_535, 1, 1]);
+    dispatch([64 * 65_535 + 1, 1, 1]);
+    dispatch([u32::MAX, 1, 1]);
+    dispatch([64 * 65_536, 2, 1]);
+    let plan = tape.finish();
+    let grids: Vec<_> = plan
         .dispatches
         .iter()
         .map(|dispatch| dispatch.grid)
         .collect();
-    assert_eq!(grids, [[65_535, 1, 1], [65_535, 2, 1], [65_535, 1025, 1]]);
+    let folded = [[65_535, 1, 1], [32_768, 2, 1], [65_473, 1025, 1]];
+    assert_eq!(grids[..3], folded);
+    let excess = plan.excess.expect("the last one cannot be folded");
+    assert_eq!(
+        excess.to_string(),
+        ", fill.forward needs a grid of [65536, 2, 1] workgroups, of 65535 that the adapter takes along each dimension"
+    );
 }
 
 /// A tape with one layer's input of a given shape.

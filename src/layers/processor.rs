@@ -29,7 +29,7 @@ pub(super) const H100: GraphicsProcessor = GraphicsProcessor {
     multiplications: 128.0,
     step_latency: 1_500.0,
     resident_invocations: 256,
-    dispatch: 5_000.0,
+    dispatch: 6_000.0,
     bytes: 1_500.0,
 };
 
@@ -51,7 +51,7 @@ pub(super) mod on_cpu {
 /// Cycles of a kernel whose invocations keep small blocks in registers and wait for each of `summands` loads.
 pub(super) fn register_cycles(multiplications: u64, summands: u32) -> f64 {
     const EFFICIENCY: f64 = 0.05;
-    const LOAD_LATENCY: f64 = 300.0;
+    const LOAD_LATENCY: f64 = 600.0;
     let all = f64::from(H100.processors) * H100.multiplications * EFFICIENCY;
     (multiplications as f64 / all).max(f64::from(summands) * LOAD_LATENCY)
 }

@@ -11,6 +11,7 @@ use naga::{
 };
 
 /// The overrides, constants and module-scope expressions of a module.
+#[derive(Clone, Debug)]
 pub(super) struct Expressions {
     expressions: Arena<Expression>,
     constants: Arena<Constant>,
@@ -86,7 +87,11 @@ impl Expressions {
         self.value(constant.init, &[])
     }
 
-    fn value_of_override(&self, handle: Handle<Override>, values: Values) -> Option<i128> {
+    pub(super) fn value_of_override(
+        &self,
+        handle: Handle<Override>,
+        values: Values,
+    ) -> Option<i128> {
         let item = &self.overrides[handle];
         let given = values
             .iter()
@@ -97,7 +102,7 @@ impl Expressions {
         }
     }
 
-    fn value(&self, handle: Handle<Expression>, values: Values) -> Option<i128> {
+    pub(super) fn value(&self, handle: Handle<Expression>, values: Values) -> Option<i128> {
         let value = |handle: Handle<Expression>| self.value(handle, values);
         match &self.expressions[handle] {
             Expression::Literal(literal) => whole(literal),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use naga::{
     AddressSpace, ArraySize, Block, BuiltIn, Expression, Function, Handle, Literal, Module,
-    ScalarKind, Statement, StorageAccess, TypeInner,
+    Override, ScalarKind, Statement, StorageAccess, TypeInner,
 };
 
 use super::evaluate::{Expressions, Values};
@@ -63,7 +63,9 @@ pub struct EntryPoint {
     pub uses_matrix_units: bool,
     has_loops: bool,
     workgroup_arrays: Vec<(u32, Length)>,
-    workgroup_sizes: [Option<String>; 3],
+    workgroup_sizes: [Option<Handle<Expression>>; 3],
+    /// What the two are made of.
+    expressions: Expressions,
 }
 
 /// How an entry point finds its place in a grid that is longer than the adapter takes along a dimension.
@@ -88,11 +90,11 @@ pub struct Resources {
     pub workgroup_invocations: u64,
 }
 
-/// The length of an array: a number, or the name of an override.
-#[derive(Clone, Debug)]
+/// The length of an array: a number, or an override.
+#[derive(Clone, Copy, Debug)]
 enum Length {
     Fixed(u32),
-    Override(String),
+    Pending(Handle<Override>),
 }
 
 /// What was read from a file.
@@ -140,26 +142,31 @@ impl Reflection {
 
     pub(super) fn resources(&self, name: &str, entry: &str, constants: Values) -> Resources {
         let read = &self.entry_points[entry];
-        let value = |item: &str| {
-            let value = self.expressions.override_value(item, constants);
-            value
-                .unwrap_or_else(|| panic!("{name}.{entry}: {item} has no value"))
-                .max(0) as u128
+        let known = |value: Option<i128>| {
+            let value = value
+                .unwrap_or_else(|| panic!("{name}.{entry}: an override that counts is not set"));
+            value.max(0) as u128
         };
         let iterations = if read.has_loops {
-            value(&iterations_name(entry))
+            known(
+                self.expressions
+                    .override_value(&iterations_name(entry), constants),
+            )
         } else {
             0
         };
-        let arrays = read.workgroup_arrays.iter().map(|(stride, length)| {
+        let arrays = read.workgroup_arrays.iter().map(|&(stride, length)| {
             let length = match length {
-                Length::Fixed(length) => u128::from(*length),
-                Length::Override(item) => value(item),
+                Length::Fixed(length) => length.into(),
+                Length::Pending(item) => known(read.expressions.value_of_override(item, constants)),
             };
-            u128::from(*stride) * length
+            u128::from(stride) * length
         });
         let sizes = read.workgroup_sizes.iter().zip(read.workgroup_size);
-        let sizes = sizes.map(|(item, size)| item.as_deref().map_or(size.into(), value));
+        let sizes = sizes.map(|(size, fixed)| match size {
+            Some(size) => known(read.expressions.value(*size, constants)),
+            None => fixed.into(),
+        });
         Resources {
             iterations,
             workgroup_bytes: saturated(arrays.sum()),
@@ -243,7 +250,8 @@ fn read_entry_point(module: &Module, expressions: &Expressions, entry: &str) -> 
             .any(|(_, item)| matches!(item.inner, TypeInner::CooperativeMatrix { .. })),
         has_loops: reaches(|statement| matches!(statement, Statement::Loop { .. })),
         workgroup_arrays: workgroup_arrays(&module),
-        workgroup_sizes: workgroup_sizes(&module),
+        workgroup_sizes: entry_point.workgroup_size_overrides.unwrap_or_default(),
+        expressions: Expressions::new(&module),
     }
 }
 
@@ -293,30 +301,11 @@ fn workgroup_arrays(module: &Module) -> Vec<(u32, Length)> {
                 stride,
                 size: ArraySize::Pending(item),
                 ..
-            } => {
-                let name = module.overrides[item].name.clone();
-                (
-                    stride,
-                    Length::Override(
-                        name.expect("the length of a workgroup array is a named override"),
-                    ),
-                )
-            }
+            } => (stride, Length::Pending(item)),
             _ => (inner.size(module.to_ctx()), Length::Fixed(1)),
         }
     });
     arrays.collect()
-}
-
-/// The overrides that the sizes of a workgroup are.
-fn workgroup_sizes(module: &Module) -> [Option<String>; 3] {
-    let sizes = module.entry_points[0]
-        .workgroup_size_overrides
-        .unwrap_or_default();
-    sizes.map(|size| match module.global_expressions[size?] {
-        Expression::Override(item) => module.overrides[item].name.clone(),
-        _ => None,
-    })
 }
 
 fn takes(function: &Function, builtin: BuiltIn) -> bool {
