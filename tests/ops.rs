@@ -67,7 +67,6 @@ tests! {
     add::add_matches_its_twin,
     augment::draws_match_their_twins,
     augment::augmented_images_match_their_twin,
-    augment::images_augmented_by_pixel_match_their_twin,
     augment::large_augmented_images_match_their_twin,
     augment::augmented_images_are_torchvision_s,
     avg_pool2d::avg_pool2d_matches_its_twin,
