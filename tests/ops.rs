@@ -27,6 +27,7 @@ mod ops {
     pub mod sgd;
     pub mod spinal;
     pub mod spinal_chain;
+    pub mod step;
 }
 
 use std::collections::BTreeSet;
@@ -115,6 +116,7 @@ tests! {
     spinal::golden_vectors_come_out,
     spinal_chain::composed_chains_match_the_twins_of_their_layers,
     spinal_chain::four_splits_of_a_map_are_its_cells,
+    step::steps_and_micro_batches_are_counted,
 }
 
 /// `SHADER.ENTRY` of every compute entry point below `shaders/`.
