@@ -1,3 +1,4 @@
+// Library: activation, index
 // y = phi(x)            forward
 // dx = phi'(x) * dy     backward, with phi' expressed by y
 //

@@ -1,3 +1,4 @@
+// Library: index, step
 // m = BETA1 * m + (1 - BETA1) * g,   v = BETA2 * v + (1 - BETA2) * g^2
 // parameter -= lr * (m / correction1) / (sqrt(v / correction2) + EPS)       update (PyTorch's Adam)
 //

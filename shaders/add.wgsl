@@ -1,3 +1,4 @@
+// Library: index
 // y = a + b                   forward
 // da = dy, and db likewise    backward, once for each addend
 

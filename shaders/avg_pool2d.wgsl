@@ -1,3 +1,4 @@
+// Library: index
 // y[n, oy, ox, c] = mean of x over window (oy, ox)                   forward
 // dx[n, iy, ix, c] = sum of dy / size over the windows that hold it   backward
 //

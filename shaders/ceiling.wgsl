@@ -1,3 +1,4 @@
+// Library: index
 // y = x                                          copy
 // y[i] = sum_c s_c(4 ROUNDS),   c = 0..3         multiply_add
 // s_c(0)[k] = (i mod 256 + k + 4 c) / 256,   s_c(n + 1) = FACTOR * s_c(n) + SUMMAND

@@ -1,3 +1,4 @@
+// Library: nan, index
 // squares[c] = sum of gradient^2 over chunk c                          square_sums
 // coefficient = min(1, MAX_NORM / (sqrt(sum of squares) + 1e-6))       norm
 // gradient *= coefficient                                              scale (PyTorch's clip_grad_norm_)

@@ -1,3 +1,4 @@
+// Library: index, random, step
 // y[n, Y_START + j] = mask * a[n, (A_START + j) mod A_SIZE],              j < A_COLUMNS           forward, forward_pair
 // y[n, Y_START + A_COLUMNS + j] = mask * b[n, (B_START + j) mod B_SIZE],  j < B_COLUMNS                    forward_pair
 // da[n, (A_START + j) mod A_SIZE] += mask * dy[n, Y_START + j], and db likewise                  backward, backward_pair

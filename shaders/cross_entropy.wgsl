@@ -1,3 +1,4 @@
+// Library: step
 // loss = mean_n -log softmax(logits[n])[labels[n]]                         train and evaluate
 // dlogits[n, k] = (softmax(logits[n])[k] - [k == labels[n]]) / BATCH       train
 //

@@ -1,3 +1,4 @@
+// Library: index, random, step
 // y = x * mask / (1 - p)      forward
 // dx = dy * mask / (1 - p)    backward
 //

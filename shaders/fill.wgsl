@@ -1,3 +1,4 @@
+// Library: index
 // y = VALUE
 
 override ELEMENTS: u32;

@@ -1,3 +1,4 @@
+// Library: index
 // y[n, c, p] = x[n, p, c]     forward: channels last to PyTorch's C, H, W order, as a flatten before a head needs it
 // dx[n, p, c] = dy[n, c, p]   backward
 

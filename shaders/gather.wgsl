@@ -1,3 +1,4 @@
+// Library: index, step
 // x[n] = normalise(images[order[n]]),   y[n] = labels[order[n]]       images
 // x[n] = inputs[order[n]],   y[n] = targets[order[n]]                 rows
 //

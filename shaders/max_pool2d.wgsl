@@ -1,3 +1,4 @@
+// Library: activation, nan, index
 // y[n, oy, ox, c] = phi(max over the window of x)                forward, which also notes where the maximum was
 // dx[n, iy, ix, c] = sum of phi' * dy over the windows it won    backward, with phi' expressed by y
 //

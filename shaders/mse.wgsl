@@ -1,3 +1,4 @@
+// Library: step
 // loss = mean (y - target)^2               train and evaluate
 // dy = 2 (y - target) / ELEMENTS           train
 //

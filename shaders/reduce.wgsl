@@ -1,3 +1,4 @@
+// Library: index
 // y[i] = sum over r of x[r, i]       the last stage of a reduction that was cut into chunks, in fixed order, for
 //                                    rows FIRST <= r < FIRST + COUNT:
 //                                    reduce_rows, reduce_rows_shared, reduce_rows_any

@@ -1,3 +1,4 @@
+// Library: index, step
 // velocity = MOMENTUM * velocity + g,   parameter -= lr * velocity      update (PyTorch's SGD without dampening)
 // or, if NESTEROV,                      parameter -= lr * (g + MOMENTUM * velocity)
 //

@@ -1,3 +1,4 @@
+// Library: index, step
 // staged[n] = images[order[n]], where that image lies in this window of the data set      forward
 //
 // A data set may be larger than what an adapter binds at once. Then the images of a batch are first brought together, by a

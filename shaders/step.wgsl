@@ -1,3 +1,4 @@
+// Library: step
 // Counts the step that has just been done.     advance
 
 @group(0) @binding(0) var<storage, read_write> step: array<Step>;  // [1]

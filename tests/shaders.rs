@@ -4,6 +4,7 @@
 mod common;
 
 use std::collections::{BTreeMap, HashMap};
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,14 +14,14 @@ use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{
     Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator,
 };
-use naga::{Module, ScalarKind, ShaderStage, TypeInner};
+use naga::{EntryPoint, Module, ScalarKind, ShaderStage, TypeInner};
 use spinalnet::batch::{Part, Source};
 use spinalnet::models::{self, ModelOptions};
 use spinalnet::optim::{Adam, Optimizer, Sgd};
-use spinalnet::plan::Plan;
+use spinalnet::plan::{Plan, Shader};
 use spinalnet::steps;
 
-/// One file of `shaders/` with the library appended.
+/// One file of `shaders/` with its part of the library behind it.
 struct File {
     name: String,
     source: String,
@@ -44,55 +45,53 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Every shader on disk, with the library appended in the order of names, as `shader!` appends it.
-fn files() -> Vec<File> {
-    let library: String = listed(&root().join("lib"))
-        .iter()
-        .map(|path| read(path))
-        .collect();
-    let mut files = Vec::new();
-    for path in listed(&root()) {
-        let is_library = path.ends_with("lib") || path.ends_with("f16");
-        let paths = if path.is_dir() {
-            listed(&path)
+/// The files below a folder.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let of_path = |path: PathBuf| {
+        if path.is_dir() {
+            below(&path)
         } else {
             vec![path]
-        };
-        for path in paths.iter().filter(|_| !is_library) {
-            let name = path
-                .strip_prefix(root())
-                .expect("it lies below")
-                .with_extension("");
-            let name: Vec<_> = name
-                .components()
-                .map(|part| part.as_os_str().to_string_lossy())
-                .collect();
+        }
+    };
+    listed(folder).into_iter().flat_map(of_path).collect()
+}
+
+/// Every module on disk, as `shader!` puts it together, and those that multiply on matrix units.
+fn files() -> Vec<File> {
+    let is_module = |path: &PathBuf| {
+        ["lib", "f16"]
+            .iter()
+            .all(|part| !path.starts_with(root().join(part)))
+    };
+    let mut files = Vec::new();
+    for path in below(&root()).into_iter().filter(is_module) {
+        let (name, text) = (name_of(&path).leak(), read(&path).leak());
+        let shader = Shader::new(name, text);
+        files.push(File {
+            name: name.to_owned(),
+            source: shader.source().to_owned(),
+        });
+        if name.starts_with("conv2d/tiled/") {
             files.push(File {
-                name: name.join("/"),
-                source: read(path) + &library,
+                name: format!("{name} (f16)"),
+                source: Shader::f16(name, text).source().to_owned(),
             });
         }
     }
-    files.push(matrix_units());
     files
 }
 
-/// The one file that multiplies on matrix units, as `shader!(f16 ..)` puts it together.
-fn matrix_units() -> File {
-    let mut source = "enable f16; enable wgpu_cooperative_matrix; ".to_owned();
-    source += &read(&root().join("conv2d/tiled.wgsl"));
-    for path in listed(&root().join("lib")) {
-        let is_products = path.ends_with("products.wgsl");
-        source += &read(&if is_products {
-            root().join("f16/products.wgsl")
-        } else {
-            path
-        });
-    }
-    File {
-        name: "conv2d/tiled (f16)".to_owned(),
-        source,
-    }
+/// The path below `shaders/`, without the extension.
+fn name_of(path: &Path) -> String {
+    let name = path
+        .strip_prefix(root())
+        .expect("it lies below")
+        .with_extension("");
+    let parts = name
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy());
+    parts.collect::<Vec<_>>().join("/")
 }
 
 fn parse(file: &File) -> (Module, ModuleInfo) {
@@ -210,6 +209,29 @@ fn every_file_is_what_the_program_compiles() {
     }
 }
 
+/// Nothing of the library stands behind a file that would be whole without it, and all of it stands behind one.
+#[test]
+fn files_name_what_they_need_of_the_library() {
+    let files = files();
+    for path in below(&root().join("lib")) {
+        let text = read(&path);
+        let mut users = files
+            .iter()
+            .filter(|file| file.source.contains(&text))
+            .peekable();
+        assert!(users.peek().is_some(), "no file needs {}", path.display());
+        for file in users {
+            let without = file.source.replace(&text, "");
+            assert!(
+                naga::front::wgsl::parse_str(&without).is_err(),
+                "{} does not need {}",
+                file.name,
+                path.display()
+            );
+        }
+    }
+}
+
 /// An override without default cannot be forgotten, and a constant that two backends fold differently cannot hide. The grid is
 /// what it is dispatched as by default, and the host alone reads a bound of iterations.
 #[test]
@@ -313,25 +335,69 @@ fn dx12_takes_every_entry_point() {
             return;
         }
         for restrict_indexing in [true, false] {
-            let options = hlsl::Options {
-                shader_model: hlsl::ShaderModel::V6_0,
-                restrict_indexing,
-                ..Default::default()
-            };
-            let pipeline = hlsl::PipelineOptions {
-                entry_point: Some((ShaderStage::Compute, entry.to_owned())),
-            };
-            let mut text = String::new();
-            let written = hlsl::Writer::new(&mut text, &options, &pipeline)
-                .write(module, info, None)
-                .unwrap_or_else(|error| panic!("{place}: HLSL: {error}"));
-            for name in written.entry_point_names {
-                let name = name.unwrap_or_else(|error| panic!("{place}: HLSL: {error}"));
-                assert!(
-                    text.contains(&format!("void {name}(")),
-                    "{place}: HLSL: {text}"
-                );
-            }
+            hlsl_of(place, entry, module, info, restrict_indexing);
+        }
+    });
+}
+
+fn hlsl_of(
+    place: &str,
+    entry: &str,
+    module: &Module,
+    info: &ModuleInfo,
+    restrict_indexing: bool,
+) -> String {
+    let options = hlsl::Options {
+        shader_model: hlsl::ShaderModel::V6_0,
+        restrict_indexing,
+        ..Default::default()
+    };
+    let pipeline = hlsl::PipelineOptions {
+        entry_point: Some((ShaderStage::Compute, entry.to_owned())),
+    };
+    let mut text = String::new();
+    let written = hlsl::Writer::new(&mut text, &options, &pipeline)
+        .write(module, info, None)
+        .unwrap_or_else(|error| panic!("{place}: HLSL: {error}"));
+    for name in written.entry_point_names {
+        let name = name.unwrap_or_else(|error| panic!("{place}: HLSL: {error}"));
+        assert!(
+            text.contains(&format!("void {name}(")),
+            "{place}: HLSL: {text}"
+        );
+    }
+    text
+}
+
+/// Writes into the folder `SPINAL_TEST_SHADERS` what compilers of others check: `modules.json`, the WGSL of every module and
+/// the overrides of its entry points, and for each of these `MODULE.CHECKS.ENTRY.hlsl`.
+#[test]
+#[ignore = "writes files for .ci/shaders"]
+fn modules_are_written_for_other_compilers() {
+    let folder = env::var_os("SPINAL_TEST_SHADERS").expect("SPINAL_TEST_SHADERS is a folder");
+    let folder = Path::new(&folder);
+    let plans = plans();
+    let modules = files().into_iter().map(|file| {
+        let (module, _) = parse(&file);
+        let of_entry = |entry: &EntryPoint| {
+            let constants = constants(&module, &file, &entry.name, &plans);
+            (entry.name.clone(), constants)
+        };
+        let entries: BTreeMap<_, _> = module.entry_points.iter().map(of_entry).collect();
+        serde_json::json!({ "name": file.name, "source": file.source, "entries": entries })
+    });
+    let modules: Vec<_> = modules.collect();
+    let write =
+        |name: &str, text: String| fs::write(folder.join(name), text).expect("a file is written");
+    write("modules.json", serde_json::json!(modules).to_string());
+    for_every_entry_point(|place, entry, module, info| {
+        if needs_matrix_units(module) {
+            return;
+        }
+        let file = place.trim_end_matches(entry).replace('/', "_");
+        for (checks, restrict_indexing) in [("checked", true), ("trusted", false)] {
+            let text = hlsl_of(place, entry, module, info, restrict_indexing);
+            write(&format!("{file}{checks}.{entry}.hlsl"), text);
         }
     });
 }

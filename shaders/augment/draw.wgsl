@@ -1,3 +1,4 @@
+// Library: random, step, warp
 // warps[n, SLOT] = what one operation does to sample n of this step
 //
 // One entry point for each of torchvision's operations, with its parameters and its distribution. Everything is drawn from

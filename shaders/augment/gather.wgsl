@@ -1,3 +1,4 @@
+// Library: step, warp
 // x[n] = normalise(warp_k(... warp_1(images[order[n]])))
 //
 // Fetches the images of this step and takes each through its operations. As torchvision does on PIL images, every operation

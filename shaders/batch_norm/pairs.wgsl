@@ -1,3 +1,4 @@
+// Library: pairs, activation, nan, index
 // mean, var over the rows of each channel;  rstd = 1 / sqrt(var + EPS)
 // z = (x - mean) * rstd * weight + bias,   y = phi(largest z of a window)
 //                 forward with the statistics of the batch: moments, finish_moments, forward
@@ -43,14 +44,6 @@ const WINDOWS: u32 = 8u;        // that an elementwise invocation takes
 
 @group(0) @binding(0) var<storage, read> x: array<u64>;                         // [BATCH, HEIGHT, WIDTH, PAIRS]
 @group(0) @binding(1) var<storage, read_write> partial: array<u64>;             // [CHUNKS, 2, PAIRS]
-
-fn unpack_pair(bits: u64) -> vec2<f32> {
-    return vec2<f32>(bitcast<f32>(u32(bits)), bitcast<f32>(u32(bits >> 32u)));
-}
-
-fn pack_pair(pair: vec2<f32>) -> u64 {
-    return u64(bitcast<u32>(pair.x)) | (u64(bitcast<u32>(pair.y)) << 32u);
-}
 
 // What an invocation takes: two channels, and a tile of the rows. Neighbours have neighbouring channels.
 struct Place {

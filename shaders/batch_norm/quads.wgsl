@@ -1,3 +1,4 @@
+// Library: activation, nan, index
 // mean, var over the rows of each channel;  rstd = 1 / sqrt(var + EPS)
 // z = (x - mean) * rstd * weight + bias,   y = phi(largest z of a window)
 //                 forward with the statistics of the batch: moments, finish_moments, forward

@@ -1,3 +1,4 @@
+// Library: activation, index
 // mean, var over the rows of each channel;  rstd = 1 / sqrt(var + EPS)
 // y = phi((x - mean) * rstd * weight + bias)
 //                 forward with the statistics of the batch: moments, finish_moments, forward

@@ -1,3 +1,4 @@
+// Library: conv2d, index
 // y[n, oy, ox, co] = bias[co] + sum_{ky, kx, ci} x[n, oy*S + ky - P, ox*S + kx - P, ci] * weight[ky, kx, ci, co]
 //                                                                     forward (without bias), forward_bias
 // dx = the transposed sum over dy                                     backward_input
@@ -8,23 +9,8 @@
 // Where the stride is 1 its window of 8 inputs slides along the kernel's row: one load for 32 multiplications. A sum that is
 // longer than the adapter takes is made in pieces.
 
-override BATCH: u32;
-override HEIGHT: u32;
-override WIDTH: u32;
-override IN_CHANNELS: u32;
-override OUT_HEIGHT: u32;
-override OUT_WIDTH: u32;
-override OUT_CHANNELS: u32;
-override KERNEL_H: u32;
-override KERNEL_W: u32;
-override STRIDE_H: u32;
-override STRIDE_W: u32;
-override PADDING_H: u32;
-override PADDING_W: u32;
 override FIRST: u32;            // channels FIRST to FIRST + COUNT of what is read, as a piece of a long sum;
 override COUNT: u32;            // later pieces accumulate
-override CHUNKS: u32;
-override ACCUMULATE: bool;
 
 override OUT_QUADS = (OUT_CHANNELS + 3u) / 4u;  // weights hold output channels by fours, padded by zeros
 
@@ -222,7 +208,6 @@ fn backward_input(
 @group(0) @binding(1) var<storage, read> input: array<f32>;             // the x of forward
 @group(0) @binding(2) var<storage, read_write> partial: array<vec4<f32>>;  // [CHUNKS, rows of weight and bias, OUT_QUADS]
 
-override TAP_ROWS = KERNEL_H * KERNEL_W * IN_CHANNELS;
 override LINES = (BATCH * OUT_HEIGHT + CHUNKS - 1u) / CHUNKS;   // of y, in a chunk at most
 
 override ITERATIONS_BACKWARD_WEIGHT: u32 = LINES * (1u + OUT_WIDTH);

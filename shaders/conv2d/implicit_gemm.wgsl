@@ -1,3 +1,4 @@
+// Library: conv2d, broadcast, pairs, index
 // y[n, oy, ox, co] = bias[co] + sum_{ky, kx, ci} x[n, oy*S + ky - P, ox*S + kx - P, ci] * weight[ky, kx, ci, co]
 //                                                                     forward (without bias), forward_bias, forward_any,
 //                                                                     forward_bias_any
@@ -6,72 +7,18 @@
 //                                                                     backward_weight, backward_weight_any,
 //                                                                     in CHUNKS partial sums
 //
-// Convolution as a matrix product whose left factor, the windows of x, is never written down. For adapters that run shaders
-// on the CPU, where a load costs as much as some 50 multiplications, whether it brings 4 bytes or 8: so channels are loaded
-// in pairs, the eight invocations of a workgroup load the left factor together and pass it round by broadcasts, and each
-// keeps 16 rows by 4 columns of the product in registers. Channels come in fours. Rows and columns past the end repeat the
-// last one and are not stored.
-
-override BATCH: u32;
-override HEIGHT: u32;
-override WIDTH: u32;
-override IN_CHANNELS: u32;      // a multiple of 4, but for entry points `_any`
-override OUT_HEIGHT: u32;
-override OUT_WIDTH: u32;
-override OUT_CHANNELS: u32;     // a multiple of 4
-override KERNEL_H: u32;
-override KERNEL_W: u32;
-override STRIDE_H: u32;
-override STRIDE_W: u32;
-override PADDING_H: u32;
-override PADDING_W: u32;
-override CHUNKS: u32;
-override ACCUMULATE: bool;
+// Convolution as a matrix product by broadcasts, `lib/broadcast.wgsl`, whose left factor, the windows of x, is never written
+// down. Channels are loaded in pairs, and come in fours: those of y always, those of x but for `_any`.
 
 override IN_PAIRS = IN_CHANNELS / 2u;
 override IN_QUADS = IN_CHANNELS / 4u;
 override OUT_PAIRS = OUT_CHANNELS / 2u;
 override OUT_QUADS = OUT_CHANNELS / 4u;
 
-const LANES: u32 = 8u;
-const ROWS: u32 = 16u;          // of the product that a workgroup makes
-const COLUMNS: u32 = 32u;
-
 @group(0) @binding(0) var<storage, read> x: array<u64>;                 // [BATCH, HEIGHT, WIDTH, IN_PAIRS]
 @group(0) @binding(1) var<storage, read> weight: array<vec2<u64>>;      // [KERNEL_H, KERNEL_W, IN_CHANNELS, OUT_QUADS]
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;        // [OUT_QUADS]
 @group(0) @binding(3) var<storage, read_write> y: array<u64>;           // [BATCH, OUT_HEIGHT, OUT_WIDTH, OUT_PAIRS]
-
-alias Sums = array<vec4<f32>, ROWS>;
-
-fn unpack_pair(bits: u64) -> vec2<f32> {
-    return vec2<f32>(bitcast<f32>(u32(bits)), bitcast<f32>(u32(bits >> 32u)));
-}
-
-fn pack_pair(pair: vec2<f32>) -> u64 {
-    return u64(bitcast<u32>(pair.x)) | (u64(bitcast<u32>(pair.y)) << 32u);
-}
-
-fn unpack_quad(bits: vec2<u64>) -> vec4<f32> {
-    return vec4<f32>(unpack_pair(bits.x), unpack_pair(bits.y));
-}
-
-// sums[first + step * i] += (a of invocation i) * b
-fn add_products(sums: ptr<function, Sums>, first: u32, step: u32, a: f32, b: vec4<f32>) {
-    (*sums)[first] += subgroupBroadcast(a, 0u) * b;
-    (*sums)[first + step] += subgroupBroadcast(a, 1u) * b;
-    (*sums)[first + 2u * step] += subgroupBroadcast(a, 2u) * b;
-    (*sums)[first + 3u * step] += subgroupBroadcast(a, 3u) * b;
-    (*sums)[first + 4u * step] += subgroupBroadcast(a, 4u) * b;
-    (*sums)[first + 5u * step] += subgroupBroadcast(a, 5u) * b;
-    (*sums)[first + 6u * step] += subgroupBroadcast(a, 6u) * b;
-    (*sums)[first + 7u * step] += subgroupBroadcast(a, 7u) * b;
-}
-
-// The two rows of an invocation in the workgroup's 16, none past `end - 1`.
-fn rows_of(first: u32, lane: u32, end: u32) -> vec2<u32> {
-    return min(vec2<u32>(first + lane) + vec2<u32>(0u, LANES), vec2<u32>(end - 1u));
-}
 
 fn load_x(place: u32, inside: bool) -> vec2<f32> {
     return unpack_pair(select(0lu, x[place], inside));  // 0 in the padding
@@ -327,7 +274,6 @@ fn store_dx(place: u32, sum: vec4<f32>) {
 @group(0) @binding(2) var<storage, read_write> partial: array<u64>;     // [CHUNKS, TAP_ROWS + 1, OUT_PAIRS]
 
 override IN_BLOCKS = (IN_CHANNELS + ROWS - 1u) / ROWS;
-override TAP_ROWS = KERNEL_H * KERNEL_W * IN_CHANNELS;          // the row after them stands for the bias, whose input is 1
 override LINES = (BATCH * OUT_HEIGHT + CHUNKS - 1u) / CHUNKS;   // of y, in a chunk
 
 // Two neighbouring pairs of channels of dy.
@@ -338,9 +284,7 @@ fn load_dy_quad(place: u32) -> vec4<f32> {
 // sums += the product at one pixel, which lies at `x_place` and `dy_place`.
 fn add_pixel(sums: ptr<function, Sums>, x_place: u32, dy_place: u32, is_bias: bool) {
     let a = select(unpack_pair(input[x_place]), vec2<f32>(1.0), is_bias);
-    let b = load_dy_quad(dy_place);
-    add_products(sums, 0u, 2u, a.x, b);
-    add_products(sums, 1u, 2u, a.y, b);
+    add_outer(sums, a, load_dy_quad(dy_place));
 }
 
 fn store_partial(chunk: u32, row: u32, quad: u32, sum: vec4<f32>) {

@@ -1,3 +1,4 @@
+// Library: activation, nan, index
 // conv[oy, ox, co] = bias[co] + sum_{ky, kx, ci} x[oy + ky - P, ox + kx - P, ci] * weight[ky, kx, ci, co]
 // y = phi(max over the pooling window of conv)                          forward
 // dx[iy, ix, ci] = sum of dy * weight over the conv outputs that won    backward_input

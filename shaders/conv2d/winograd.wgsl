@@ -1,3 +1,4 @@
+// Library: pairs, index
 // Y = A^T [ sum_ci (G weight G^T) * (B^T X B) ] A        convolution with a 3x3 kernel and stride 1, one tile
 //
 // Winograd's minimal filtering (Lavin and Gray 2015, arXiv 1509.09308): a tile of TILE x TILE pixels of y takes
@@ -41,14 +42,6 @@ const WORKGROUP: u32 = 64u;
 
 alias Line = array<vec2<f32>, 6>;
 alias Square = array<Line, 6>;
-
-fn unpack_pair(bits: u64) -> vec2<f32> {
-    return vec2<f32>(bitcast<f32>(u32(bits)), bitcast<f32>(u32(bits >> 32u)));
-}
-
-fn pack_pair(pair: vec2<f32>) -> u64 {
-    return u64(bitcast<u32>(pair.x)) | (u64(bitcast<u32>(pair.y)) << 32u);
-}
 
 // B^T d: POINTS from POINTS
 fn times_b(d: Line) -> Line {

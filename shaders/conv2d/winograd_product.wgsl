@@ -1,9 +1,9 @@
+// Library: broadcast, pairs, index
 // M[p] = V[p] * U[p]              forward
 // dU[p] = V[p]^T * dM[p]          backward_weight
 //
 // The products between the transforms of `conv2d/winograd.wgsl`: V the transformed tiles of the image, U the transformed
-// weight, M the products of each tile. For adapters that run shaders on the CPU, where a load costs as much as some 50
-// multiplications: see `conv2d/implicit_gemm.wgsl`. Rows and columns past the end repeat the last one and are not stored.
+// weight, M the products of each tile. By broadcasts, `lib/broadcast.wgsl`.
 
 override TILES: u32;
 override IN_CHANNELS: u32;      // a multiple of 4
@@ -14,39 +14,9 @@ override IN_PAIRS = IN_CHANNELS / 2u;
 override OUT_PAIRS = OUT_CHANNELS / 2u;
 override OUT_QUADS = OUT_CHANNELS / 4u;
 
-const LANES: u32 = 8u;
-const ROWS: u32 = 16u;          // of the product that a workgroup makes
-const COLUMNS: u32 = 32u;
-
 @group(0) @binding(0) var<storage, read> inputs: array<u64>;            // [points, TILES, IN_PAIRS]: V
 @group(0) @binding(1) var<storage, read> factors: array<vec2<u64>>;     // [points, IN_CHANNELS, OUT_QUADS]: U
 @group(0) @binding(2) var<storage, read_write> products: array<u64>;    // [points, TILES, OUT_PAIRS]: M
-
-alias Sums = array<vec4<f32>, ROWS>;
-
-fn unpack_pair(bits: u64) -> vec2<f32> {
-    return vec2<f32>(bitcast<f32>(u32(bits)), bitcast<f32>(u32(bits >> 32u)));
-}
-
-fn pack_pair(pair: vec2<f32>) -> u64 {
-    return u64(bitcast<u32>(pair.x)) | (u64(bitcast<u32>(pair.y)) << 32u);
-}
-
-fn unpack_quad(bits: vec2<u64>) -> vec4<f32> {
-    return vec4<f32>(unpack_pair(bits.x), unpack_pair(bits.y));
-}
-
-// sums[first + step * i] += (a of invocation i) * b
-fn add_products(sums: ptr<function, Sums>, first: u32, step: u32, a: f32, b: vec4<f32>) {
-    (*sums)[first] += subgroupBroadcast(a, 0u) * b;
-    (*sums)[first + step] += subgroupBroadcast(a, 1u) * b;
-    (*sums)[first + 2u * step] += subgroupBroadcast(a, 2u) * b;
-    (*sums)[first + 3u * step] += subgroupBroadcast(a, 3u) * b;
-    (*sums)[first + 4u * step] += subgroupBroadcast(a, 4u) * b;
-    (*sums)[first + 5u * step] += subgroupBroadcast(a, 5u) * b;
-    (*sums)[first + 6u * step] += subgroupBroadcast(a, 6u) * b;
-    (*sums)[first + 7u * step] += subgroupBroadcast(a, 7u) * b;
-}
 
 override ITERATIONS_FORWARD: u32 = ROWS + IN_PAIRS / 2u;
 
@@ -63,7 +33,7 @@ fn forward(
     }
     let first = ROWS * id.x;
     let quad = LANES * id.y + lane;
-    let tile = min(vec2<u32>(first + lane) + vec2<u32>(0u, LANES), vec2<u32>(TILES - 1u));
+    let tile = rows_of(first, lane, TILES);
     let place = (id.z * TILES + tile) * IN_PAIRS;
     var row = id.z * IN_CHANNELS * OUT_QUADS + min(quad, OUT_QUADS - 1u);
     var sums: Sums;
@@ -97,12 +67,6 @@ fn forward(
 
 @group(0) @binding(1) var<storage, read> gradients: array<vec2<u64>>;   // [points, TILES, OUT_QUADS]: dM
 @group(0) @binding(2) var<storage, read_write> dfactors: array<u64>;    // [points, IN_CHANNELS, OUT_PAIRS]: dU
-
-// sums += the products at one tile: of two input channels of each invocation and four output channels
-fn add_outer(sums: ptr<function, Sums>, a: vec2<f32>, b: vec4<f32>) {
-    add_products(sums, 0u, 2u, a.x, b);
-    add_products(sums, 1u, 2u, a.y, b);
-}
 
 override ITERATIONS_BACKWARD_WEIGHT: u32 = ROWS + 3u + TILES / 4u;
 

@@ -1,3 +1,4 @@
+// Library: nan
 // Activation functions by number. The host reads these numbers from here by their names.
 const IDENTITY: u32 = 0u;
 const RELU: u32 = 1u;

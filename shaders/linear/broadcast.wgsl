@@ -1,11 +1,9 @@
+// Library: broadcast, index
 // y = x * weight^T + bias                          forward
 // dx = dy * weight                                 backward_input
 // dweight = dy^T * x,   dbias = sum_batch dy       backward_weight
 //
-// For adapters that run shaders on the CPU, where a load costs as much as some 50 multiplications: eight neighbouring
-// invocations load one factor for 16 rows together and pass it round by broadcasts; each keeps 16 rows by 4 columns in
-// registers. Rows and columns past the end repeat the last one and are not stored. A sum that is longer than the adapter
-// takes is made in pieces.
+// A matrix product by broadcasts, `lib/broadcast.wgsl`. A sum that is longer than the adapter takes is made in pieces.
 
 override BATCH: u32;
 override IN: u32;
@@ -14,26 +12,10 @@ override FIRST: u32;            // summands FIRST to FIRST + COUNT, as a piece o
 override COUNT: u32;            // later pieces accumulate
 override ACCUMULATE: bool;
 
-const LANES: u32 = 8u;
-
 @group(0) @binding(0) var<storage, read> x: array<f32>;              // [BATCH, IN]
 @group(0) @binding(1) var<storage, read> weight: array<f32>;         // [OUT, IN]
 @group(0) @binding(2) var<storage, read> bias: array<f32>;           // [OUT]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;        // [BATCH, OUT]
-
-alias Sums = array<vec4<f32>, 16>;
-
-// sums[first + i] += (a of invocation i) * b
-fn add_products(sums: ptr<function, Sums>, first: u32, a: f32, b: vec4<f32>) {
-    (*sums)[first] += subgroupBroadcast(a, 0u) * b;
-    (*sums)[first + 1u] += subgroupBroadcast(a, 1u) * b;
-    (*sums)[first + 2u] += subgroupBroadcast(a, 2u) * b;
-    (*sums)[first + 3u] += subgroupBroadcast(a, 3u) * b;
-    (*sums)[first + 4u] += subgroupBroadcast(a, 4u) * b;
-    (*sums)[first + 5u] += subgroupBroadcast(a, 5u) * b;
-    (*sums)[first + 6u] += subgroupBroadcast(a, 6u) * b;
-    (*sums)[first + 7u] += subgroupBroadcast(a, 7u) * b;
-}
 
 // The columns of an invocation: every eighth from `first + lane`, none past `end - 1`.
 fn columns_of(first: u32, lane: u32, end: u32) -> vec4<u32> {
@@ -53,25 +35,25 @@ fn forward(
     if is_behind_grid(id) {
         return;
     }
-    let columns = columns_of(32u * id.x, lane, OUT);
-    let rows = min(vec2<u32>(16u * id.y + lane) + vec2<u32>(0u, LANES), vec2<u32>(BATCH - 1u)) * IN;
+    let columns = columns_of(COLUMNS * id.x, lane, OUT);
+    let rows = rows_of(ROWS * id.y, lane, BATCH) * IN;
     let weights = columns * IN;
     let biases = vec4<f32>(bias[columns.x], bias[columns.y], bias[columns.z], bias[columns.w]);
     let start = select(biases, vec4<f32>(), ACCUMULATE);
     var sums: Sums;
-    for (var r = 0u; r < 16u; r++) {
+    for (var r = 0u; r < ROWS; r++) {
         sums[r] = start;
     }
     for (var i = FIRST; i < FIRST + COUNT; i++) {
         let w = vec4<f32>(weight[weights.x + i], weight[weights.y + i], weight[weights.z + i], weight[weights.w + i]);
-        add_products(&sums, 0u, x[rows.x + i], w);
-        add_products(&sums, 8u, x[rows.y + i], w);
+        add_products(&sums, 0u, 1u, x[rows.x + i], w);
+        add_products(&sums, 8u, 1u, x[rows.y + i], w);
     }
-    for (var r = 0u; r < 16u; r++) {
+    for (var r = 0u; r < ROWS; r++) {
         for (var c = 0u; c < 4u; c++) {
-            let column = 32u * id.x + LANES * c + lane;
-            if 16u * id.y + r < BATCH && column < OUT {
-                let place = (16u * id.y + r) * OUT + column;
+            let column = COLUMNS * id.x + LANES * c + lane;
+            if ROWS * id.y + r < BATCH && column < OUT {
+                let place = (ROWS * id.y + r) * OUT + column;
                 y[place] = select(0.0, y[place], ACCUMULATE) + sums[r][c];
             }
         }
@@ -94,20 +76,20 @@ fn backward_input(
     if is_behind_grid(id) {
         return;
     }
-    let columns = columns_of(32u * id.x, lane, IN);
-    let rows = min(vec2<u32>(16u * id.y + lane) + vec2<u32>(0u, LANES), vec2<u32>(BATCH - 1u)) * OUT;
+    let columns = columns_of(COLUMNS * id.x, lane, IN);
+    let rows = rows_of(ROWS * id.y, lane, BATCH) * OUT;
     var sums: Sums;
     for (var o = FIRST; o < FIRST + COUNT; o++) {
         let places = o * IN + columns;
         let w = vec4<f32>(weight[places.x], weight[places.y], weight[places.z], weight[places.w]);
-        add_products(&sums, 0u, dy[rows.x + o], w);
-        add_products(&sums, 8u, dy[rows.y + o], w);
+        add_products(&sums, 0u, 1u, dy[rows.x + o], w);
+        add_products(&sums, 8u, 1u, dy[rows.y + o], w);
     }
-    for (var r = 0u; r < 16u; r++) {
+    for (var r = 0u; r < ROWS; r++) {
         for (var c = 0u; c < 4u; c++) {
-            let column = 32u * id.x + LANES * c + lane;
-            if 16u * id.y + r < BATCH && column < IN {
-                let place = (16u * id.y + r) * IN + column;
+            let column = COLUMNS * id.x + LANES * c + lane;
+            if ROWS * id.y + r < BATCH && column < IN {
+                let place = (ROWS * id.y + r) * IN + column;
                 dx[place] = select(0.0, dx[place], ACCUMULATE) + sums[r][c];
             }
         }
@@ -132,21 +114,21 @@ fn backward_weight(
     if is_behind_grid(id) {
         return;
     }
-    let columns = columns_of(32u * id.x, lane, IN);
-    let is_bias = vec4<u32>(32u * id.x + lane) + LANES * vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(IN);
-    let rows = min(vec2<u32>(16u * id.y + lane) + vec2<u32>(0u, LANES), vec2<u32>(OUT - 1u));
+    let columns = columns_of(COLUMNS * id.x, lane, IN);
+    let is_bias = vec4<u32>(COLUMNS * id.x + lane) + LANES * vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(IN);
+    let rows = rows_of(ROWS * id.y, lane, OUT);
     var sums: Sums;
     for (var n = FIRST; n < FIRST + COUNT; n++) {
         let places = n * IN + columns;
         let values = vec4<f32>(input[places.x], input[places.y], input[places.z], input[places.w]);
         let b = select(values, vec4<f32>(1.0), is_bias);
-        add_products(&sums, 0u, dy[n * OUT + rows.x], b);
-        add_products(&sums, 8u, dy[n * OUT + rows.y], b);
+        add_products(&sums, 0u, 1u, dy[n * OUT + rows.x], b);
+        add_products(&sums, 8u, 1u, dy[n * OUT + rows.y], b);
     }
-    for (var r = 0u; r < 16u; r++) {
+    for (var r = 0u; r < ROWS; r++) {
         for (var c = 0u; c < 4u; c++) {
-            let out = 16u * id.y + r;
-            let column = 32u * id.x + LANES * c + lane;
+            let out = ROWS * id.y + r;
+            let column = COLUMNS * id.x + LANES * c + lane;
             if out < OUT && column < IN {
                 let place = out * IN + column;
                 dweight[place] = select(0.0, dweight[place], ACCUMULATE) + sums[r][c];

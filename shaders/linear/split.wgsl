@@ -1,3 +1,4 @@
+// Library: index
 // y = x * weight^T + bias                          forward
 // dx = dy * weight                                 backward_input
 // dweight = dy^T * x,   dbias = sum_batch dy       backward_weight

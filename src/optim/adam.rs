@@ -1,7 +1,7 @@
 //! Adam (Kingma and Ba, 2015) and AdamW (Loshchilov and Hutter, 2019).
 
-use super::{Optimizer, ScheduleEntry, flat_parameters, schedule};
-use crate::plan::{Kernel, Shader, Tape};
+use super::{Optimizer, ScheduleEntry, bindable, flat_parameters, schedule};
+use crate::plan::{Kernel, Shader, Tape, Tensor};
 
 static ADAM: Shader = crate::shader!("adam");
 
@@ -38,33 +38,35 @@ impl Optimizer for Adam {
         let (parameters, gradients) = flat_parameters(tape);
         let m = tape.state("adam.m", parameters.shape());
         let v = tape.state("adam.v", parameters.shape());
-        let bindings = [
-            ("step", tape.step()),
-            ("schedule", schedule(tape, steps)),
-            ("gradients", gradients),
-            ("m", m),
-            ("v", v),
-            ("parameters", parameters),
-        ];
-        // Their places are multiples of 256 bytes, the end of the last one too.
-        let quads = parameters.elements() / 4;
-        tape.dispatch(Kernel {
-            shader: &ADAM,
-            entry: "update",
-            constants: &[
-                ("QUADS", quads.into()),
-                ("BETA1", self.beta1),
-                ("BETA2", self.beta2),
-                ("ONE_MINUS_BETA1", 1.0 - self.beta1),
-                ("ONE_MINUS_BETA2", 1.0 - self.beta2),
-                ("EPS", self.eps),
-                ("WEIGHT_DECAY", self.weight_decay),
-                ("DECOUPLED", f64::from(u8::from(self.decoupled))),
-            ],
-            bindings: &bindings,
-            extent: [quads, 1, 1],
-            multiplications: 0,
-        });
+        let (step, schedule) = (tape.step(), schedule(tape, steps));
+        for range in bindable(tape, parameters) {
+            let of_range = |tensor: Tensor| tensor.range_like(parameters, range);
+            let quads = range.elements() / 4;
+            tape.dispatch(Kernel {
+                shader: &ADAM,
+                entry: "update",
+                constants: &[
+                    ("QUADS", quads.into()),
+                    ("BETA1", self.beta1),
+                    ("BETA2", self.beta2),
+                    ("ONE_MINUS_BETA1", 1.0 - self.beta1),
+                    ("ONE_MINUS_BETA2", 1.0 - self.beta2),
+                    ("EPS", self.eps),
+                    ("WEIGHT_DECAY", self.weight_decay),
+                    ("DECOUPLED", f64::from(u8::from(self.decoupled))),
+                ],
+                bindings: &[
+                    ("step", step),
+                    ("schedule", schedule),
+                    ("gradients", of_range(gradients)),
+                    ("m", of_range(m)),
+                    ("v", of_range(v)),
+                    ("parameters", range),
+                ],
+                extent: [quads, 1, 1],
+                multiplications: 0,
+            });
+        }
     }
 
     fn schedule(&self, lr: f32, t: u64) -> ScheduleEntry {

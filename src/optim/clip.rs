@@ -1,7 +1,7 @@
 //! Gradient clipping by the norm of all gradients together.
 
 use super::{Optimizer, ScheduleEntry, flat_parameters};
-use crate::plan::{Kernel, Shader, Tape};
+use crate::plan::{ALIGNMENT, Kernel, Shader, Tape, Tensor};
 
 static CLIP: Shader = crate::shader!("clip");
 
@@ -33,39 +33,47 @@ impl Optimizer for Clipped {
 /// are zero from the start, and no kernel writes there.
 fn record_clipping(tape: &mut Tape, max_norm: f64) {
     let (_, gradients) = flat_parameters(tape);
-    let elements = gradients.elements();
-    let chunks = elements.div_ceil(CLIP.constant("CHUNK"));
+    let chunk = CLIP.constant("CHUNK");
+    let chunks = gradients.elements().div_ceil(chunk);
     let squares = tape.tensor("squares", [chunks]);
     let coefficient = tape.tensor("coefficient", [1]);
-    let constants = [
-        ("ELEMENTS", elements.into()),
-        ("CHUNKS", chunks.into()),
-        ("MAX_NORM", max_norm),
-    ];
     let workgroup = CLIP.constant("WORKGROUP");
-    let mut record = |entry, bindings: &[_], extent| {
+    let record = |tape: &mut Tape, entry, elements: u32, bindings: &[_], extent| {
         tape.dispatch(Kernel {
             shader: &CLIP,
             entry,
-            constants: &constants,
+            constants: &[
+                ("ELEMENTS", elements.into()),
+                ("CHUNKS", elements.div_ceil(chunk).into()),
+                ("MAX_NORM", max_norm),
+            ],
             bindings,
             extent: [extent, 1, 1],
             multiplications: 0,
         });
     };
-    record(
-        "square_sums",
-        &[("gradients", gradients), ("squares", squares)],
-        chunks * workgroup,
-    );
-    record(
-        "norm",
-        &[("squares", squares), ("coefficient", coefficient)],
-        workgroup,
-    );
-    record(
-        "scale",
-        &[("coefficient", coefficient), ("clipped", gradients)],
-        elements,
-    );
+    // The sums of a range begin where a binding may.
+    let longest = tape.limits().binding_elements();
+    let ranges: Vec<Tensor> = gradients.ranges(longest, chunk * ALIGNMENT).collect();
+    for &range in &ranges {
+        let first = (range.offset() - gradients.offset()) / chunk;
+        let count = range.elements().div_ceil(chunk);
+        let bindings = [
+            ("gradients", range),
+            ("squares", squares.range(first, count)),
+        ];
+        record(
+            tape,
+            "square_sums",
+            range.elements(),
+            &bindings,
+            count * workgroup,
+        );
+    }
+    let bindings = [("squares", squares), ("coefficient", coefficient)];
+    record(tape, "norm", gradients.elements(), &bindings, workgroup);
+    for &range in &ranges {
+        let bindings = [("coefficient", coefficient), ("clipped", range)];
+        record(tape, "scale", range.elements(), &bindings, range.elements());
+    }
 }

@@ -1,4 +1,4 @@
-//! Optimisers: each updates all parameters of a net in one dispatch.
+//! Optimisers: each updates all parameters of a net in one dispatch, or in as few as bind them.
 
 mod adam;
 mod clip;
@@ -10,7 +10,7 @@ pub use clip::Clipped;
 pub use sgd::Sgd;
 pub use step::advance;
 
-use crate::plan::{Shape, Tape, Tensor};
+use crate::plan::{ALIGNMENT, Shape, Tape, Tensor};
 
 /// What one step needs to know from the host, laid out as `Schedule` in `shaders/lib/step.wgsl`.
 #[repr(C)]
@@ -45,6 +45,13 @@ fn flat_parameters(tape: &mut Tape) -> (Tensor, Tensor) {
         tape.state("parameters", shape),
         tape.state("gradients", shape),
     )
+}
+
+/// The parameters in ranges that an adapter binds. Their places are multiples of 256 bytes, the end of the last one too.
+fn bindable(tape: &Tape, parameters: Tensor) -> Vec<Tensor> {
+    parameters
+        .ranges(tape.limits().binding_elements(), ALIGNMENT)
+        .collect()
 }
 
 /// The schedule of an epoch, four numbers a step.

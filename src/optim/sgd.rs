@@ -1,7 +1,7 @@
 //! Stochastic gradient descent with momentum.
 
-use super::{Optimizer, ScheduleEntry, flat_parameters, schedule};
-use crate::plan::{Kernel, Shader, Tape};
+use super::{Optimizer, ScheduleEntry, bindable, flat_parameters, schedule};
+use crate::plan::{Kernel, Shader, Tape, Tensor};
 
 static SGD: Shader = crate::shader!("sgd");
 
@@ -20,28 +20,30 @@ impl Optimizer for Sgd {
     fn record(&self, tape: &mut Tape, steps: u32) {
         let (parameters, gradients) = flat_parameters(tape);
         let velocity = tape.state("velocity", parameters.shape());
-        let bindings = [
-            ("step", tape.step()),
-            ("schedule", schedule(tape, steps)),
-            ("gradients", gradients),
-            ("velocity", velocity),
-            ("parameters", parameters),
-        ];
-        // Their places are multiples of 256 bytes, the end of the last one too.
-        let quads = parameters.elements() / 4;
-        tape.dispatch(Kernel {
-            shader: &SGD,
-            entry: "update",
-            constants: &[
-                ("QUADS", quads.into()),
-                ("MOMENTUM", self.momentum),
-                ("NESTEROV", f64::from(u8::from(self.nesterov))),
-                ("WEIGHT_DECAY", self.weight_decay),
-            ],
-            bindings: &bindings,
-            extent: [quads, 1, 1],
-            multiplications: 0,
-        });
+        let (step, schedule) = (tape.step(), schedule(tape, steps));
+        for range in bindable(tape, parameters) {
+            let of_range = |tensor: Tensor| tensor.range_like(parameters, range);
+            let quads = range.elements() / 4;
+            tape.dispatch(Kernel {
+                shader: &SGD,
+                entry: "update",
+                constants: &[
+                    ("QUADS", quads.into()),
+                    ("MOMENTUM", self.momentum),
+                    ("NESTEROV", f64::from(u8::from(self.nesterov))),
+                    ("WEIGHT_DECAY", self.weight_decay),
+                ],
+                bindings: &[
+                    ("step", step),
+                    ("schedule", schedule),
+                    ("gradients", of_range(gradients)),
+                    ("velocity", of_range(velocity)),
+                    ("parameters", range),
+                ],
+                extent: [quads, 1, 1],
+                multiplications: 0,
+            });
+        }
     }
 
     fn schedule(&self, lr: f32, _t: u64) -> ScheduleEntry {

@@ -1,17 +1,22 @@
 //! Filling a tensor with one value.
 
-use super::{Kernel, Shader, Tape, Tensor};
+use super::{ALIGNMENT, Kernel, Shader, Tape, Tensor};
 
 static FILL: Shader = crate::shader!("fill");
 
-/// Sets every element of `y`.
+/// Sets every element of `y`, in ranges that the adapter binds.
 pub fn fill(tape: &mut Tape, y: Tensor, value: f32) {
-    tape.dispatch(Kernel {
-        shader: &FILL,
-        entry: "forward",
-        constants: &[("ELEMENTS", y.elements().into()), ("VALUE", value.into())],
-        bindings: &[("y", y)],
-        extent: [y.elements(), 1, 1],
-        multiplications: 0,
-    });
+    for range in y.ranges(tape.limits().binding_elements(), ALIGNMENT) {
+        tape.dispatch(Kernel {
+            shader: &FILL,
+            entry: "forward",
+            constants: &[
+                ("ELEMENTS", range.elements().into()),
+                ("VALUE", value.into()),
+            ],
+            bindings: &[("y", range)],
+            extent: [range.elements(), 1, 1],
+            multiplications: 0,
+        });
+    }
 }

@@ -11,6 +11,7 @@ mod evaluate;
 mod fill;
 mod grid;
 mod kernels;
+mod library;
 mod limits;
 mod operation;
 mod parameters;

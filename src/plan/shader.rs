@@ -3,69 +3,29 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use super::library::Factors;
 use super::reflection::{EntryPoint, Reflection, Resources};
 
-/// One WGSL file with the shared library appended, and what naga reads from it.
+/// One WGSL file with its part of the library behind it, and what naga reads from it.
 pub struct Shader {
     name: &'static str,
-    source: &'static str,
+    text: &'static str,
+    factors: Factors,
+    source: OnceLock<String>,
     reflection: OnceLock<Reflection>,
 }
 
-/// Makes the [`Shader`] of `shaders/NAME.wgsl`, with the functions of `shaders/lib` appended.
-///
-/// WGSL module scope is free of order, so the library comes last and line numbers in messages stay those of the file.
+/// Makes the [`Shader`] of `shaders/NAME.wgsl`, with what the file names of the library behind it.
 ///
 /// `shader!(f16 NAME)` makes the variant that multiplies f16 on matrix units: `f16/products.wgsl` takes the place of
 /// `lib/products.wgsl`.
 #[macro_export]
 macro_rules! shader {
     ($name:literal) => {
-        $crate::plan::Shader::new($name, $crate::shader_source!("", $name, "lib/products"))
+        $crate::plan::Shader::new($name, $crate::wgsl!($name))
     };
     (f16 $name:literal) => {
-        $crate::plan::Shader::new(
-            concat!($name, " (f16)"),
-            $crate::shader_source!(
-                "enable f16; enable wgpu_cooperative_matrix; ",
-                $name,
-                "f16/products"
-            ),
-        )
-    };
-}
-
-/// The WGSL of `shaders/NAME.wgsl` behind `enables`, with the library and the file of the tile's products behind it.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! shader_source {
-    ($enables:literal, $name:literal, $products:literal) => {
-        concat!(
-            $enables,
-            $crate::wgsl!($name),
-            $crate::wgsl!("lib/activation"),
-            $crate::wgsl!("lib/index"),
-            $crate::wgsl!("lib/nan"),
-            $crate::wgsl!($products),
-            $crate::wgsl!("lib/random"),
-            $crate::wgsl!("lib/step"),
-            $crate::wgsl!("lib/tile"),
-            $crate::wgsl!("lib/warp"),
-        )
-    };
-}
-
-/// The text of `shaders/NAME.wgsl`.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! wgsl {
-    ($name:literal) => {
-        include_str!(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/shaders/",
-            $name,
-            ".wgsl"
-        ))
+        $crate::plan::Shader::f16(concat!($name, " (f16)"), $crate::wgsl!($name))
     };
 }
 
@@ -76,11 +36,22 @@ impl fmt::Debug for Shader {
 }
 
 impl Shader {
-    /// A shader from complete WGSL. `name` is the path below `shaders/` without the extension.
-    pub const fn new(name: &'static str, source: &'static str) -> Self {
+    /// A shader from the text of its file. `name` is the path below `shaders/` without the extension.
+    pub const fn new(name: &'static str, text: &'static str) -> Self {
+        Self::with_factors(name, text, Factors::F32)
+    }
+
+    /// The variant that multiplies f16 on matrix units.
+    pub const fn f16(name: &'static str, text: &'static str) -> Self {
+        Self::with_factors(name, text, Factors::F16)
+    }
+
+    const fn with_factors(name: &'static str, text: &'static str, factors: Factors) -> Self {
         Self {
             name,
-            source,
+            text,
+            factors,
+            source: OnceLock::new(),
             reflection: OnceLock::new(),
         }
     }
@@ -91,8 +62,8 @@ impl Shader {
     }
 
     /// The complete WGSL.
-    pub fn source(&self) -> &'static str {
-        self.source
+    pub fn source(&self) -> &str {
+        self.source.get_or_init(|| self.factors.module(self.text))
     }
 
     /// The entry point `entry`. Panics if there is none: a mistake of the layer that asks.
@@ -131,6 +102,6 @@ impl Shader {
 
     fn reflection(&self) -> &Reflection {
         self.reflection
-            .get_or_init(|| Reflection::read(self.name, self.source))
+            .get_or_init(|| Reflection::read(self.name, self.source()))
     }
 }

@@ -129,6 +129,18 @@ impl Tensor {
         }
     }
 
+    /// The elements in ranges of at most `longest` that each begin at a multiple of `step` elements of this tensor.
+    pub fn ranges(self, longest: u32, step: u32) -> impl Iterator<Item = Self> {
+        let length = (longest / step).max(1) * step;
+        let starts = (0..self.elements()).step_by(length as usize);
+        starts.map(move |start| self.range(start, length.min(self.elements() - start)))
+    }
+
+    /// The range of this tensor that lies where `range` does in `other`, a tensor of as many elements.
+    pub fn range_like(self, other: Self, range: Self) -> Self {
+        self.range(range.offset - other.offset, range.elements())
+    }
+
     /// All elements from the first one of this tensor to the last one of `last`, which lies behind it in the same buffer, as
     /// one dimension.
     pub fn through(self, last: Self) -> Self {

@@ -3,6 +3,7 @@
 mod best;
 mod config;
 mod divergence;
+mod fit;
 mod net;
 mod observer;
 mod pass;
@@ -111,7 +112,7 @@ impl<'a> Trainer<'a> {
         let mut allocation = Allocation::default();
         for (index, (name, model)) in config.nets.iter().zip(models).enumerate() {
             let sources = Sources::new(&config, &dataset, &split, &model)?;
-            let net = RecordedNet::new(name, model, &config, sources, device.kernels());
+            let net = RecordedNet::new(device, name, model, &config, sources)?;
             allocation.add(index, net.plans());
             recorded.push(net);
         }

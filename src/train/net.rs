@@ -2,15 +2,17 @@
 
 use super::best::Best;
 use super::config::Config;
+use super::fit;
 use super::pass::{Pass, PassPlans};
 use super::schedule::{Course, OptimizerState};
 use super::sources::Sources;
+use crate::batch::Source;
 use crate::checkpoint::NamedTensor;
 use crate::error::Result;
 use crate::gpu::{Device, Memory};
 use crate::models::{self, Model};
 use crate::optim::{Optimizer, ScheduleEntry};
-use crate::plan::{Kernels, Plan};
+use crate::plan::Plan;
 use crate::steps;
 
 /// A net and its plans, recorded but not yet on a device.
@@ -27,19 +29,38 @@ pub(super) struct RecordedNet {
 
 impl RecordedNet {
     /// Records the passes of `model` over its sources.
+    ///
+    /// # Errors
+    /// `Error::Adapter` if a training step does not fit the adapter.
     pub fn new(
+        device: &Device,
         name: &str,
         model: Model,
         config: &Config,
         sources: Sources,
-        kernels: &Kernels,
-    ) -> Self {
-        let optimizer = config.optimizer();
-        let train = sources.train.map(|source| {
-            PassPlans::record(&source, |batch| {
-                steps::train_plan(&model, &source, batch, &*optimizer, kernels.clone())
-            })
-        });
+    ) -> Result<Self> {
+        let (optimizer, kernels) = (config.optimizer(), device.kernels());
+        let plan = |source: &Source, batch| {
+            steps::train_plan(&model, source, batch, &*optimizer, kernels.clone())
+        };
+        let record = |source: Source| {
+            let of_batches = |batch_size| {
+                let source = Source {
+                    batch_size,
+                    ..source
+                };
+                plan(&source, batch_size)
+            };
+            let step = fit::Step {
+                device,
+                model: &model,
+                source: &source,
+                record: &of_batches,
+            };
+            step.check()?;
+            Ok(PassPlans::record(&source, |batch| plan(&source, batch)))
+        };
+        let train = sources.train.map(record).transpose()?;
         let evaluate = |source| {
             PassPlans::record(&source, |batch| {
                 steps::evaluate_plan(&model, &source, batch, kernels.clone())
@@ -48,7 +69,7 @@ impl RecordedNet {
         let validate = sources.validation.map(evaluate);
         let test = evaluate(sources.test);
         let schedule = config.schedule_of(name);
-        Self {
+        Ok(Self {
             name: name.to_owned(),
             model,
             sources,
@@ -57,7 +78,7 @@ impl RecordedNet {
             train,
             validate,
             test,
-        }
+        })
     }
 
     pub fn plans(&self) -> impl Iterator<Item = &Plan> {

@@ -154,12 +154,12 @@ impl Algorithm {
     }
 
     /// The WGSL file.
-    pub(super) fn shader(self) -> &'static Shader {
+    pub(super) fn shader(self, purpose: Purpose) -> &'static Shader {
         match self {
             Self::Direct => &DIRECT,
             Self::ImplicitGemm => &IMPLICIT_GEMM,
-            Self::Tiled(_) => &TILED,
-            Self::TiledF16(_) => &TILED_F16,
+            Self::Tiled(_) => &TILED[purpose as usize],
+            Self::TiledF16(_) => &TILED_F16[purpose as usize],
         }
     }
 
@@ -199,6 +199,7 @@ impl Algorithm {
             (true, true) => "forward_bias_any",
         };
         Images {
+            purpose: Purpose::Forward,
             entry,
             input: if reads_elements { "x_elements" } else { "x" },
             weight: "weight",
@@ -231,6 +232,7 @@ impl Algorithm {
             ("backward_input", "dx")
         };
         Images {
+            purpose: Purpose::BackwardInput,
             entry,
             input: "dy",
             weight,
@@ -297,7 +299,8 @@ impl Algorithm {
                 ("CHUNKS", lines.div_ceil(lines_at_once).into()),
             ];
             let constants = [&sizes, constants].concat();
-            self.shader().resources(entry, &constants).iterations
+            let shader = self.shader(Purpose::BackwardWeight);
+            shader.resources(entry, &constants).iterations
         };
         let fewest = pieces(limits, lines, iterations).len() as u32;
         let (rows, columns) = partial_sizes(options);
@@ -318,7 +321,12 @@ impl Candidate for Algorithm {
     }
 
     fn shaders(&self) -> Vec<&'static Shader> {
-        vec![self.shader()]
+        match self {
+            Self::Direct => vec![&DIRECT],
+            Self::ImplicitGemm => vec![&IMPLICIT_GEMM],
+            Self::Tiled(_) => TILED.iter().collect(),
+            Self::TiledF16(_) => TILED_F16.iter().collect(),
+        }
     }
 
     fn amplification(&self) -> f64 {
@@ -331,6 +339,8 @@ impl Candidate for Algorithm {
 
 /// A dispatch that writes images.
 pub(super) struct Images {
+    /// Which they are.
+    pub(super) purpose: Purpose,
     /// The entry point.
     pub(super) entry: &'static str,
     /// Its name of the images that it reads.

@@ -218,13 +218,16 @@ impl Pass {
         &self,
         limits: &Limits,
         algorithm: Algorithm,
-        entry: &str,
+        images: &algorithm::Images,
         channels: u32,
     ) -> Vec<Piece> {
         let iterations = |count: u32| {
             let count = [("COUNT", f64::from(count))];
             let constants = [&self.constants()[..], &count].concat();
-            algorithm.shader().resources(entry, &constants).iterations
+            algorithm
+                .shader(images.purpose)
+                .resources(images.entry, &constants)
+                .iterations
         };
         if algorithm.takes_pieces() {
             pieces(limits, channels, iterations)
@@ -288,14 +291,14 @@ impl Pass {
         target: Target,
         channels: u32,
     ) {
-        for piece in self.pieces_of(tape.limits(), algorithm, images.entry, channels) {
+        for piece in self.pieces_of(tape.limits(), algorithm, images, channels) {
             let mut constants = constants.to_vec();
             if algorithm.takes_pieces() {
                 constants.extend(piece.constants());
             }
             constants.push(target.or_after(piece.first).constant());
             tape.dispatch(Kernel {
-                shader: algorithm.shader(),
+                shader: algorithm.shader(images.purpose),
                 entry: images.entry,
                 constants: &constants,
                 bindings,
@@ -359,7 +362,7 @@ impl Pass {
             let count = images.min(batch - first);
             let constants = [&[("BATCH", count.into())], &constants[1..]].concat();
             tape.dispatch(Kernel {
-                shader: algorithm.shader(),
+                shader: algorithm.shader(Purpose::BackwardWeight),
                 entry: kernel.entry,
                 constants: &constants,
                 bindings: &[

@@ -1,14 +1,22 @@
-//! The matrix products that `shaders/conv2d/tiled.wgsl` makes of a convolution.
+//! The matrix products that `shaders/conv2d/tiled` makes of a convolution.
 
 use super::Conv2dOptions;
 use crate::layers::tile::Product;
 use crate::plan::Shader;
 
-/// The tiles in f32.
-pub(super) static TILED: Shader = crate::shader!("conv2d/tiled");
+/// The tiles in f32, by purpose.
+pub(super) static TILED: [Shader; 3] = [
+    crate::shader!("conv2d/tiled/forward"),
+    crate::shader!("conv2d/tiled/backward_input"),
+    crate::shader!("conv2d/tiled/backward_weight"),
+];
 
 /// The same with factors in f16.
-pub(super) static TILED_F16: Shader = crate::shader!(f16 "conv2d/tiled");
+pub(super) static TILED_F16: [Shader; 3] = [
+    crate::shader!(f16 "conv2d/tiled/forward"),
+    crate::shader!(f16 "conv2d/tiled/backward_input"),
+    crate::shader!(f16 "conv2d/tiled/backward_weight"),
+];
 
 /// Pixels of y by its channels, for `[N, H, W, C]` of y.
 pub(super) fn forward(options: &Conv2dOptions, y: [u32; 4]) -> Product {
@@ -67,5 +75,5 @@ fn taps(options: &Conv2dOptions) -> u32 {
 
 /// Summands of a step of the tiled product.
 fn tiled_depth() -> u32 {
-    TILED.constant("TILE_DEPTH")
+    TILED[0].constant("TILE_DEPTH")
 }

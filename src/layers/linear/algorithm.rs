@@ -7,7 +7,9 @@ use crate::layers::tile::{Cut, Product};
 use crate::plan::{Candidate, Limits, Offer, Shader};
 
 static DIRECT: Shader = crate::shader!("linear/direct");
-static TILED: Shader = crate::shader!("linear/tiled");
+static TILED_FORWARD: Shader = crate::shader!("linear/tiled/forward");
+static TILED_BACKWARD_INPUT: Shader = crate::shader!("linear/tiled/backward_input");
+static TILED_BACKWARD_WEIGHT: Shader = crate::shader!("linear/tiled/backward_weight");
 static SPLIT: Shader = crate::shader!("linear/split");
 static BROADCAST: Shader = crate::shader!("linear/broadcast");
 
@@ -59,7 +61,7 @@ impl Sums {
         Product {
             rows: self.rows,
             columns: self.columns,
-            steps: self.summands.div_ceil(TILED.constant("TILE_DEPTH")),
+            steps: self.summands.div_ceil(TILED_FORWARD.constant("TILE_DEPTH")),
             count: 1,
             shares: 1,
         }
@@ -97,10 +99,14 @@ impl Sums {
 }
 
 impl Algorithm {
-    /// The WGSL file.
-    pub(super) fn shader(self) -> &'static Shader {
+    /// The WGSL file with this entry point.
+    pub(super) fn shader(self, entry: &str) -> &'static Shader {
         match self {
-            Self::Tiled(_) => &TILED,
+            Self::Tiled(_) => match entry {
+                "forward" => &TILED_FORWARD,
+                "backward_input" => &TILED_BACKWARD_INPUT,
+                _ => &TILED_BACKWARD_WEIGHT,
+            },
             Self::Split => &SPLIT,
             Self::Broadcast => &BROADCAST,
             Self::Direct => &DIRECT,
@@ -172,6 +178,15 @@ impl Candidate for Algorithm {
     }
 
     fn shaders(&self) -> Vec<&'static Shader> {
-        vec![self.shader()]
+        match self {
+            Self::Tiled(_) => vec![
+                &TILED_FORWARD,
+                &TILED_BACKWARD_INPUT,
+                &TILED_BACKWARD_WEIGHT,
+            ],
+            Self::Split => vec![&SPLIT],
+            Self::Broadcast => vec![&BROADCAST],
+            Self::Direct => vec![&DIRECT],
+        }
     }
 }

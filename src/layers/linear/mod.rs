@@ -134,7 +134,7 @@ impl Pass {
         let record =
             |tape: &mut Tape, target: Target, range: &[(&'static str, f64)], summands: u32| {
                 tape.dispatch(Kernel {
-                    shader: algorithm.shader(),
+                    shader: algorithm.shader(entry),
                     entry,
                     constants: &[&sizes, range, &[target.constant()]].concat(),
                     bindings,
@@ -147,7 +147,10 @@ impl Pass {
         }
         let iterations = |count: u32| {
             let constants = [&sizes[..], &[("COUNT", count.into())]].concat();
-            algorithm.shader().resources(entry, &constants).iterations
+            algorithm
+                .shader(entry)
+                .resources(entry, &constants)
+                .iterations
         };
         for piece in pieces(tape.limits(), sums.summands, iterations) {
             record(

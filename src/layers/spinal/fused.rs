@@ -3,9 +3,10 @@
 use super::{Linear, SpinalChain};
 use crate::plan::{Kernel, RowCut, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
 
-static SPINAL: Shader = crate::shader!("spinal");
+static WORKGROUPS: Shader = crate::shader!("spinal/workgroups");
+static ROWS: Shader = crate::shader!("spinal/rows");
 
-/// The two families of kernels in `spinal.wgsl`.
+/// The two families of kernels: files with the same entry points and bindings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Family {
     /// A workgroup takes a row of the batch.
@@ -17,32 +18,16 @@ pub(super) enum Family {
 impl Family {
     /// The WGSL file.
     pub(super) fn shader(self) -> &'static Shader {
-        &SPINAL
-    }
-
-    /// The entry point of this family.
-    fn entry(self, entry: &'static str) -> &'static str {
-        match (self, entry) {
-            (Self::Workgroups, entry) => entry,
-            (Self::Rows, "forward") => "rows_forward",
-            (Self::Rows, "backward") => "rows_backward",
-            (Self::Rows, "backward_states") => "rows_backward_states",
-            (Self::Rows, entry) => panic!("no kernel of rows for {entry}"),
-        }
-    }
-
-    /// The name of the variable that the parameters are bound to.
-    fn parameters(self) -> &'static str {
         match self {
-            Self::Workgroups => "parameters",
-            Self::Rows => "uniform_parameters",
+            Self::Workgroups => &WORKGROUPS,
+            Self::Rows => &ROWS,
         }
     }
 
     /// Invocations for `batch` rows.
     fn extent(self, batch: u32) -> [u32; 3] {
         match self {
-            Self::Workgroups => [batch * SPINAL.constant("WORKGROUP"), 1, 1],
+            Self::Workgroups => [batch * WORKGROUPS.constant("WORKGROUP"), 1, 1],
             Self::Rows => [batch, 1, 1],
         }
     }
@@ -80,7 +65,7 @@ impl FusedChain {
         let (depth, width) = (u64::from(options.depth), u64::from(options.width));
         Some(Self {
             family,
-            constants: constants(chain, tape, x.rows()),
+            constants: constants(chain, tape, x.rows(), family),
             first,
             last,
             batch: x.rows(),
@@ -99,10 +84,10 @@ impl FusedChain {
         let h = tape.tensor("h", [self.batch, self.depth * self.width]);
         let parameters = tape.parameter_range(self.first.weight, self.last.bias);
         tape.dispatch(Kernel {
-            shader: &SPINAL,
-            entry: self.family.entry("forward"),
+            shader: self.family.shader(),
+            entry: "forward",
             constants: &self.constants,
-            bindings: &[("x", x), (self.family.parameters(), parameters), ("h", h)],
+            bindings: &[("x", x), ("parameters", parameters), ("h", h)],
             extent: self.family.extent(self.batch),
             multiplications: self.multiplications,
         });
@@ -122,7 +107,7 @@ impl FusedChain {
         let mut constants = self.constants.clone();
         let mut bindings = vec![
             ("outputs", h),
-            (self.family.parameters(), parameters),
+            ("parameters", parameters),
             ("dh", dh),
             ("dz", dz),
         ];
@@ -133,8 +118,8 @@ impl FusedChain {
             bindings.push(("dx", dx.tensor));
         }
         tape.dispatch(Kernel {
-            shader: &SPINAL,
-            entry: self.family.entry(entry),
+            shader: self.family.shader(),
+            entry,
             constants: &constants,
             bindings: &bindings,
             extent: self.family.extent(self.batch),
@@ -149,24 +134,21 @@ impl FusedChain {
             .gradient_of(parameters)
             .expect("parameters have gradients");
         for (start, count) in self.row_ranges(x, dz) {
-            let (entry, dstates, units) = match self.family {
-                Family::Workgroups => ("backward_weight", "dstates", self.width),
-                Family::Rows => {
-                    let units = self.width.div_ceil(SPINAL.constant("UNITS"));
-                    ("rows_backward_weight", "uniform_dstates", units)
-                }
+            let units = match self.family {
+                Family::Workgroups => self.width,
+                Family::Rows => self.width.div_ceil(ROWS.constant("UNITS")),
             };
             let mut constants = self.constants.clone();
             constants[0] = ("BATCH", count.into());
             constants.push(dparameters.or_after(start).constant());
             tape.dispatch(Kernel {
-                shader: &SPINAL,
-                entry,
+                shader: self.family.shader(),
+                entry: "backward_weight",
                 constants: &constants,
                 bindings: &[
                     ("input", x.row_range(start, count)),
                     ("states", h.row_range(start, count)),
-                    (dstates, dz.row_range(start, count)),
+                    ("dstates", dz.row_range(start, count)),
                     ("dparameters", dparameters.tensor),
                 ],
                 extent: [self.columns, units, self.linears],
@@ -195,7 +177,12 @@ fn row_cut(x: Tensor, states: u32) -> Option<Vec<(u32, u32)>> {
 }
 
 /// The overrides: sizes, ties, and the places of the Linears, which follow one another in the parameter buffer.
-fn constants(chain: &SpinalChain, tape: &Tape, batch: u32) -> Vec<(&'static str, f64)> {
+fn constants(
+    chain: &SpinalChain,
+    tape: &Tape,
+    batch: u32,
+    family: Family,
+) -> Vec<(&'static str, f64)> {
     let options = *chain.options();
     let (linears, period) = options.tie.linears_and_period(options.depth);
     let offset = |parameter| tape.parameters().spec(parameter).offset;
@@ -203,7 +190,7 @@ fn constants(chain: &SpinalChain, tape: &Tape, batch: u32) -> Vec<(&'static str,
     let second = chain.linears().get(1).unwrap_or(&first);
     let third = chain.linears().get(2).unwrap_or(second);
     let start = offset(first.weight);
-    vec![
+    let mut constants = vec![
         ("BATCH", batch.into()),
         ("IN", options.in_features.into()),
         ("SPLIT", options.split_size().into()),
@@ -219,8 +206,11 @@ fn constants(chain: &SpinalChain, tape: &Tape, batch: u32) -> Vec<(&'static str,
             (offset(third.weight) - offset(second.weight)).into(),
         ),
         options.activation.constant(),
-        ("UNIT_LANES", unit_lanes(options.width).into()),
-    ]
+    ];
+    if family == Family::Workgroups {
+        constants.push(("UNIT_LANES", unit_lanes(options.width).into()));
+    }
+    constants
 }
 
 /// Units that a workgroup takes at a time: a quarter of all, the rest of its invocations share their products; but at least
