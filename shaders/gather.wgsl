@@ -22,6 +22,8 @@ override STRIDE: u32;        // bytes from one image to the next
 
 const TILE_IMAGES_FORWARD = vec3<u32>(4u, 1u, 1u);
 
+override ITERATIONS_IMAGES_FORWARD: u32 = 4u;
+
 // Four neighbouring values an invocation: where the size of an image is a multiple of four, they are one word.
 @compute @workgroup_size(64)
 fn images_forward(

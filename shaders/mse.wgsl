@@ -2,11 +2,15 @@
 // loss = mean (y - target)^2               train and evaluate
 // dy = 2 (y - target) / ELEMENTS           train
 //
-// One workgroup walks over the batch, so the sum has a fixed order. The loss goes to the place of this step.
+// One workgroup walks over a piece of the elements, so the sum has a fixed order. The loss goes to the place of this step.
 
 override ELEMENTS: u32;
+override FIRST: u32;        // element of a piece
+override COUNT: u32;        // elements of a piece
+override ACCUMULATE: bool;  // add the piece to those before
 
 const WORKGROUP: u32 = 64u;
+const HALVINGS: u32 = 6u;   // of a sum over a workgroup
 
 @group(0) @binding(0) var<storage, read> y: array<f32>;               // [ELEMENTS]
 @group(0) @binding(1) var<storage, read> targets: array<f32>;         // [ELEMENTS]
@@ -25,14 +29,17 @@ fn store_sum(local_index: u32) {
         }
     }
     if local_index == 0u {
-        losses[step[0].in_epoch] = sums[0] / f32(ELEMENTS);
+        let place = step[0].in_epoch;
+        losses[place] = select(0.0, losses[place], ACCUMULATE) + sums[0] / f32(ELEMENTS);
     }
 }
+
+override ITERATIONS_TRAIN: u32 = (COUNT - 1u) / WORKGROUP + 1u + HALVINGS;
 
 @compute @workgroup_size(WORKGROUP)
 fn train(@builtin(local_invocation_index) local_index: u32) {
     sums[local_index] = 0.0;
-    for (var index = local_index; index < ELEMENTS; index += WORKGROUP) {
+    for (var index = FIRST + local_index; index < FIRST + COUNT; index += WORKGROUP) {
         let difference = y[index] - targets[index];
         sums[local_index] += difference * difference;
         dy[index] = 2.0 * difference / f32(ELEMENTS);
@@ -40,10 +47,12 @@ fn train(@builtin(local_invocation_index) local_index: u32) {
     store_sum(local_index);
 }
 
+override ITERATIONS_EVALUATE: u32 = (COUNT - 1u) / WORKGROUP + 1u + HALVINGS;
+
 @compute @workgroup_size(WORKGROUP)
 fn evaluate(@builtin(local_invocation_index) local_index: u32) {
     sums[local_index] = 0.0;
-    for (var index = local_index; index < ELEMENTS; index += WORKGROUP) {
+    for (var index = FIRST + local_index; index < FIRST + COUNT; index += WORKGROUP) {
         let difference = y[index] - targets[index];
         sums[local_index] += difference * difference;
     }

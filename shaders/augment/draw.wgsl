@@ -53,8 +53,12 @@ override P: f32;               // how often an operation happens at all
 override VERTICAL: bool;
 
 @compute @workgroup_size(64)
-fn flip(@builtin(global_invocation_id) id: vec3<u32>) {
-    let row = id.x;
+fn flip(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let row = flat_index(workgroup_id, workgroups, local_index, 64u);
     if row >= BATCH {
         return;
     }
@@ -71,8 +75,12 @@ fn flip(@builtin(global_invocation_id) id: vec3<u32>) {
 override PADDING: u32;
 
 @compute @workgroup_size(64)
-fn pad_crop(@builtin(global_invocation_id) id: vec3<u32>) {
-    let row = id.x;
+fn pad_crop(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let row = flat_index(workgroup_id, workgroups, local_index, 64u);
     if row < BATCH {
         let corner = vec2<u32>(below(row, 0u, 2u * PADDING + 1u), below(row, 1u, 2u * PADDING + 1u));
         write_whole(row, vec2<i32>(1, 1), vec2<i32>(corner) - i32(PADDING));
@@ -113,8 +121,12 @@ override DEGREES: f32;         // the largest angle
 
 // RandomRotation: counter-clockwise.
 @compute @workgroup_size(64)
-fn rotation(@builtin(global_invocation_id) id: vec3<u32>) {
-    let row = id.x;
+fn rotation(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let row = flat_index(workgroup_id, workgroups, local_index, 64u);
     if row < BATCH {
         let turn = cosine_sine(between(row, 0u, -DEGREES, DEGREES));
         write_turned(row, turn.x, -turn.y, vec2<f32>(0.0, 0.0));
@@ -126,8 +138,12 @@ override TRANSLATE_X: f32;     // pixels
 override TRANSLATE_Y: f32;
 
 @compute @workgroup_size(64)
-fn affine(@builtin(global_invocation_id) id: vec3<u32>) {
-    let row = id.x;
+fn affine(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let row = flat_index(workgroup_id, workgroups, local_index, 64u);
     if row < BATCH {
         let turn = cosine_sine(between(row, 0u, -DEGREES, DEGREES));
         let x = round(between(row, 1u, -TRANSLATE_X, TRANSLATE_X));
@@ -141,9 +157,15 @@ override INTERPOLATION: u32;   // BILINEAR or BICUBIC
 override DISTORTION_X: u32;    // the furthest that a corner moves
 override DISTORTION_Y: u32;
 
+override ITERATIONS_PERSPECTIVE: u32 = 4u;
+
 @compute @workgroup_size(64)
-fn perspective(@builtin(global_invocation_id) id: vec3<u32>) {
-    let row = id.x;
+fn perspective(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let row = flat_index(workgroup_id, workgroups, local_index, 64u);
     if row >= BATCH {
         return;
     }
@@ -202,9 +224,15 @@ override FALLBACK_HEIGHT: u32;
 
 const TRIES = 10u;
 
+override ITERATIONS_RESIZED_CROP: u32 = TRIES;
+
 @compute @workgroup_size(64)
-fn resized_crop(@builtin(global_invocation_id) id: vec3<u32>) {
-    let row = id.x;
+fn resized_crop(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let row = flat_index(workgroup_id, workgroups, local_index, 64u);
     if row >= BATCH {
         return;
     }
@@ -229,8 +257,12 @@ override OUT_WIDTH: u32;
 override OUT_HEIGHT: u32;
 
 @compute @workgroup_size(64)
-fn resize(@builtin(global_invocation_id) id: vec3<u32>) {
-    let row = id.x;
+fn resize(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let row = flat_index(workgroup_id, workgroups, local_index, 64u);
     if row < BATCH {
         let numbers = array<i32, 6>(0, 0, i32(WIDTH), i32(HEIGHT), 0, 0);
         write(row, RESIZE, vec2<u32>(OUT_WIDTH, OUT_HEIGHT), numbers, NO_HOMOGRAPHY);

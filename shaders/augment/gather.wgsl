@@ -2,16 +2,24 @@
 // x[n] = normalise(warp_k(... warp_1(images[order[n]])))
 //
 // Fetches the images of this step and takes each through its operations. As torchvision does on PIL images, every operation
-// leaves whole bytes behind, by Pillow's rules. One workgroup takes one image; between operations it lies in scratch.
+// leaves whole bytes behind, by Pillow's rules; between operations an image lies in one of two buffers.
+//
+// `forward` does everything at once, a workgroup for each image: for small images. The other entry points are a dispatch for
+// each operation, an invocation for each pixel, however large the image is: `fetch`, then `warp_pixels`, or `resize_rows` and
+// `resize_columns`, for each operation, then `normalise`.
 
 override BATCH: u32;
 override FULL_BATCH: u32;    // samples of every step of the epoch but the last
-override HEIGHT: u32;        // of a stored image
+override HEIGHT: u32;        // of the image that an entry point is given
 override WIDTH: u32;
+override OUT_HEIGHT: u32;    // of the image that it makes
+override OUT_WIDTH: u32;
 override CHANNELS: u32;
 override SLOTS: u32;         // operations
+override SLOT: u32;          // the place of this one
 override LARGEST: u32;       // values of the largest image on the way
-override SIZE: u32;          // values of a finished image
+override LONGEST: u32;       // the longest and the shortest side of an image on the way
+override SHORTEST: u32;
 override STAGED: bool;       // the images are those of the batch in its order
 override STRIDE: u32;        // bytes from one image to the next
 
@@ -20,13 +28,24 @@ override STRIDE: u32;        // bytes from one image to the next
 @group(0) @binding(2) var<storage, read> images: array<u32>;           // [count, HEIGHT, WIDTH, CHANNELS] bytes
 @group(0) @binding(3) var<storage, read> normalisation: array<f32>;    // [2, CHANNELS]: x = byte * scale + shift
 @group(0) @binding(4) var<storage, read> warps: array<Warp>;           // [BATCH, SLOTS]
-@group(0) @binding(5) var<storage, read_write> scratch: array<u32>;    // [BATCH, 2, LARGEST] bytes, one a word
-@group(0) @binding(6) var<storage, read_write> x: array<f32>;          // [BATCH, SIZE]
+@group(0) @binding(5) var<storage, read_write> before: array<u32>;     // [BATCH, LARGEST] bytes, one a word
+@group(0) @binding(6) var<storage, read_write> after: array<u32>;      // [BATCH, LARGEST] bytes, one a word
+@group(0) @binding(7) var<storage, read_write> x: array<f32>;          // [BATCH, OUT_HEIGHT, OUT_WIDTH, CHANNELS]
 
 const WORKGROUP = 64u;
 
-// An image [height, width, CHANNELS] in scratch.
+// Pixels that a resize averages along one side, at most.
+override TAPS: u32 = 2u * LONGEST / SHORTEST + 2u;
+
+// Of any operation, for one pixel: a resize, or the 4 rows of a bicubic interpolation.
+override ITERATIONS_OF_PIXEL: u32 = 2u * TAPS + CHANNELS * max(1u + TAPS * (1u + TAPS), 5u);
+override VALUES_OF_INVOCATION: u32 = LARGEST / WORKGROUP + 1u;
+override PIXELS_OF_INVOCATION: u32 = LARGEST / CHANNELS / WORKGROUP + 1u;
+override ITERATIONS_FORWARD: u32 = 2u * VALUES_OF_INVOCATION + SLOTS * (1u + PIXELS_OF_INVOCATION * (1u + ITERATIONS_OF_PIXEL));
+
+// An image [height, width, CHANNELS] in one of the two buffers.
 struct Image {
+    is_after: bool,
     start: u32,
     height: u32,
     width: u32,
@@ -38,51 +57,189 @@ fn forward(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local_index: u32,
 ) {
-    let row = workgroup_id.y * workgroups.x + workgroup_id.x;
+    let row = flat_index(workgroup_id, workgroups, 0u, 1u);
     if row >= BATCH {
         return;
     }
-    let start = row * 2u * LARGEST;
-    fetch(row, start, local_index);
-    var image = Image(start, HEIGHT, WIDTH);
+    var image = Image(false, row * LARGEST, HEIGHT, WIDTH);
+    for (var value = local_index; value < HEIGHT * WIDTH * CHANNELS; value += WORKGROUP) {
+        before[image.start + value] = stored_byte(row, value);
+    }
     for (var slot = 0u; slot < SLOTS; slot++) {
         storageBarrier();
         let warp = warps[row * SLOTS + slot];
-        let result = Image(start + LARGEST * ((slot + 1u) % 2u), warp.height, warp.width);
+        let result = Image(!image.is_after, image.start, warp.height, warp.width);
         for (var pixel = local_index; pixel < result.height * result.width; pixel += WORKGROUP) {
             write_pixel(image, warp, result, pixel);
         }
         image = result;
     }
     storageBarrier();
-    for (var value = local_index; value < SIZE; value += WORKGROUP) {
-        let channel = value % CHANNELS;
-        let byte = f32(scratch[image.start + value]);
-        x[row * SIZE + value] = byte * normalisation[channel] + normalisation[CHANNELS + channel];
+    for (var value = local_index; value < OUT_HEIGHT * OUT_WIDTH * CHANNELS; value += WORKGROUP) {
+        x[row * OUT_HEIGHT * OUT_WIDTH * CHANNELS + value] = normalised(byte_at(image, value), value % CHANNELS);
     }
 }
 
-fn fetch(row: u32, start: u32, local_index: u32) {
-    let size = HEIGHT * WIDTH * CHANNELS;
-    let first = select(order[step[0].in_epoch * FULL_BATCH + row], row, STAGED) * STRIDE;
-    for (var value = local_index; value < size; value += WORKGROUP) {
-        scratch[start + value] = (images[(first + value) / 4u] >> (8u * ((first + value) % 4u))) & 0xffu;
-    }
+// A byte of the image that is number `row` of the batch.
+fn stored_byte(row: u32, value: u32) -> u32 {
+    let byte = select(order[step[0].in_epoch * FULL_BATCH + row], row, STAGED) * STRIDE + value;
+    return (images[byte / 4u] >> (8u * (byte % 4u))) & 0xffu;
+}
+
+fn normalised(byte: u32, channel: u32) -> f32 {
+    return f32(byte) * normalisation[channel] + normalisation[CHANNELS + channel];
 }
 
 fn write_pixel(image: Image, warp: Warp, result: Image, pixel: u32) {
     let at = vec2<i32>(i32(pixel % result.width), i32(pixel / result.width));
-    let place = result.start + pixel * CHANNELS;
+    let place = pixel * CHANNELS;
     switch warp.kind {
-        case NEAREST: { write_nearest(image, warp.matrix, at, place); }
-        case RESIZE: { write_resized(image, warp.matrix, result, at, place); }
-        default: { write_interpolated(image, warp.kind, warp.homography, at, place); }
+        case NEAREST: { write_nearest(image, warp.matrix, at, result, place); }
+        case RESIZE: { write_resized(image, warp.matrix, at, result, place); }
+        default: { write_interpolated(image, warp.kind, warp.homography, at, result, place); }
+    }
+}
+
+// The pixel of an invocation among those of all images of the batch, [height, width] each.
+struct Pixel {
+    row: u32,     // the image; BATCH and more behind the last one
+    at: vec2<u32>,
+    place: u32,   // of its first value in the image
+}
+
+fn pixel_at(index: u32, height: u32, width: u32) -> Pixel {
+    let pixel = index % (height * width);
+    return Pixel(index / (height * width), vec2<u32>(pixel % width, pixel / width), pixel * CHANNELS);
+}
+
+override ITERATIONS_FETCH: u32 = CHANNELS;
+
+// after = images[order[n]]
+@compute @workgroup_size(WORKGROUP)
+fn fetch(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let pixel = pixel_at(flat_index(workgroup_id, workgroups, local_index, WORKGROUP), HEIGHT, WIDTH);
+    if pixel.row >= BATCH {
+        return;
+    }
+    for (var value = pixel.place; value < pixel.place + CHANNELS; value++) {
+        after[pixel.row * LARGEST + value] = stored_byte(pixel.row, value);
+    }
+}
+
+override ITERATIONS_WARP_PIXELS: u32 = 5u * CHANNELS;
+
+// after = warp(before), for all kinds but a resize
+@compute @workgroup_size(WORKGROUP)
+fn warp_pixels(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let pixel = pixel_at(flat_index(workgroup_id, workgroups, local_index, WORKGROUP), HEIGHT, WIDTH);
+    if pixel.row >= BATCH {
+        return;
+    }
+    let warp = warps[pixel.row * SLOTS + SLOT];
+    let image = Image(false, pixel.row * LARGEST, HEIGHT, WIDTH);
+    let result = Image(true, pixel.row * LARGEST, HEIGHT, WIDTH);
+    let at = vec2<i32>(pixel.at);
+    if warp.kind == NEAREST {
+        write_nearest(image, warp.matrix, at, result, pixel.place);
+    } else {
+        write_interpolated(image, warp.kind, warp.homography, at, result, pixel.place);
+    }
+}
+
+override ITERATIONS_RESIZE_ROWS: u32 = TAPS + CHANNELS * (1u + TAPS);
+
+// after = the rows of the box that a resize takes from before, each as long as in the result: [HEIGHT, OUT_WIDTH]
+@compute @workgroup_size(WORKGROUP)
+fn resize_rows(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let pixel = pixel_at(flat_index(workgroup_id, workgroups, local_index, WORKGROUP), HEIGHT, OUT_WIDTH);
+    if pixel.row >= BATCH {
+        return;
+    }
+    let box = warps[pixel.row * SLOTS + SLOT].matrix;
+    if i32(pixel.at.y) >= box[3] {
+        return;
+    }
+    let image = Image(false, pixel.row * LARGEST, HEIGHT, WIDTH);
+    let across = taps(pixel.at.x, u32(box[2]), OUT_WIDTH);
+    let y = box[1] + i32(pixel.at.y);
+    for (var channel = 0u; channel < CHANNELS; channel++) {
+        after[pixel.row * LARGEST + pixel.place + channel] = average_of_row(image, box[0], y, across, channel);
+    }
+}
+
+override ITERATIONS_RESIZE_COLUMNS: u32 = TAPS + CHANNELS * (1u + TAPS);
+
+// after = the columns of the result, from those rows
+@compute @workgroup_size(WORKGROUP)
+fn resize_columns(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let pixel = pixel_at(flat_index(workgroup_id, workgroups, local_index, WORKGROUP), OUT_HEIGHT, OUT_WIDTH);
+    if pixel.row >= BATCH {
+        return;
+    }
+    let rows = Image(false, pixel.row * LARGEST, HEIGHT, OUT_WIDTH);
+    let down = taps(pixel.at.y, u32(warps[pixel.row * SLOTS + SLOT].matrix[3]), OUT_HEIGHT);
+    for (var channel = 0u; channel < CHANNELS; channel++) {
+        var column = 0u;
+        for (var y = down.first; y < down.end; y++) {
+            column += load(rows, vec2<i32>(vec2<u32>(pixel.at.x, y)), channel) * coefficient(down, y);
+        }
+        after[pixel.row * LARGEST + pixel.place + channel] = rounded(column);
+    }
+}
+
+override ITERATIONS_NORMALISE: u32 = CHANNELS;
+
+// x = normalise(before)
+@compute @workgroup_size(WORKGROUP)
+fn normalise(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let index = flat_index(workgroup_id, workgroups, local_index, WORKGROUP);
+    let pixel = pixel_at(index, OUT_HEIGHT, OUT_WIDTH);
+    if pixel.row >= BATCH {
+        return;
+    }
+    for (var channel = 0u; channel < CHANNELS; channel++) {
+        x[index * CHANNELS + channel] = normalised(before[pixel.row * LARGEST + pixel.place + channel], channel);
+    }
+}
+
+fn byte_at(image: Image, value: u32) -> u32 {
+    if image.is_after {
+        return after[image.start + value];
+    }
+    return before[image.start + value];
+}
+
+fn store(image: Image, value: u32, byte: u32) {
+    if image.is_after {
+        after[image.start + value] = byte;
+    } else {
+        before[image.start + value] = byte;
     }
 }
 
 // The value at column `at.x` and row `at.y`, both inside.
 fn load(image: Image, at: vec2<i32>, channel: u32) -> u32 {
-    return scratch[image.start + (u32(at.y) * image.width + u32(at.x)) * CHANNELS + channel];
+    return byte_at(image, (u32(at.y) * image.width + u32(at.x)) * CHANNELS + channel);
 }
 
 // The same, the nearest one for a place outside.
@@ -92,7 +249,7 @@ fn load_clamped(image: Image, at: vec2<i32>, channel: u32) -> f32 {
 }
 
 // In 16.16 fixed point, as Pillow's affine_fixed.
-fn write_nearest(image: Image, matrix: array<i32, 6>, at: vec2<i32>, place: u32) {
+fn write_nearest(image: Image, matrix: array<i32, 6>, at: vec2<i32>, result: Image, place: u32) {
     let origin = vec2<i32>(
         (matrix[0] * at.x + matrix[1] * at.y + matrix[2]) >> 16u,
         (matrix[3] * at.x + matrix[4] * at.y + matrix[5]) >> 16u,
@@ -103,12 +260,12 @@ fn write_nearest(image: Image, matrix: array<i32, 6>, at: vec2<i32>, place: u32)
         if inside {
             value = load(image, origin, channel);
         }
-        scratch[place + channel] = value;
+        store(result, place + channel, value);
     }
 }
 
 // As Pillow's bilinear_filter and bicubic_filter, which cut the fraction of the result off.
-fn write_interpolated(image: Image, kind: u32, h: array<f32, 8>, at: vec2<i32>, place: u32) {
+fn write_interpolated(image: Image, kind: u32, h: array<f32, 8>, at: vec2<i32>, result: Image, place: u32) {
     let centre = vec2<f32>(at) + 0.5;
     let divisor = h[6] * centre.x + h[7] * centre.y + 1.0;
     let origin = vec2<f32>(
@@ -126,7 +283,7 @@ fn write_interpolated(image: Image, kind: u32, h: array<f32, 8>, at: vec2<i32>, 
         } else if inside {
             value = bicubic(image, vec2<i32>(corner), fraction, channel);
         }
-        scratch[place + channel] = u32(clamp(value, 0.0, 255.0));
+        store(result, place + channel, u32(clamp(value, 0.0, 255.0)));
     }
 }
 
@@ -208,20 +365,24 @@ fn rounded(sum: u32) -> u32 {
     return min((sum + (1u << (PRECISION_BITS - 1u))) >> PRECISION_BITS, 255u);
 }
 
+// Along the row `y` of a box that begins at column `left`, as a whole byte.
+fn average_of_row(image: Image, left: i32, y: i32, across: Taps, channel: u32) -> u32 {
+    var sum = 0u;
+    for (var x = across.first; x < across.end; x++) {
+        sum += load(image, vec2<i32>(left + i32(x), y), channel) * coefficient(across, x);
+    }
+    return rounded(sum);
+}
+
 // Along the rows and then down the columns, as Pillow's resize: the first result is rounded to bytes too.
-fn write_resized(image: Image, box: array<i32, 6>, result: Image, at: vec2<i32>, place: u32) {
+fn write_resized(image: Image, box: array<i32, 6>, at: vec2<i32>, result: Image, place: u32) {
     let across = taps(u32(at.x), u32(box[2]), result.width);
     let down = taps(u32(at.y), u32(box[3]), result.height);
     for (var channel = 0u; channel < CHANNELS; channel++) {
         var column = 0u;
         for (var y = down.first; y < down.end; y++) {
-            var line = 0u;
-            for (var x = across.first; x < across.end; x++) {
-                let origin = vec2<i32>(box[0] + i32(x), box[1] + i32(y));
-                line += load(image, origin, channel) * coefficient(across, x);
-            }
-            column += rounded(line) * coefficient(down, y);
+            column += average_of_row(image, box[0], box[1] + i32(y), across, channel) * coefficient(down, y);
         }
-        scratch[place + channel] = rounded(column);
+        store(result, place + channel, rounded(column));
     }
 }

@@ -2,6 +2,7 @@
 //! augmented on their way.
 
 mod augment;
+mod draw;
 mod gather;
 mod resident;
 mod sample;

@@ -126,7 +126,7 @@ impl Source {
         let stage = Stage {
             resident: self.resident,
             size: height * width * channels,
-            window_bytes: self.window_bytes,
+            window_bytes: self.window_bytes.min(tape.limits().binding_bytes),
         };
         let selection = self.selection(tape, batch);
         let all = words(u64::from(self.resident) * u64::from(stage.size));

@@ -4,23 +4,23 @@ use crate::plan::Limits;
 
 /// Some summands of a sum.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Piece {
+pub(crate) struct Piece {
     /// The first one.
-    pub(super) first: u32,
+    pub(crate) first: u32,
     /// How many.
-    pub(super) count: u32,
+    pub(crate) count: u32,
 }
 
 impl Piece {
     /// The overrides `FIRST` and `COUNT`.
-    pub(super) fn constants(self) -> [(&'static str, f64); 2] {
+    pub(crate) fn constants(self) -> [(&'static str, f64); 2] {
         [("FIRST", self.first.into()), ("COUNT", self.count.into())]
     }
 }
 
 /// The fewest pieces of `summands`, about equally long, whose loops keep the limit: `iterations` tells what a piece of so many
 /// summands takes, and grows with them. Where not even one summand keeps it, pieces of one.
-pub(super) fn pieces(
+pub(crate) fn pieces(
     limits: &Limits,
     summands: u32,
     iterations: impl Fn(u32) -> u128,

@@ -1,5 +1,6 @@
 //! The mean of squared differences: PyTorch's `MSELoss`.
 
+use crate::layers::pieces;
 use crate::plan::{Kernel, Mode, Shader, Tape, Tensor};
 
 static MSE: Shader = crate::shader!("mse");
@@ -13,28 +14,41 @@ pub fn mse(tape: &mut Tape, y: Tensor, targets: Tensor, losses: Tensor) {
         "a wrong shape would broadcast silently elsewhere"
     );
     let step = tape.step();
-    let constants = [("ELEMENTS", y.elements().into())];
     let bindings = [
         ("y", y),
         ("targets", targets),
         ("step", step),
         ("losses", losses),
     ];
-    let record = |tape: &mut Tape, entry, bindings: &[_]| {
-        tape.dispatch(Kernel {
-            shader: &MSE,
-            entry,
-            constants: &constants,
-            bindings,
-            extent: [MSE.constant("WORKGROUP"), 1, 1],
-            multiplications: 0,
-        });
-    };
     match tape.mode() {
-        Mode::Evaluate => tape.scope("mse", |tape| record(tape, "evaluate", &bindings)),
+        Mode::Evaluate => record(tape, "evaluate", &bindings),
         Mode::Train => tape.backward_from(y, |tape, dy| {
             let bindings = [bindings.as_slice(), &[("dy", dy)]].concat();
-            tape.scope("mse", |tape| record(tape, "train", &bindings));
+            record(tape, "train", &bindings);
         }),
     }
+}
+
+fn record(tape: &mut Tape, entry: &'static str, bindings: &[(&'static str, Tensor)]) {
+    let elements = bindings[0].1.elements();
+    let iterations = |count: u32| MSE.resources(entry, &[("COUNT", count.into())]).iterations;
+    tape.scope("mse", |tape| {
+        for piece in pieces(tape.limits(), elements, iterations) {
+            let [first, count] = piece.constants();
+            let constants = [
+                ("ELEMENTS", elements.into()),
+                first,
+                count,
+                ("ACCUMULATE", f64::from(u8::from(piece.first > 0))),
+            ];
+            tape.dispatch(Kernel {
+                shader: &MSE,
+                entry,
+                constants: &constants,
+                bindings,
+                extent: [MSE.constant("WORKGROUP"), 1, 1],
+                multiplications: 0,
+            });
+        }
+    });
 }

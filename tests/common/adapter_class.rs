@@ -1,4 +1,4 @@
-//! Two kinds of adapter that plans are recorded for.
+//! Kinds of adapter that plans are recorded for.
 
 use spinalnet::plan::{Kernels, Limits};
 
@@ -9,6 +9,8 @@ pub enum AdapterClass {
     Gpu,
     /// Mesa's driver for CPUs.
     Cpu,
+    /// An adapter that takes less of everything than any there is. Results must not change.
+    Tight,
 }
 
 impl AdapterClass {
@@ -17,6 +19,16 @@ impl AdapterClass {
         match self {
             Self::Gpu => Limits::webgpu(),
             Self::Cpu => Limits::llvmpipe(),
+            Self::Tight => Limits {
+                loop_iterations: 1000,
+                binding_bytes: 1 << 20,
+                workgroup_bytes: 16 << 10,
+                workgroup_invocations: 256,
+                grid: 512,
+                subgroup_sizes: None,
+                int64: false,
+                ..Limits::llvmpipe()
+            },
         }
     }
 }

@@ -184,7 +184,7 @@ impl Bench {
     /// Whether the adapter runs the kernels of a class: those for CPU adapters need 64-bit integers and subgroups of at
     /// least 8.
     pub fn runs(&self, class: AdapterClass) -> bool {
-        if !self.on_device || class == AdapterClass::Gpu {
+        if !self.on_device || class != AdapterClass::Cpu {
             return true;
         }
         let adapter = device(MODES[0]).adapter();

@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 use spinalnet::batch::{Batch, Part, Sample, Source};
 use spinalnet::data::augment::{Interpolation, Transform, Transforms};
-use spinalnet::plan::{Mode, Parameters, Plan, Tape};
+use spinalnet::plan::{Kernels, Mode, Parameters, Plan, Tape};
 
 use crate::common::tolerance::{DIVISION, EPS};
-use crate::common::{Bench, OpenPlan, Random, for_all};
+use crate::common::{AdapterClass, Bench, OpenPlan, Random, for_all};
 use crate::reference::augment::{self, Draws, Image, Matrix, Warp, apply, samples};
 use crate::reference::torchvision::{Case, Fixture};
 
@@ -27,6 +27,8 @@ struct Setup {
     in_training: u32,
     /// Bytes of images that are bound at once: where all are more, those of the batch are brought together first.
     window_bytes: u64,
+    /// Whether the kernels are recorded that cope with every size, instead of the cheapest.
+    reference: bool,
 }
 
 impl Setup {
@@ -45,7 +47,14 @@ impl Setup {
     }
 
     fn record(&self) -> (Plan, Batch) {
-        let mut tape = Tape::new("gather", &Parameters::default(), Mode::Train);
+        let kernels = Kernels::from(AdapterClass::Cpu);
+        let kernels = if self.reference {
+            kernels.reference()
+        } else {
+            kernels
+        };
+        let mut tape =
+            Tape::new("gather", &Parameters::default(), Mode::Train).with_kernels(kernels);
         let batch = self.source().record(&mut tape, self.batch as u32);
         (tape.finish(), batch)
     }
@@ -173,8 +182,11 @@ const TRANSFORMS: [Transform; 11] = [
     Transform::RandomVerticalFlip { p: 0.25 },
 ];
 
+/// Height and width, channels, batch, and the seed and step of the draws.
+type Drawn = ([usize; 2], usize, usize, [u32; 2]);
+
 /// Sides of at least 4 pixels let a corner move; smaller ones keep it in its place.
-fn shapes() -> impl Strategy<Value = ([usize; 2], usize, usize, [u32; 2])> {
+fn shapes() -> impl Strategy<Value = Drawn> {
     (
         [2..40usize, 2..40],
         1..4usize,
@@ -203,6 +215,7 @@ pub fn draws_match_their_twins(bench: &Bench) {
                     seed,
                     in_training,
                     window_bytes: u64::MAX,
+                    reference: false,
                 };
                 for open in bench.open(&setup.record().0) {
                     let order: Vec<u32> = (0..STEPS * batch as u32).collect();
@@ -474,47 +487,83 @@ pub fn augmented_images_match_their_twin(bench: &Bench) {
         ([1, 1], 1, 1, [0, 0]),
         ([17, 23], 2, 4, [3, 9]),
     ];
-    for_all(
-        &listed,
-        1,
-        shapes(),
-        |&(size, channels, batch, [seed, in_training])| {
-            for (transforms, window_bytes) in pipelines_in_windows() {
-                let setup = Setup {
-                    transforms,
-                    size,
-                    channels,
-                    batch,
-                    seed,
-                    in_training,
-                    window_bytes,
-                };
-                let (plan, recorded) = setup.record();
-                let images = setup.images();
-                let order = Random(13).permutation(images.len());
-                let rows = &order[(STEPS as usize - 1) * batch..];
-                let picked: Vec<&Image> = rows.iter().map(|&row| &images[row as usize]).collect();
-                for open in bench.open(&plan) {
-                    setup.write(&open, &images, &order);
-                    open.run();
-                    let warps = read_warps(&open);
-                    let slots = warps.len() / batch;
-                    let warps: Vec<Vec<Warp>> =
-                        warps.chunks_exact(slots).map(<[_]>::to_vec).collect();
-                    let got = setup.bytes(&open.read(recorded.x));
-                    assert_augmented("x", &got, &picked, &warps);
-                    let labels: Vec<u32> = rows.iter().map(|row| row % 256).collect();
-                    assert_eq!(open.read::<u32>(recorded.y), labels);
-                }
-            }
-        },
-    );
+    for_all(&listed, 1, shapes(), |case| {
+        assert_pipelines_match(bench, case, false);
+    });
+}
+
+pub fn images_augmented_by_pixel_match_their_twin(bench: &Bench) {
+    let listed = [([1, 1], 1, 1, [0, 0]), ([17, 23], 3, 4, [3, 9])];
+    for_all(&listed, 1, shapes(), |case| {
+        assert_pipelines_match(bench, case, true);
+    });
+}
+
+fn assert_pipelines_match(bench: &Bench, case: &Drawn, reference: bool) {
+    let (size, channels, batch, [seed, in_training]) = *case;
+    for (transforms, window_bytes) in pipelines_in_windows() {
+        let setup = Setup {
+            transforms,
+            size,
+            channels,
+            batch,
+            seed,
+            in_training,
+            window_bytes,
+            reference,
+        };
+        assert_matches_twin(bench, &setup);
+    }
+}
+
+/// An image that one workgroup of an adapter with bounded loops could not take through its operations.
+pub fn large_augmented_images_match_their_twin(bench: &Bench) {
+    let resize = |height, width| Transform::Resize { height, width };
+    let pipelines = [
+        Transforms::new(&[TRANSFORMS[2], TRANSFORMS[6]]),
+        Transforms::new(&[resize(37, 600)]),
+        Transforms::new(&[resize(1, 1)]),
+    ];
+    for transforms in pipelines {
+        let setup = Setup {
+            transforms,
+            size: [512, 512],
+            channels: 3,
+            batch: 2,
+            seed: 5,
+            in_training: 1,
+            window_bytes: u64::MAX,
+            reference: false,
+        };
+        assert_matches_twin(bench, &setup);
+    }
+}
+
+fn assert_matches_twin(bench: &Bench, setup: &Setup) {
+    let (plan, recorded) = setup.record();
+    assert_eq!(plan.excess, None);
+    let images = setup.images();
+    let order = Random(13).permutation(images.len());
+    let rows = &order[(STEPS as usize - 1) * setup.batch..];
+    let picked: Vec<&Image> = rows.iter().map(|&row| &images[row as usize]).collect();
+    for open in bench.open(&plan) {
+        setup.write(&open, &images, &order);
+        open.run();
+        let warps = read_warps(&open);
+        let slots = warps.len() / setup.batch;
+        let warps: Vec<Vec<Warp>> = warps.chunks_exact(slots).map(<[_]>::to_vec).collect();
+        let got = setup.bytes(&open.read(recorded.x));
+        assert_augmented("x", &got, &picked, &warps);
+        let labels: Vec<u32> = rows.iter().map(|row| row % 256).collect();
+        assert_eq!(open.read::<u32>(recorded.y), labels);
+    }
 }
 
 /// The draws are torchvision's; what is drawn on the device is left out of the plan.
 pub fn augmented_images_are_torchvision_s(bench: &Bench) {
-    for case in Fixture::read().cases() {
-        let (mut plan, recorded, setup) = record_case(&case);
+    let cases = Fixture::read().cases();
+    for (case, reference) in cases.iter().flat_map(|case| [(case, false), (case, true)]) {
+        let (mut plan, recorded, setup) = record_case(case, reference);
         plan.dispatches
             .retain(|dispatch| dispatch.shader.name() != "augment/draw");
         let words: Vec<u32> = case
@@ -548,21 +597,26 @@ pub fn augmented_images_are_torchvision_s(bench: &Bench) {
     }
 }
 
-/// A plan with as many operations as the case, of the sizes of the case; which ones they are is then written over.
-fn record_case(case: &Case) -> (Plan, Batch, Setup) {
-    let (image, result) = (&case.images[0], &case.results[0]);
-    let resize = Transform::Resize {
-        height: result.height as u32,
-        width: result.width as u32,
-    };
+/// A plan with as many operations as the case, which resize or not as those of the case do; what they do is then written
+/// over.
+fn record_case(case: &Case, reference: bool) -> (Plan, Batch, Setup) {
+    let image = &case.images[0];
+    let transforms = case.warps[0].iter().map(|warp| match warp {
+        Warp::Resize { size, .. } => Transform::Resize {
+            height: size[0] as u32,
+            width: size[1] as u32,
+        },
+        _ => Transform::RandomHorizontalFlip { p: 1.0 },
+    });
     let setup = Setup {
-        transforms: Transforms::new(&vec![resize; case.warps[0].len()]),
+        transforms: Transforms::new(&transforms.collect::<Vec<_>>()),
         size: [image.height, image.width],
         channels: image.channels,
         batch: case.images.len(),
         seed: 0,
         in_training: 0,
         window_bytes: u64::MAX,
+        reference,
     };
     let (plan, batch) = setup.record();
     (plan, batch, setup)

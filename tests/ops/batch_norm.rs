@@ -427,6 +427,10 @@ pub fn batch_norm_on_cpu_adapters_matches_its_twin(bench: &Bench) {
     check(bench, AdapterClass::Cpu);
 }
 
+pub fn batch_norm_under_tight_limits_matches_its_twin(bench: &Bench) {
+    check(bench, AdapterClass::Tight);
+}
+
 fn check(bench: &Bench, class: AdapterClass) {
     for_all(&listed(class), 5, cases(class), |case| {
         let mut parameters = Parameters::default();

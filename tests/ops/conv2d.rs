@@ -320,6 +320,26 @@ pub fn winograd_matches_its_twin(bench: &Bench) {
     for_all(&[], 3, cases_for_winograd(), |case| by(case, 0));
 }
 
+/// More pixels than a grid of tiles holds on any adapter along one dimension: 65,664 workgroups of 16.
+pub fn conv2d_of_a_million_pixels_matches_its_twin(bench: &Bench) {
+    let large = case([2, 1026, 512, 4, 4], [1, 1], [1, 1], [0, 0], true);
+    trial(bench, &large, Draw::Uniform, AdapterClass::Cpu);
+}
+
+/// Long sums, many lines and more tiles than a short grid, by the cheapest kernel and by the reference.
+pub fn conv2d_under_tight_limits_matches_its_twin(bench: &Bench) {
+    let long = [
+        case([2, 3, 5, 132, 8], [3, 3], [1, 1], [1, 1], true),
+        case([4, 40, 44, 2, 20], [3, 3], [1, 1], [1, 1], false),
+        case([1, 7, 9, 8, 300], [3, 3], [2, 2], [1, 1], true),
+    ];
+    for case in long.iter().chain(&LISTED_FOR_WINOGRAD[3..5]) {
+        for candidate in [0, usize::MAX] {
+            trial_of_candidate(bench, case, Draw::Uniform, AdapterClass::Tight, candidate);
+        }
+    }
+}
+
 pub fn conv2d_of_integers_is_exact(bench: &Bench) {
     for_all(&LISTED[1..4], 1, cases(), |case| {
         trial_of_candidate(bench, case, Draw::Integers, AdapterClass::Gpu, CANDIDATES)

@@ -180,6 +180,19 @@ fn cases() -> impl Strategy<Value = Case> {
     )
 }
 
+pub fn conv_blocks_under_tight_limits_match_their_twins(bench: &Bench) {
+    for case in &LISTED[..4] {
+        let class = AdapterClass::Tight;
+        trial(
+            bench,
+            &Case {
+                class,
+                ..case.clone()
+            },
+        );
+    }
+}
+
 fn trial(bench: &Bench, case: &Case) {
     let input = Input::drawn(case.shape(), case.draw);
     for outcome in outcomes(bench, case, input) {

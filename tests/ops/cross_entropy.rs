@@ -2,10 +2,10 @@
 
 use spinalnet::batch::{Part, Sample, Source};
 use spinalnet::loss::cross_entropy;
-use spinalnet::plan::{Mode, Parameters, Tape};
+use spinalnet::plan::{Kernels, Limits, Mode, Parameters, Plan, Tape, Tensor};
 
 use crate::common::tolerance::{self, DIVISION, EPS, TINY, assert_within};
-use crate::common::{Bench, Draw, Random, doubles, for_all};
+use crate::common::{AdapterClass, Bench, Draw, Random, doubles, for_all};
 use crate::reference::cross_entropy as twin;
 
 /// Rows, classes and the largest logit's size.
@@ -49,26 +49,96 @@ fn row_errors(row: &[f64], label: usize) -> (f64, Vec<f64>) {
 pub fn cross_entropy_matches_its_twin(bench: &Bench) {
     let cases = (1..100usize, 1..30usize, 0.1..50.0f32);
     for_all(&LISTED, 4, cases, |&case| {
-        check(bench, case, Mode::Train);
-        check(bench, case, Mode::Evaluate);
+        for mode in [Mode::Train, Mode::Evaluate] {
+            check(bench, case, mode, AdapterClass::Cpu.into());
+            check(bench, case, mode, by_row());
+        }
     });
 }
 
-fn check(bench: &Bench, (batch, classes, size): Case, mode: Mode) {
+/// Rows and classes for which one workgroup would loop longer than llvmpipe takes.
+pub fn a_large_batch_of_many_classes_matches_its_twin(bench: &Bench) {
+    for mode in [Mode::Train, Mode::Evaluate] {
+        check(bench, (8192, 1000, 5.0), mode, AdapterClass::Cpu.into());
+    }
+    check(bench, (5000, 3, 5.0), Mode::Train, by_row());
+}
+
+/// Kernels that take any batch, by short loops: more than 64 times 64 rows are added up in pieces.
+fn by_row() -> Kernels {
+    let limits = Limits {
+        loop_iterations: 70,
+        ..Limits::llvmpipe()
+    };
+    Kernels::from(limits).reference()
+}
+
+pub fn nan_among_the_logits_makes_the_loss_nan(bench: &Bench) {
+    for kernels in [AdapterClass::Cpu.into(), by_row()] {
+        for place in [0, 7, 9, 64 * 10 + 3] {
+            let recording = record((65, 10, 1.0), Mode::Train, kernels.clone());
+            let mut values = Random(6).values(Draw::Uniform, 65 * 10);
+            values[place] = f32::NAN;
+            for open in bench.open(&recording.plan) {
+                open.write(recording.logits, &values);
+                open.write(recording.labels, &[3u32; 65]);
+                open.write(recording.step, &[0, STEP as u32, 0, 0]);
+                open.run();
+                let loss = open.read::<f32>(recording.losses)[STEP];
+                assert!(loss.is_nan(), "NaN at {place} gives {loss}");
+            }
+        }
+    }
+}
+
+struct Recording {
+    plan: Plan,
+    logits: Tensor,
+    labels: Tensor,
+    step: Tensor,
+    losses: Tensor,
+    correct: Tensor,
+    dlogits: Option<Tensor>,
+}
+
+fn record((batch, classes, _): Case, mode: Mode, kernels: Kernels) -> Recording {
     let sample = Sample::Image {
         height: 1,
         width: 1,
         channels: 1,
     };
     let source = Source::whole(Part::Train, sample, STEPS * batch as u32, batch as u32);
-    let mut tape = Tape::new("loss", &Parameters::default(), mode);
+    let mut tape = Tape::new("loss", &Parameters::default(), mode).with_kernels(kernels);
     let logits = tape.tensor("logits", [batch as u32, classes as u32]);
     let labels = tape.input("labels", [batch as u32]);
     let (losses, correct) = (source.losses(&mut tape), source.correct(&mut tape));
     cross_entropy(&mut tape, logits, labels, [losses, correct]);
     let dlogits = (mode == Mode::Train).then(|| tape.gradient(logits));
     let step = tape.step();
+    let plan = tape.finish();
+    assert_eq!(plan.excess, None);
+    Recording {
+        plan,
+        logits,
+        labels,
+        step,
+        losses,
+        correct,
+        dlogits,
+    }
+}
 
+fn check(bench: &Bench, case: Case, mode: Mode, kernels: Kernels) {
+    let (batch, classes, size) = case;
+    let Recording {
+        plan,
+        logits,
+        labels,
+        step,
+        losses,
+        correct,
+        dlogits,
+    } = record(case, mode, kernels);
     let mut random = Random(6);
     let mut values = random.values(Draw::Uniform, batch * classes);
     values.iter_mut().for_each(|value| *value *= size);
@@ -83,7 +153,7 @@ fn check(bench: &Bench, (batch, classes, size): Case, mode: Mode) {
         .map(|(row, &label)| row_errors(row, label as usize))
         .collect();
 
-    for open in bench.open(&tape.finish()) {
+    for open in bench.open(&plan) {
         open.write(logits, &values);
         open.write(labels, &classes_of_rows);
         open.write(step, &[0, STEP as u32, 0, 0]);

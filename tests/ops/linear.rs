@@ -134,6 +134,31 @@ pub fn linear_on_cpu_adapters_matches_its_twin(bench: &Bench) {
     });
 }
 
+/// Sums, columns and rows past what one invocation loops over or one grid holds on old drivers: each alone, by the cheapest
+/// kernel and by the reference.
+pub fn linear_past_every_bound_matches_its_twin(bench: &Bench) {
+    for case in [
+        (1, 67_500, 3, false),
+        (2, 3, 70_000, false),
+        (70_000, 2, 3, true),
+    ] {
+        for class in [AdapterClass::Cpu, AdapterClass::Tight] {
+            for candidate in [0, usize::MAX] {
+                trial_of_candidate(bench, &case, Draw::Uniform, class, candidate);
+            }
+        }
+    }
+}
+
+pub fn linear_under_tight_limits_matches_its_twin(bench: &Bench) {
+    for (case, candidate) in LISTED_FOR_TILES
+        .iter()
+        .zip([0, usize::MAX].into_iter().cycle())
+    {
+        trial_of_candidate(bench, case, Draw::Uniform, AdapterClass::Tight, candidate);
+    }
+}
+
 pub fn linear_of_integers_is_exact(bench: &Bench) {
     for class in [AdapterClass::Gpu, AdapterClass::Cpu] {
         for_all(&LISTED[2..4], 0, cases(), |case| {

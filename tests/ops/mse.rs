@@ -2,7 +2,7 @@
 
 use spinalnet::batch::{Part, Sample, Source};
 use spinalnet::loss::mse;
-use spinalnet::plan::{Mode, Parameters, Tape};
+use spinalnet::plan::{Limits, Mode, Parameters, Tape};
 
 use crate::common::tolerance::{DIVISION, EPS, TINY, assert_within};
 use crate::common::{Bench, Draw, Random, doubles, for_all};
@@ -14,19 +14,31 @@ pub fn mse_matches_its_twin(bench: &Bench) {
         3,
         (1..200u32, 1..6u32),
         |&(batch, targets)| {
-            check(bench, batch, targets, Mode::Train);
-            check(bench, batch, targets, Mode::Evaluate);
+            for mode in [Mode::Train, Mode::Evaluate] {
+                check(bench, batch, targets, mode, Limits::llvmpipe());
+            }
         },
     );
 }
 
-fn check(bench: &Bench, batch: u32, targets: u32, mode: Mode) {
+/// Pieces of at most 64 x 64 elements.
+pub fn pieces_of_a_batch_add_up(bench: &Bench) {
+    let limits = Limits {
+        loop_iterations: 70,
+        ..Limits::llvmpipe()
+    };
+    for mode in [Mode::Train, Mode::Evaluate] {
+        check(bench, 5003, 2, mode, limits.clone());
+    }
+}
+
+fn check(bench: &Bench, batch: u32, targets: u32, mode: Mode, limits: Limits) {
     let sample = Sample::Row {
         features: 1,
         targets,
     };
     let source = Source::whole(Part::Train, sample, 2 * batch, batch);
-    let mut tape = Tape::new("loss", &Parameters::default(), mode);
+    let mut tape = Tape::new("loss", &Parameters::default(), mode).with_kernels(limits);
     let y = tape.tensor("y", [batch, targets]);
     let wanted = tape.input("targets", [batch, targets]);
     let losses = source.losses(&mut tape);
@@ -40,7 +52,9 @@ fn check(bench: &Bench, batch: u32, targets: u32, mode: Mode) {
     let (x, target) = (doubles(&values), doubles(&wanted_values));
     let (loss, gradient) = (twin::forward(&x, &target), twin::backward(&x, &target));
 
-    for open in bench.open(&tape.finish()) {
+    let plan = tape.finish();
+    assert_eq!(plan.excess, None);
+    for open in bench.open(&plan) {
         open.write(y, &values);
         open.write(wanted, &wanted_values);
         open.write(step, &[0, 1, 0, 0]);

@@ -485,6 +485,22 @@ pub fn both_paths_match_the_twin(bench: &Bench) {
     });
 }
 
+/// Whichever way such an adapter takes.
+pub fn chains_under_tight_limits_match_the_twin(bench: &Bench) {
+    for case in &FUSED[..4] {
+        let class = AdapterClass::Tight;
+        let case = Case { class, ..*case };
+        for outcome in trial(bench, &case, Path::Fused) {
+            let label = if outcome.buffers.contains_key("h") {
+                "h"
+            } else {
+                "y"
+            };
+            assert_twin("tight", &outcome, &case, case.hidden(&outcome, label));
+        }
+    }
+}
+
 pub fn independent_sub_layers_match_the_twin(bench: &Bench) {
     for_all(&INDEPENDENT, 1, cases().prop_map(independent), |case| {
         for outcome in trial(bench, case, Path::Composed) {
