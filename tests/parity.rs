@@ -9,7 +9,6 @@ mod parity {
     pub mod digest;
     pub mod families;
     pub mod fixture;
-    pub mod formula;
     pub mod training;
     pub mod whole;
 }

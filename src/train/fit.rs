@@ -64,10 +64,11 @@ impl Step<'_> {
     }
 
     fn hint(&self, wanted: u32) -> String {
-        if self.misfit(1).is_some() {
+        let fewest = self.model.smallest_batch();
+        if wanted <= fewest || self.misfit(fewest).is_some() {
             return "no batch fits: use a smaller --image-size or another --adapter".to_owned();
         }
-        let (mut fits, mut too_large) = (1, wanted);
+        let (mut fits, mut too_large) = (fewest, wanted);
         while fits + 1 < too_large {
             let middle = fits.midpoint(too_large);
             if self.misfit(middle).is_none() {

@@ -8,6 +8,7 @@
 
 mod adapter_class;
 mod device;
+pub mod formula;
 mod open_plan;
 mod random;
 pub mod tolerance;

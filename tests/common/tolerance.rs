@@ -34,6 +34,10 @@ pub fn log(x: f64) -> f64 {
     (3.0 * EPS * x.ln().abs()).max(2f64.powi(-21))
 }
 
+/// How many times the error of PyTorch in f32 this program's may be: the rounding is another draw of the same kind, and the
+/// largest of a few can be small by luck.
+pub const LUCK: f64 = 4.0;
+
 /// Absolute error of a sum of `terms` products whose magnitudes add up to `scale`, added in any order, fused or not.
 ///
 /// Each product is rounded once and takes part in at most `terms` additions: `(1 + EPS)^(terms + 1) - 1` (Higham, Accuracy

@@ -10,16 +10,11 @@ use spinalnet::plan::{Mode, Role, Values};
 
 use super::digest::{Digest, Expected};
 use super::fixture::Fixture;
-use super::formula::{Stream, initial};
 use super::training::{Course, Data, Training, WAYS};
-use crate::common::doubles;
 use crate::common::tolerance::EPS;
+use crate::common::{doubles, formula};
 
 const STEPS: u32 = 5;
-
-/// Mean and deviation of the channels of grey and of coloured images.
-const GREY: ([f64; 1], [f64; 1]) = ([0.5], [0.29]);
-const COLOURED: ([f64; 3], [f64; 3]) = ([0.52, 0.5, 0.48], [0.27, 0.29, 0.31]);
 
 /// A network and its fixture.
 pub struct Case {
@@ -43,10 +38,7 @@ impl Case {
             },
         )
         .expect("it is a model");
-        let mut values = Values::zeros(&model.parameters);
-        for spec in model.parameters.specs() {
-            values.set(spec, &initial(seed, spec));
-        }
+        let initial = formula::initial_values(seed, 1.0, &model.parameters);
         Self {
             fixture,
             seed,
@@ -56,7 +48,7 @@ impl Case {
                 batch,
                 lr,
             },
-            initial: values,
+            initial,
         }
     }
 
@@ -75,16 +67,9 @@ impl Case {
     fn write_data(&self, training: &Training) {
         let count = (STEPS * self.course.batch) as usize;
         let size = self.image().iter().product::<u32>() as usize;
-        let stream = Stream::new(self.seed, "images");
-        let image = |index| (stream.bits(index) >> 56) as u8;
-        let images: Vec<u8> = (0..count * size).map(image).collect();
-        let stream = Stream::new(self.seed, "labels");
-        let label = |index| (stream.bits(index) % u64::from(self.model.outputs)) as u8;
-        let labels: Vec<u8> = (0..count).map(label).collect();
-        let (mean, std): (&[f64], &[f64]) = match self.image()[2] {
-            1 => (&GREY.0, &GREY.1),
-            _ => (&COLOURED.0, &COLOURED.1),
-        };
+        let images = formula::images(self.seed, count * size);
+        let labels = formula::labels(self.seed, count, self.model.outputs);
+        let [mean, std] = formula::normalisation(self.image()[2]);
         training.write_data(&Data::Images {
             images: &images,
             labels: &labels,
@@ -93,25 +78,16 @@ impl Case {
         });
     }
 
-    /// The lengths of all sums that follow one another from an input to an output, added up.
-    fn depth(&self) -> f64 {
-        let specs = self.model.parameters.specs().iter();
-        let weights = specs.filter(|spec| spec.shape.len() > 1);
-        weights
-            .map(|spec| spec.shape[1..].iter().product::<usize>() as f64)
-            .sum()
-    }
-
     /// Error of an output, relative to the largest: the roundings of all sums add up like a random walk.
     fn forward_error(&self) -> f64 {
-        EPS * self.depth().sqrt()
+        EPS * formula::depth(&self.model.parameters).sqrt()
     }
 
     /// Error of a gradient, relative to the largest of its layer: there, back, and the sum over all positions of the batch.
     fn backward_error(&self) -> f64 {
         let [height, width, _] = self.image();
         let positions = f64::from(self.course.batch * height * width);
-        EPS * (2.0 * self.depth() + positions).sqrt()
+        EPS * (2.0 * formula::depth(&self.model.parameters) + positions).sqrt()
     }
 
     fn expected(&self, name: &str) -> Expected {

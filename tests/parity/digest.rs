@@ -1,14 +1,10 @@
 //! Digests: what is stored of a tensor that is too large for a fixture, so that any wrong element shows.
 
-use super::formula::Stream;
-use crate::common::tolerance::assert_within;
+use crate::common::formula::Stream;
+use crate::common::tolerance::{LUCK, assert_within};
 
 /// Elements of a large tensor that a digest keeps.
 const ELEMENTS: usize = 64;
-
-/// How many times the error of PyTorch in f32 this program's may be: the rounding is another draw of the same kind, and the
-/// largest of a few can be small by luck.
-const LUCK: f64 = 4.0;
 
 /// What is kept of a tensor.
 pub struct Digest {

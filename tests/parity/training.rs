@@ -9,7 +9,7 @@ use spinalnet::optim::Optimizer;
 use spinalnet::plan::{Allocation, Mode, Plan, Role, Tape, Values};
 use spinalnet::steps;
 
-use crate::common::{AdapterClass, device, doubles};
+use crate::common::{AdapterClass, device, doubles, formula};
 
 /// The ways to train: all kernels, and all checks. Any adapter runs the kernels of either class.
 pub const WAYS: [(Checks, AdapterClass); 3] = [
@@ -106,9 +106,7 @@ impl<'a> Training<'a> {
             } => {
                 self.write("train.images", images);
                 self.write("train.labels", labels);
-                let scale = std.iter().map(|std| (1.0 / (255.0 * std)) as f32);
-                let shift = mean.iter().zip(std).map(|(mean, std)| (-mean / std) as f32);
-                let normalisation: Vec<f32> = scale.chain(shift).collect();
+                let normalisation = formula::device_normalisation([mean, std]);
                 self.write("normalisation", bytemuck::cast_slice(&normalisation));
                 let pixels = images[..self.input_elements()].iter().enumerate();
                 let normalise = |(index, &byte): (usize, &u8)| {
