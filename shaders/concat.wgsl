@@ -47,7 +47,8 @@ fn masked(value: f32, index: u32) -> f32 {
     if THRESHOLD == 0u {
         return value;
     }
-    let bits = random_bits(step[0].seed, step[0].in_training, LAYER, index);
+    let place = step[0].first * Y_COLUMNS + index;
+    let bits = random_bits(step[0].seed, step[0].in_training, LAYER, place);
     return value * select(0.0, SCALE, bits >= THRESHOLD);
 }
 

@@ -1,6 +1,6 @@
-// Library: step
-// loss = mean_n -log softmax(logits[n])[labels[n]]                         train and evaluate
-// dlogits[n, k] = (softmax(logits[n])[k] - [k == labels[n]]) / BATCH       train
+// Library: index, nan, step
+// loss = sum_n -log softmax(logits[n])[labels[n]] / MEAN_OVER              train and evaluate
+// dlogits[n, k] = (softmax(logits[n])[k] - [k == labels[n]]) / MEAN_OVER   train
 //
 // The loss and the number of rows whose first maximum is the label go to the place of this step; their sums have a fixed
 // order. In `train` and `evaluate` one workgroup walks over the batch. However large the batch and however many the classes
@@ -9,6 +9,7 @@
 
 override BATCH: u32;
 override CLASSES: u32;
+override MEAN_OVER: u32;    // rows of the whole step, of which this batch may be a part
 override FIRST: u32;        // row of a piece
 override COUNT: u32;        // rows of a piece
 override ACCUMULATE: bool;  // add the piece to those before
@@ -57,7 +58,7 @@ fn loss_of(row: u32, state: Row) -> f32 {
 
 fn write_gradient(row: u32, k: u32, state: Row) {
     let probability = exp(logits[row * CLASSES + k] - state.largest - state.log_sum);
-    dlogits[row * CLASSES + k] = (probability - select(0.0, 1.0, k == labels[row])) / f32(BATCH);
+    dlogits[row * CLASSES + k] = (probability - select(0.0, 1.0, k == labels[row])) / f32(MEAN_OVER);
 }
 
 // Adds up the sums of the workgroup in a fixed order.
@@ -69,6 +70,14 @@ fn sum_up(local_index: u32) {
             correct_sums[local_index] += correct_sums[local_index + width];
         }
     }
+}
+
+// Stores the sums of some rows, or adds them to what is there of the step: earlier micro-batches, or an earlier piece.
+fn add_to_step(loss: f32, right: u32, is_later_piece: bool) {
+    let place = step[0].in_epoch;
+    let accumulate = is_later_piece || step[0].first > 0u;
+    losses[place] = select(0.0, losses[place], accumulate) + loss / f32(MEAN_OVER);
+    correct[place] = select(0u, correct[place], accumulate) + right;
 }
 
 override ROWS_OF_INVOCATION: u32 = (BATCH - 1u) / WORKGROUP + 1u;
@@ -88,8 +97,7 @@ fn train(@builtin(local_invocation_index) local_index: u32) {
     }
     sum_up(local_index);
     if local_index == 0u {
-        losses[step[0].in_epoch] = loss_sums[0] / f32(BATCH);
-        correct[step[0].in_epoch] = correct_sums[0];
+        add_to_step(loss_sums[0], correct_sums[0], false);
     }
 }
 
@@ -106,8 +114,7 @@ fn evaluate(@builtin(local_invocation_index) local_index: u32) {
     }
     sum_up(local_index);
     if local_index == 0u {
-        losses[step[0].in_epoch] = loss_sums[0] / f32(BATCH);
-        correct[step[0].in_epoch] = correct_sums[0];
+        add_to_step(loss_sums[0], correct_sums[0], false);
     }
 }
 
@@ -213,8 +220,6 @@ fn sum_rows(@builtin(local_invocation_index) local_index: u32) {
     }
     sum_up(local_index);
     if local_index == 0u {
-        let place = step[0].in_epoch;
-        losses[place] = select(0.0, losses[place], ACCUMULATE) + loss_sums[0] / f32(BATCH);
-        correct[place] = select(0u, correct[place], ACCUMULATE) + correct_sums[0];
+        add_to_step(loss_sums[0], correct_sums[0], ACCUMULATE);
     }
 }

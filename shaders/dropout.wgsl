@@ -2,7 +2,7 @@
 // y = x * mask / (1 - p)      forward
 // dx = dy * mask / (1 - p)    backward
 //
-// The mask is drawn from (seed, step, layer, index) and never stored. Dropout draws one number an element, Dropout2d one
+// The mask is drawn from (seed, step, layer, place in the step) and never stored. Dropout draws one number an element, Dropout2d one
 // an image and channel (WHOLE_CHANNELS).
 
 override ELEMENTS: u32;
@@ -19,7 +19,8 @@ override ACCUMULATE: bool;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;   // [ELEMENTS]
 
 fn mask(state: Step, index: u32) -> f32 {
-    let unit = select(index, (index / ROW) * CHANNELS + index % CHANNELS, WHOLE_CHANNELS);
+    let place = state.first * ROW + index;
+    let unit = select(place, (place / ROW) * CHANNELS + place % CHANNELS, WHOLE_CHANNELS);
     let bits = random_bits(state.seed, state.in_training, LAYER, unit);
     return select(0.0, SCALE, bits >= THRESHOLD);
 }

@@ -42,7 +42,7 @@ fn images_forward(
         let row = index / SIZE;
         let value = index % SIZE;
         if i == 0u || SIZE % 4u != 0u {
-            source = order[step[0].in_epoch * FULL_BATCH + row];
+            source = order[step[0].in_epoch * FULL_BATCH + step[0].first + row];
             word = images[(select(source, row, STAGED) * STRIDE + value) / 4u];
         }
         let byte = select(source, row, STAGED) * STRIDE + value;
@@ -64,7 +64,7 @@ fn labels_forward(
 ) {
     let row = flat_index(workgroup_id, workgroups, local_index, 64u);
     if row < BATCH {
-        let source = order[step[0].in_epoch * FULL_BATCH + row];
+        let source = order[step[0].in_epoch * FULL_BATCH + step[0].first + row];
         batch_labels[row] = (labels[source / 4u] >> (8u * (source % 4u))) & 0xffu;
     }
 }
@@ -85,7 +85,7 @@ fn rows_forward(
     }
     let row = index / (SIZE + TARGETS);
     let value = index % (SIZE + TARGETS);
-    let source = order[step[0].in_epoch * FULL_BATCH + row];
+    let source = order[step[0].in_epoch * FULL_BATCH + step[0].first + row];
     if value < SIZE {
         x[row * SIZE + value] = inputs[source * SIZE + value];
     } else {

@@ -27,7 +27,7 @@ fn forward(
     if index >= BATCH * ROW_WORDS {
         return;
     }
-    let source = order[step[0].in_epoch * FULL_BATCH + index / ROW_WORDS];
+    let source = order[step[0].in_epoch * FULL_BATCH + step[0].first + index / ROW_WORDS];
     if source < FIRST || source >= FIRST + WINDOW {
         return;
     }

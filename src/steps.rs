@@ -3,8 +3,60 @@
 use crate::batch::{Sample, Source};
 use crate::loss::{cross_entropy, mse};
 use crate::models::Model;
-use crate::optim::{Optimizer, advance};
+use crate::optim::{Optimizer, advance, advance_within};
 use crate::plan::{Kernels, Limits, Mode, Plan, Tape};
+
+/// The plans of a step in their order, each with how often it runs before the next.
+#[derive(Clone, Debug)]
+pub struct StepPlans {
+    /// The plans.
+    pub parts: Vec<(Plan, u32)>,
+}
+
+impl From<Plan> for StepPlans {
+    fn from(plan: Plan) -> Self {
+        Self {
+            parts: vec![(plan, 1)],
+        }
+    }
+}
+
+impl StepPlans {
+    /// The plans.
+    pub fn plans(&self) -> impl Iterator<Item = &Plan> {
+        self.parts.iter().map(|(plan, _)| plan)
+    }
+}
+
+/// A training step of `batch` samples: one plan, or where the source has micro-batches, their backward passes, whose gradients
+/// add up, and one update.
+pub fn train_step(
+    model: &Model,
+    source: &Source,
+    batch: u32,
+    optimizer: &dyn Optimizer,
+    kernels: &Kernels,
+) -> StepPlans {
+    if source.micro_batch.is_none() {
+        return train_plan(model, source, batch, optimizer, kernels).into();
+    }
+    let passes = source.micro_batches(batch).map(|(samples, count)| {
+        let plan = backward_plan(model, source, [samples, batch], kernels);
+        (plan, count)
+    });
+    let mut parts: Vec<(Plan, u32)> = passes.collect();
+    // Processes that share a step will add up their gradients here.
+    parts.push((update_plan(model, source, optimizer, kernels), 1));
+    StepPlans { parts }
+}
+
+/// How many plans a full training step has.
+pub fn parts_of_step(source: &Source) -> usize {
+    match source.micro_batch {
+        None => 1,
+        Some(_) => source.micro_batches(source.batch_size).count() + 1,
+    }
+}
 
 /// A training step: gather, forward, loss, backward, update, advance.
 pub fn train_plan(
@@ -14,14 +66,44 @@ pub fn train_plan(
     optimizer: &dyn Optimizer,
     kernels: impl Into<Kernels>,
 ) -> Plan {
-    let mut tape = Tape::new(
-        format!("{} train batch {batch}", model.name),
-        &model.parameters,
-        Mode::Train,
-    )
-    .with_kernels(kernels);
-    record_loss(&mut tape, model, source, batch);
+    let name = format!("{} train batch {batch}", model.name);
+    let mut tape = Tape::new(name, &model.parameters, Mode::Train).with_kernels(kernels);
+    record_loss(&mut tape, model, source, [batch, batch]);
     tape.scope("optimizer", |tape| optimizer.record(tape, source.steps()));
+    tape.scope("step", advance);
+    tape.finish()
+}
+
+/// A micro-batch of a training step of `batch` samples: gather, forward, loss, backward. Its gradients are added to what is
+/// there.
+fn backward_plan(
+    model: &Model,
+    source: &Source,
+    [samples, batch]: [u32; 2],
+    kernels: &Kernels,
+) -> Plan {
+    let name = format!("{} train {samples} of batch {batch}", model.name);
+    let mut tape = Tape::new(name, &model.parameters, Mode::Train)
+        .with_kernels(kernels)
+        .accumulating();
+    record_loss(&mut tape, model, source, [samples, batch]);
+    tape.scope("step", |tape| advance_within(tape, samples));
+    tape.finish()
+}
+
+/// The end of a training step in micro-batches: update, gradients back to zero, advance.
+fn update_plan(
+    model: &Model,
+    source: &Source,
+    optimizer: &dyn Optimizer,
+    kernels: &Kernels,
+) -> Plan {
+    let name = format!("{} update", model.name);
+    let mut tape = Tape::new(name, &model.parameters, Mode::Train).with_kernels(kernels);
+    tape.scope("optimizer", |tape| {
+        optimizer.record(tape, source.steps());
+        tape.clear_gradients();
+    });
     tape.scope("step", advance);
     tape.finish()
 }
@@ -35,7 +117,7 @@ pub fn evaluate_plan(
 ) -> Plan {
     let name = format!("{} evaluate batch {batch}", model.name);
     let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate).with_kernels(kernels);
-    record_loss(&mut tape, model, source, batch);
+    record_loss(&mut tape, model, source, [batch, batch]);
     tape.scope("step", advance);
     tape.finish()
 }
@@ -69,17 +151,16 @@ pub fn device_seed(seed: u64) -> u32 {
     (seed ^ (seed >> 32)) as u32
 }
 
-fn record_loss(tape: &mut Tape, model: &Model, source: &Source, batch: u32) {
-    let batch = source.record(tape, batch);
-    let y = model.forward(tape, batch.x);
+/// Records the loss of some samples of a step of `batch`, and on a tape that trains the way back.
+fn record_loss(tape: &mut Tape, model: &Model, source: &Source, [samples, batch]: [u32; 2]) {
+    let fetched = source.record(tape, samples);
+    let y = model.forward(tape, fetched.x);
+    let losses = source.losses(tape);
     match model.sample {
         Sample::Image { .. } => {
-            let sums = [source.losses(tape), source.correct(tape)];
-            cross_entropy(tape, y, batch.y, sums);
+            let correct = source.correct(tape);
+            cross_entropy(tape, y, fetched.y, batch, [losses, correct]);
         }
-        Sample::Row { .. } => {
-            let losses = source.losses(tape);
-            mse(tape, y, batch.y, losses);
-        }
+        Sample::Row { .. } => mse(tape, y, fetched.y, batch, losses),
     }
 }

@@ -14,6 +14,7 @@ mod cli {
     pub mod kernels;
     #[cfg(target_os = "linux")]
     pub mod memory;
+    pub mod micro_batches;
     pub mod refusals;
     pub mod reproduce;
     pub mod run_folder;

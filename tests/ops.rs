@@ -27,6 +27,7 @@ mod ops {
     pub mod sgd;
     pub mod spinal;
     pub mod spinal_chain;
+    pub mod step;
 }
 
 use std::collections::BTreeSet;
@@ -67,7 +68,6 @@ tests! {
     add::add_matches_its_twin,
     augment::draws_match_their_twins,
     augment::augmented_images_match_their_twin,
-    augment::images_augmented_by_pixel_match_their_twin,
     augment::large_augmented_images_match_their_twin,
     augment::augmented_images_are_torchvision_s,
     avg_pool2d::avg_pool2d_matches_its_twin,
@@ -123,6 +123,7 @@ tests! {
     spinal::golden_vectors_come_out,
     spinal_chain::composed_chains_match_the_twins_of_their_layers,
     spinal_chain::four_splits_of_a_map_are_its_cells,
+    step::steps_and_micro_batches_are_counted,
 }
 
 /// `SHADER.ENTRY` of every compute entry point below `shaders/`.

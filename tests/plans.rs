@@ -14,8 +14,8 @@ use spinalnet::layers::{
 use spinalnet::models::{self, HeadKind, HeadOptions, Model, ModelOptions};
 use spinalnet::optim::{Adam, Sgd};
 use spinalnet::plan::{
-    Access, Allocation, Kernel, Lifetime, Mode, Parameters, Plan, ScratchPlaces, Shader, Shape,
-    Tape, Tensor,
+    Access, Allocation, Kernel, Kernels, Lifetime, Mode, Parameters, Plan, ScratchPlaces, Shader,
+    Shape, Tape, Tensor,
 };
 use spinalnet::steps;
 
@@ -632,6 +632,34 @@ fn buffers_that_are_needed_at_the_same_time_lie_apart() {
             let apart = holders.windows(2).all(|pair| pair[0].1 < pair[1].0);
             assert!(apart, "{}: {holders:?}", plan.name);
         }
+    }
+}
+
+/// A step in micro-batches is compiled once: what differs between its plans is the size of the last micro-batch, and between
+/// full and ragged steps what the loss is divided by.
+#[test]
+fn micro_batches_of_all_steps_share_their_pipelines() {
+    let model = build("mnist-cnn-spinal");
+    let source = Source {
+        micro_batch: Some(4),
+        ..source(&model, 27, 10)
+    };
+    let kernels = Kernels::from(AdapterClass::Cpu);
+    let [full, ragged] =
+        [10, 7].map(|batch| steps::train_step(&model, &source, batch, &sgd(), &kernels).parts);
+    let runs = |parts: &[(Plan, u32)]| parts.iter().map(|part| part.1).collect::<Vec<_>>();
+    assert_eq!(runs(&full), [2, 1, 1], "twice 4, 2, update");
+    assert_eq!(runs(&ragged), [1, 1, 1], "4, 3, update");
+    assert_eq!(steps::parts_of_step(&source), full.len());
+    let pipelines = |plan: &Plan| {
+        let dispatches = plan.dispatches.iter();
+        let shared = dispatches.filter(|dispatch| dispatch.shader.name() != "cross_entropy");
+        shared
+            .map(|dispatch| format!("{} {:?}", dispatch.kernel(), dispatch.constants))
+            .collect::<Vec<_>>()
+    };
+    for part in [0, 2] {
+        assert_eq!(pipelines(&full[part].0), pipelines(&ragged[part].0));
     }
 }
 

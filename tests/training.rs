@@ -2,6 +2,11 @@
 
 mod common;
 
+/// Trainings of a kind of their own.
+mod training {
+    mod micro_batches;
+}
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;

@@ -1,8 +1,8 @@
-// Library: random, step, warp
+// Library: index, random, step, warp
 // warps[n, SLOT] = what one operation does to sample n of this step
 //
 // One entry point for each of torchvision's operations, with its parameters and its distribution. Everything is drawn from
-// (seed, step, operation, sample), and so nothing of it is stored from step to step.
+// (seed, step, operation, place of the sample in the step), and so nothing of it is stored from step to step.
 
 override BATCH: u32;
 override SLOTS: u32;           // operations of the augmentation
@@ -19,7 +19,7 @@ const ONE = 65536;             // 1 in the fixed point of a matrix
 const NO_HOMOGRAPHY = array<f32, 8>();
 
 fn bits(row: u32, draw: u32) -> u32 {
-    return random_bits(step[0].seed, step[0].in_training, STREAM, row * DRAWS + draw);
+    return random_bits(step[0].seed, step[0].in_training, STREAM, (step[0].first + row) * DRAWS + draw);
 }
 
 // Uniform in [0, 1), a multiple of 2^-24.

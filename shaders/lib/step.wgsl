@@ -3,7 +3,7 @@ struct Step {
     seed: u32,         // of the random draws
     in_epoch: u32,     // steps done in this epoch: indexes the order, the schedule and the losses
     in_training: u32,  // steps done since training began: a coordinate of the random draws
-    padding: u32,
+    first: u32,        // samples of this step that earlier micro-batches have taken
 }
 
 // What the schedule says of one step.

@@ -51,6 +51,9 @@ pub struct Source {
     pub count: u32,
     /// Samples of every step but the last.
     pub batch_size: u32,
+    /// Samples that go through a net at once where they are fewer than those of a step: a micro-batch, of several that make
+    /// the step. All of a step's if absent.
+    pub micro_batch: Option<u32>,
     /// What happens to an image on its way into a batch. Evaluation leaves out what is random.
     pub transforms: Transforms,
     /// Bytes of images that are bound at once.
@@ -69,6 +72,7 @@ impl Source {
             resident: count,
             count,
             batch_size,
+            micro_batch: None,
             transforms: Transforms::default(),
             window_bytes: WINDOW_BYTES,
         }
@@ -82,6 +86,15 @@ impl Source {
     /// Samples of the last step, if they are fewer than those of the others.
     pub fn ragged_batch(&self) -> Option<u32> {
         Some(self.count % self.batch_size).filter(|&rest| rest > 0)
+    }
+
+    /// The micro-batches of a step of `batch` samples: their samples, and how many of them there are. A smaller one comes
+    /// last.
+    pub fn micro_batches(&self, batch: u32) -> impl Iterator<Item = (u32, u32)> {
+        let size = self.micro_batch.unwrap_or(batch);
+        let all = [(size, batch / size), (batch % size, 1)];
+        all.into_iter()
+            .filter(|&(samples, count)| samples > 0 && count > 0)
     }
 
     /// The loss of each step of the epoch.

@@ -70,6 +70,17 @@ impl Executable {
         Ok(executable)
     }
 
+    /// Executables one after another, each so many times, as one.
+    pub fn sequence(parts: impl IntoIterator<Item = (Self, u32)>) -> Self {
+        let commands = parts.into_iter().flat_map(|(part, times)| {
+            let runs = std::iter::repeat_n(part.commands, times as usize);
+            runs.flatten()
+        });
+        Self {
+            commands: commands.collect(),
+        }
+    }
+
     /// Hands `times` runs of the plan to the device in one submission.
     pub fn submit(&self, device: &Device, times: u32) -> Submission {
         self.encode(device, times).submit(device)

@@ -7,16 +7,18 @@ static CROSS_ENTROPY: Shader = crate::shader!("cross_entropy");
 
 /// Records the loss of `logits` `[N, classes]` against `labels` `[N]` and the number of correct rows, which go to the place
 /// of the step in `losses` and `correct`, both `[steps of an epoch]`; when the tape trains, the gradient and the backward pass
-/// of everything before it.
+/// of everything before it. The mean goes over `samples`: N, or the whole step where this is a micro-batch of it.
 pub fn cross_entropy(
     tape: &mut Tape,
     logits: Tensor,
     labels: Tensor,
+    samples: u32,
     [losses, correct]: [Tensor; 2],
 ) {
     let loss = Loss {
         logits,
         labels,
+        samples,
         step: tape.step(),
         losses,
         correct,
@@ -41,6 +43,7 @@ enum Algorithm {
 struct Loss {
     logits: Tensor,
     labels: Tensor,
+    samples: u32,
     step: Tensor,
     losses: Tensor,
     correct: Tensor,
@@ -148,6 +151,7 @@ impl Loss {
         let sizes = [
             ("BATCH", self.logits.rows().into()),
             ("CLASSES", self.logits.columns().into()),
+            ("MEAN_OVER", self.samples.into()),
         ];
         tape.dispatch(Kernel {
             shader: &CROSS_ENTROPY,

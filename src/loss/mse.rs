@@ -6,14 +6,16 @@ use crate::plan::{Kernel, Mode, Shader, Tape, Tensor};
 static MSE: Shader = crate::shader!("mse");
 
 /// Records the loss of `y` against `targets` of the same shape, which goes to the place of the step in `losses`
-/// `[steps of an epoch]`, and, when the tape trains, the gradient and the backward pass of everything before it.
-pub fn mse(tape: &mut Tape, y: Tensor, targets: Tensor, losses: Tensor) {
+/// `[steps of an epoch]`, and, when the tape trains, the gradient and the backward pass of everything before it. The mean goes
+/// over `samples`: all rows of `y`, or those of the whole step where this is a micro-batch of it.
+pub fn mse(tape: &mut Tape, y: Tensor, targets: Tensor, samples: u32, losses: Tensor) {
     assert_eq!(
         y.shape(),
         targets.shape(),
         "a wrong shape would broadcast silently elsewhere"
     );
     let step = tape.step();
+    let mean_over = u64::from(samples) * u64::from(y.columns());
     let bindings = [
         ("y", y),
         ("targets", targets),
@@ -21,22 +23,27 @@ pub fn mse(tape: &mut Tape, y: Tensor, targets: Tensor, losses: Tensor) {
         ("losses", losses),
     ];
     match tape.mode() {
-        Mode::Evaluate => record(tape, "evaluate", &bindings),
+        Mode::Evaluate => record(tape, "evaluate", mean_over, &bindings),
         Mode::Train => tape.backward_from(y, |tape, dy| {
             let bindings = [bindings.as_slice(), &[("dy", dy)]].concat();
-            record(tape, "train", &bindings);
+            record(tape, "train", mean_over, &bindings);
         }),
     }
 }
 
-fn record(tape: &mut Tape, entry: &'static str, bindings: &[(&'static str, Tensor)]) {
+fn record(
+    tape: &mut Tape,
+    entry: &'static str,
+    mean_over: u64,
+    bindings: &[(&'static str, Tensor)],
+) {
     let elements = bindings[0].1.elements();
     let iterations = |count: u32| MSE.resources(entry, &[("COUNT", count.into())]).iterations;
     tape.scope("mse", |tape| {
         for piece in pieces(tape.limits(), elements, iterations) {
             let [first, count] = piece.constants();
             let constants = [
-                ("ELEMENTS", elements.into()),
+                ("MEAN_OVER", mean_over as f64),
                 first,
                 count,
                 ("ACCUMULATE", f64::from(u8::from(piece.first > 0))),

@@ -9,6 +9,9 @@ use crate::layers::{
 };
 use crate::plan::Parameters;
 
+/// Values of the largest image in a network: 2 GiB, the most that a binding has anywhere.
+const MOST_VALUES: u64 = 1 << 29;
+
 /// A backbone in the making.
 pub struct Backbone {
     /// The parameters so far.
@@ -45,13 +48,30 @@ impl Backbone {
                 "choose another --data, or the experiment regression",
             ));
         };
-        Ok(Self {
+        let backbone = Self {
             parameters: Parameters::default(),
             net: Sequential::default(),
             sample,
             size: [height, width, channels],
             no_dropout: options.no_dropout,
-        })
+        };
+        backbone.check_indices()?;
+        Ok(backbone)
+    }
+
+    /// Refuses an image that no adapter binds.
+    fn check_indices(&self) -> Result<()> {
+        let [height, width, channels] = self.size;
+        let values: u64 = self.size.iter().map(|&size| u64::from(size)).product();
+        if values <= MOST_VALUES {
+            return Ok(());
+        }
+        Err(Error::usage(
+            format!(
+                "an image of {height} x {width} x {channels} in the network has {values} values, of {MOST_VALUES} at most"
+            ),
+            "use smaller pictures, or a smaller --image-size",
+        ))
     }
 
     /// Appends a layer that leaves the size as it is.
@@ -81,6 +101,7 @@ impl Backbone {
             return Err(self.too_small());
         };
         self.size = [height, width, out_channels];
+        self.check_indices()?;
         Ok(Conv2d::new(&mut self.parameters, name, options))
     }
 

@@ -8,7 +8,7 @@ mod step;
 pub use adam::Adam;
 pub use clip::Clipped;
 pub use sgd::Sgd;
-pub use step::advance;
+pub use step::{advance, advance_within};
 
 use crate::plan::{ALIGNMENT, Shape, Tape, Tensor};
 

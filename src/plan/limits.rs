@@ -141,7 +141,7 @@ impl Limits {
             Some(size) => (size.into(), [smallest, largest] == [u64::from(size); 2]),
             None => (workgroup_invocations, smallest >= workgroup_invocations),
         };
-        if entry.uses_subgroups && !fits {
+        if (entry.uses_subgroups || entry.uses_matrix_units) && !fits {
             let exact = entry.subgroup_size.is_some();
             return Some(Need::Subgroups { size, exact });
         }

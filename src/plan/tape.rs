@@ -98,6 +98,8 @@ pub struct Tape {
     constant_inputs: Vec<BufferId>,
     written: Vec<Tensor>,
     random_streams: u32,
+    /// Whether gradients of parameters are added to what is there.
+    accumulates: bool,
     /// The operations that are being recorded, each within the one before.
     pub(super) open: Vec<Open>,
 }
@@ -145,6 +147,7 @@ impl Tape {
             constant_inputs: Vec::new(),
             written: Vec::new(),
             random_streams: 0,
+            accumulates: false,
             open: Vec::new(),
         };
         tape.state("parameters", [parameters.device_elements()]);
@@ -158,6 +161,14 @@ impl Tape {
     pub fn with_kernels(self, kernels: impl Into<Kernels>) -> Self {
         let kernels = kernels.into();
         Self { kernels, ..self }
+    }
+
+    /// The same tape for a micro-batch: gradients of parameters are added to those of the step's other micro-batches.
+    pub fn accumulating(self) -> Self {
+        Self {
+            accumulates: true,
+            ..self
+        }
     }
 
     /// What the adapter takes that will run the plan.
@@ -287,7 +298,8 @@ impl Tape {
             return None;
         }
         let tensor = self.gradient_range(x);
-        let accumulate = self.written.contains(&flat(tensor));
+        let accumulate =
+            self.written.contains(&flat(tensor)) || self.accumulates && x.buffer == PARAMETERS;
         if !accumulate {
             let overlap = self.written.iter().any(|other| overlaps(*other, tensor));
             assert!(
@@ -318,6 +330,12 @@ impl Tape {
             super::fill::fill(self, target.tensor, 0.0);
         }
         Some(target.tensor)
+    }
+
+    /// Sets the gradients of all parameters to zero, for the micro-batches of the next step.
+    pub fn clear_gradients(&mut self) {
+        let gradients = self.state("gradients", [self.parameters.device_elements()]);
+        super::fill::fill(self, gradients, 0.0);
     }
 
     /// The gradient of a parameter: where its only or next contribution goes.

@@ -47,6 +47,9 @@ pub struct Config {
     pub epochs: usize,
     /// Samples of a step.
     pub batch_size: u32,
+    /// Samples that go through a net at once, where they are fewer than those of a step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<u32>,
     /// The optimiser.
     pub optimizer: OptimizerName,
     /// The learning rate that the schedule starts from.
@@ -107,6 +110,7 @@ impl Config {
             validation: recipe.validation,
             epochs: recipe.epochs,
             batch_size: recipe.batch_size,
+            micro_batch: None,
             optimizer: recipe.optimizer,
             lr: recipe.lr,
             schedule: parse(recipe.schedule),

@@ -4,34 +4,59 @@ use crate::batch::Source;
 use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::models::Model;
-use crate::plan::Plan;
-use crate::steps::largest_activation;
+use crate::plan::{Allocation, Excess};
+use crate::steps::{StepPlans, largest_activation};
 
 /// Bytes of a tensor from which on 32-bit indices of its elements could overflow while it is recorded.
 const INDEXABLE_BYTES: u64 = 4 << 30;
 
-/// A training step of one net, for any batch size.
+/// Refuses samples that are too many to be recorded as a step at all.
+///
+/// # Errors
+/// `Error::Usage`.
+pub(super) fn check_indices(model: &Model, source: &Source) -> Result<()> {
+    let batch = source.batch_size;
+    let samples = source.micro_batch.unwrap_or(batch).min(batch);
+    let of_sample = largest_activation(model);
+    if of_sample.saturating_mul(samples.into()) < INDEXABLE_BYTES {
+        return Ok(());
+    }
+    let most = (INDEXABLE_BYTES - 1) / of_sample;
+    let bytes = of_sample * u64::from(samples);
+    Err(Error::usage(
+        format!(
+            "{}: an activation of {samples} samples has {bytes} bytes, of {INDEXABLE_BYTES} that 32-bit indices reach",
+            model.name
+        ),
+        format!(
+            "use at most --batch-size {most}, or --micro-batch {most} to keep batches of {batch}"
+        ),
+    ))
+}
+
+/// A training step of one net, for any number of samples that go through it at once.
 pub(super) struct Step<'a> {
     pub device: &'a Device,
     pub model: &'a Model,
-    /// What it is trained on, with the batch size that was asked for.
+    /// What it is trained on, with the batch size and the micro-batch that were asked for.
     pub source: &'a Source,
-    /// Records the step for a batch size.
-    pub record: &'a dyn Fn(u32) -> Plan,
+    /// Records a full step of a source.
+    pub record: &'a dyn Fn(&Source) -> StepPlans,
 }
 
 impl Step<'_> {
     /// Refuses a step that the adapter does not take.
     ///
     /// # Errors
-    /// `Error::Adapter`, with the largest batch size that fits.
+    /// `Error::Adapter`, with the most samples that fit.
     pub fn check(&self) -> Result<()> {
-        let wanted = self.source.batch_size;
+        let batch = self.source.batch_size;
+        let wanted = self.source.micro_batch.unwrap_or(batch).min(batch);
         let Some(misfit) = self.misfit(wanted) else {
             return Ok(());
         };
         let what = format!(
-            "{}: a step of {wanted} of {} does not fit: {misfit}",
+            "{}: {wanted} samples at once do not fit {}: {misfit}",
             self.device.adapter().name,
             self.model.name
         );
@@ -39,10 +64,11 @@ impl Step<'_> {
     }
 
     fn hint(&self, wanted: u32) -> String {
-        if self.misfit(1).is_some() {
+        let fewest = self.model.smallest_batch();
+        if wanted <= fewest || self.misfit(fewest).is_some() {
             return "no batch fits: use a smaller --image-size or another --adapter".to_owned();
         }
-        let (mut fits, mut too_large) = (1, wanted);
+        let (mut fits, mut too_large) = (fewest, wanted);
         while fits + 1 < too_large {
             let middle = fits.midpoint(too_large);
             if self.misfit(middle).is_none() {
@@ -51,23 +77,36 @@ impl Step<'_> {
                 too_large = middle;
             }
         }
-        format!("use --batch-size {fits}, or --micro-batch {fits} to keep batches of {wanted}")
+        match self.source.micro_batch {
+            None => format!(
+                "use --batch-size {fits}, or --micro-batch {fits} to keep batches of {wanted}"
+            ),
+            Some(_) => format!("use --micro-batch {fits}"),
+        }
     }
 
-    /// What the adapter does not take of a step with so many samples.
-    fn misfit(&self, batch: u32) -> Option<String> {
-        let activation = largest_activation(self.model) * u64::from(batch);
-        if activation >= INDEXABLE_BYTES {
-            return Some(format!("an activation has {activation} bytes"));
-        }
-        let plan = (self.record)(batch);
+    /// What the adapter does not take of a step with so many samples at once.
+    fn misfit(&self, samples: u32) -> Option<String> {
+        let source = match self.source.micro_batch {
+            None => Source {
+                batch_size: samples,
+                ..*self.source
+            },
+            Some(_) => Source {
+                micro_batch: Some(samples),
+                ..*self.source
+            },
+        };
+        let step = (self.record)(&source);
         let allowed = self.device.limits().buffer_bytes;
-        let allocation = plan.allocation();
+        let mut allocation = Allocation::default();
+        allocation.add(0, step.plans());
         let largest = allocation.named.values().chain(&allocation.scratch).max();
         let too_large = largest.filter(|&&bytes| bytes > allowed);
         let buffer = too_large.map(|bytes| {
             format!("a buffer has {bytes} bytes, of {allowed} that the adapter takes")
         });
-        plan.excess.map(|excess| excess.to_string()).or(buffer)
+        let mut excess = step.plans().filter_map(|plan| plan.excess.as_ref());
+        excess.next().map(Excess::to_string).or(buffer)
     }
 }

@@ -33,7 +33,7 @@ use crate::gpu::{Device, Memory};
 use crate::models::{ModelOptions, WeightsMetadata, initial_values};
 use crate::plan::Allocation;
 use crate::report::metrics::{EpochRecord, StepRecord};
-use crate::steps::{device_seed, evaluate_plan, train_plan};
+use crate::steps::{device_seed, evaluate_plan, parts_of_step, train_step};
 use crate::tune::Subject;
 use divergence::Bounds;
 use net::RecordedNet;
@@ -78,16 +78,19 @@ pub fn subjects(config: &Config, dataset: &Dataset) -> Result<Vec<Subject<'stati
     for model in models {
         let sources = Sources::new(config, dataset, &split, &model)?;
         let parameters = initial_values(&model.parameters, 1).parameters;
-        let (model, optimizer) = (Rc::new(model), config.optimizer());
+        let (model, optimizer) = (Rc::new(model), Rc::new(config.optimizer()));
         if let Some(source) = sources.train {
-            let model = Rc::clone(&model);
-            subjects.push(Subject {
-                record: Box::new(move |kernels| {
-                    let batch = source.batch_size;
-                    train_plan(&model, &source, batch, &*optimizer, kernels.clone())
-                }),
-                parameters: parameters.clone(),
-            });
+            for part in 0..parts_of_step(&source) {
+                let (model, optimizer) = (Rc::clone(&model), Rc::clone(&optimizer));
+                subjects.push(Subject {
+                    record: Box::new(move |kernels| {
+                        let batch = source.batch_size;
+                        let step = train_step(&model, &source, batch, &**optimizer, kernels);
+                        step.parts[part].0.clone()
+                    }),
+                    parameters: parameters.clone(),
+                });
+            }
         }
         let source = sources.test;
         subjects.push(Subject {
@@ -151,6 +154,16 @@ impl<'a> Trainer<'a> {
     /// Bytes of device memory, as the plans tell.
     pub fn device_bytes(&self) -> u64 {
         self.memory.bytes()
+    }
+
+    /// What a step in micro-batches does otherwise than one in a whole, if nets here do.
+    pub fn micro_batch_note(&self) -> Option<String> {
+        let samples = self.config.micro_batch?;
+        let normalises = |net: &&Net| net.model().parameters.statistics_elements() > 0;
+        self.nets.iter().find(normalises)?;
+        Some(format!(
+            "batch normalisation sees micro-batches of {samples}, as where gradients are accumulated in PyTorch"
+        ))
     }
 
     /// The weights of net number `index`, in PyTorch's order.

@@ -40,30 +40,22 @@ impl RecordedNet {
         sources: Sources,
     ) -> Result<Self> {
         let (optimizer, kernels) = (config.optimizer(), device.kernels());
-        let plan = |source: &Source, batch| {
-            steps::train_plan(&model, source, batch, &*optimizer, kernels.clone())
-        };
+        let step =
+            |source: &Source, batch| steps::train_step(&model, source, batch, &*optimizer, kernels);
         let record = |source: Source| {
-            let of_batches = |batch_size| {
-                let source = Source {
-                    batch_size,
-                    ..source
-                };
-                plan(&source, batch_size)
-            };
-            let step = fit::Step {
+            let fit = fit::Step {
                 device,
                 model: &model,
                 source: &source,
-                record: &of_batches,
+                record: &|source| step(source, source.batch_size),
             };
-            step.check()?;
-            Ok(PassPlans::record(&source, |batch| plan(&source, batch)))
+            fit.check()?;
+            Ok(PassPlans::record(&source, |batch| step(&source, batch)))
         };
         let train = sources.train.map(record).transpose()?;
         let evaluate = |source| {
             PassPlans::record(&source, |batch| {
-                steps::evaluate_plan(&model, &source, batch, kernels.clone())
+                steps::evaluate_plan(&model, &source, batch, kernels).into()
             })
         };
         let validate = sources.validation.map(evaluate);

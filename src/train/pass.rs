@@ -6,32 +6,40 @@ use crate::batch::Source;
 use crate::error::Result;
 use crate::gpu::{Device, Executable, Memory, Pace};
 use crate::plan::Plan;
+use crate::steps::StepPlans;
 
 /// The plans of a pass.
 pub struct PassPlans {
-    full: Plan,
-    ragged: Option<Plan>,
+    full: StepPlans,
+    ragged: Option<StepPlans>,
     full_steps: u32,
 }
 
 impl PassPlans {
-    /// Records a plan for each batch size that occurs in a pass over `source`.
-    pub fn record(source: &Source, plan: impl Fn(u32) -> Plan) -> Self {
+    /// Records a step for each batch size that occurs in a pass over `source`.
+    pub fn record(source: &Source, step: impl Fn(u32) -> StepPlans) -> Self {
         Self {
-            full: plan(source.batch_size),
-            ragged: source.ragged_batch().map(&plan),
+            full: step(source.batch_size),
+            ragged: source.ragged_batch().map(&step),
             full_steps: source.count / source.batch_size,
         }
     }
 
     /// The plans.
     pub fn plans(&self) -> impl Iterator<Item = &Plan> {
-        std::iter::once(&self.full).chain(&self.ragged)
+        let steps = std::iter::once(&self.full).chain(&self.ragged);
+        steps.flat_map(StepPlans::plans)
     }
 
     /// Compiles the plans for net number `net`.
     pub fn compile(&self, device: &Device, memory: &Memory, net: usize) -> Result<Pass> {
-        let compile = |plan| Executable::new(device, memory, plan, net);
+        let compile = |step: &StepPlans| -> Result<Executable> {
+            let parts = step.parts.iter().map(|(plan, times)| {
+                let part = Executable::new(device, memory, plan, net)?;
+                Ok((part, *times))
+            });
+            Ok(Executable::sequence(parts.collect::<Result<Vec<_>>>()?))
+        };
         Ok(Pass {
             full: compile(&self.full)?,
             ragged: self.ragged.as_ref().map(compile).transpose()?,

@@ -1,6 +1,7 @@
 //! The passes of a net over its data set.
 
 use super::config::Config;
+use super::fit;
 use super::resident::Dataset;
 use super::split::Split;
 use crate::batch::{Part, Source};
@@ -34,6 +35,7 @@ impl Sources {
         let (train, validation) = (split.train.len(), split.validation.len());
         let sources = Self {
             train: trains.then(|| Source {
+                micro_batch: config.micro_batch,
                 transforms: config.augment.transforms(),
                 ..source(Part::Train, train, config.batch_size)
             }),
@@ -41,6 +43,9 @@ impl Sources {
                 .then(|| source(Part::Validation, validation, evaluation_batch)),
             test: source(Part::Test, dataset.test_count(), evaluation_batch),
         };
+        if let Some(train) = &sources.train {
+            fit::check_indices(model, train)?;
+        }
         sources.check_batches(model)?;
         Ok(sources)
     }
@@ -49,10 +54,21 @@ impl Sources {
         let Some(train) = self.train else {
             return Ok(());
         };
-        let smallest = train.ragged_batch().unwrap_or(train.batch_size);
         let needed = model.smallest_batch();
+        let steps = std::iter::once(train.batch_size).chain(train.ragged_batch());
+        let passes = steps.flat_map(|batch| train.micro_batches(batch));
+        let smallest = passes.map(|(samples, _)| samples).min().unwrap_or(needed);
         if smallest >= needed {
             return Ok(());
+        }
+        if let Some(samples) = train.micro_batch {
+            return Err(Error::usage(
+                format!(
+                    "micro-batches of {samples} would leave one of {smallest}, and {} normalises batches: it needs {needed}",
+                    model.name
+                ),
+                "choose another --micro-batch, --batch-size or --limit-train",
+            ));
         }
         Err(Error::usage(
             format!(

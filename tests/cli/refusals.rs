@@ -74,6 +74,8 @@ fn numbers_out_of_range_are_refused() {
         ("--batch-size", "0"),
         ("--batch-size", "1000000000"),
         ("--batch-size", "64.5"),
+        ("--micro-batch", "0"),
+        ("--micro-batch", "8193"),
         ("--epochs", "-1"),
         ("--epochs", "18446744073709551615"),
         ("--seed", "9223372036854775808"),

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use spinalnet::batch::{Batch, Part, Sample, Source};
 use spinalnet::data::augment::{Interpolation, Transform, Transforms};
-use spinalnet::plan::{Kernels, Mode, Parameters, Plan, Tape};
+use spinalnet::plan::{Mode, Parameters, Plan, Tape};
 
 use crate::common::tolerance::{DIVISION, EPS};
 use crate::common::{AdapterClass, Bench, OpenPlan, Random, for_all};
@@ -27,8 +27,6 @@ struct Setup {
     in_training: u32,
     /// Bytes of images that are bound at once: where all are more, those of the batch are brought together first.
     window_bytes: u64,
-    /// Whether the kernels are recorded that cope with every size, instead of the cheapest.
-    reference: bool,
 }
 
 impl Setup {
@@ -47,14 +45,8 @@ impl Setup {
     }
 
     fn record(&self) -> (Plan, Batch) {
-        let kernels = Kernels::from(AdapterClass::Cpu);
-        let kernels = if self.reference {
-            kernels.reference()
-        } else {
-            kernels
-        };
-        let mut tape =
-            Tape::new("gather", &Parameters::default(), Mode::Train).with_kernels(kernels);
+        let mut tape = Tape::new("gather", &Parameters::default(), Mode::Train)
+            .with_kernels(AdapterClass::Cpu);
         let batch = self.source().record(&mut tape, self.batch as u32);
         (tape.finish(), batch)
     }
@@ -182,11 +174,8 @@ const TRANSFORMS: [Transform; 11] = [
     Transform::RandomVerticalFlip { p: 0.25 },
 ];
 
-/// Height and width, channels, batch, and the seed and step of the draws.
-type Drawn = ([usize; 2], usize, usize, [u32; 2]);
-
 /// Sides of at least 4 pixels let a corner move; smaller ones keep it in its place.
-fn shapes() -> impl Strategy<Value = Drawn> {
+fn shapes() -> impl Strategy<Value = ([usize; 2], usize, usize, [u32; 2])> {
     (
         [2..40usize, 2..40],
         1..4usize,
@@ -215,7 +204,6 @@ pub fn draws_match_their_twins(bench: &Bench) {
                     seed,
                     in_training,
                     window_bytes: u64::MAX,
-                    reference: false,
                 };
                 for open in bench.open(&setup.record().0) {
                     let order: Vec<u32> = (0..STEPS * batch as u32).collect();
@@ -487,36 +475,28 @@ pub fn augmented_images_match_their_twin(bench: &Bench) {
         ([1, 1], 1, 1, [0, 0]),
         ([17, 23], 2, 4, [3, 9]),
     ];
-    for_all(&listed, 1, shapes(), |case| {
-        assert_pipelines_match(bench, case, false);
-    });
+    for_all(
+        &listed,
+        1,
+        shapes(),
+        |&(size, channels, batch, [seed, in_training])| {
+            for (transforms, window_bytes) in pipelines_in_windows() {
+                let setup = Setup {
+                    transforms,
+                    size,
+                    channels,
+                    batch,
+                    seed,
+                    in_training,
+                    window_bytes,
+                };
+                assert_matches_twin(bench, &setup);
+            }
+        },
+    );
 }
 
-pub fn images_augmented_by_pixel_match_their_twin(bench: &Bench) {
-    let listed = [([1, 1], 1, 1, [0, 0]), ([17, 23], 3, 4, [3, 9])];
-    for_all(&listed, 1, shapes(), |case| {
-        assert_pipelines_match(bench, case, true);
-    });
-}
-
-fn assert_pipelines_match(bench: &Bench, case: &Drawn, reference: bool) {
-    let (size, channels, batch, [seed, in_training]) = *case;
-    for (transforms, window_bytes) in pipelines_in_windows() {
-        let setup = Setup {
-            transforms,
-            size,
-            channels,
-            batch,
-            seed,
-            in_training,
-            window_bytes,
-            reference,
-        };
-        assert_matches_twin(bench, &setup);
-    }
-}
-
-/// An image that one workgroup of an adapter with bounded loops could not take through its operations.
+/// Images that a workgroup alone could not take through its operations where loops are bounded.
 pub fn large_augmented_images_match_their_twin(bench: &Bench) {
     let resize = |height, width| Transform::Resize { height, width };
     let pipelines = [
@@ -533,7 +513,6 @@ pub fn large_augmented_images_match_their_twin(bench: &Bench) {
             seed: 5,
             in_training: 1,
             window_bytes: u64::MAX,
-            reference: false,
         };
         assert_matches_twin(bench, &setup);
     }
@@ -561,9 +540,8 @@ fn assert_matches_twin(bench: &Bench, setup: &Setup) {
 
 /// The draws are torchvision's; what is drawn on the device is left out of the plan.
 pub fn augmented_images_are_torchvision_s(bench: &Bench) {
-    let cases = Fixture::read().cases();
-    for (case, reference) in cases.iter().flat_map(|case| [(case, false), (case, true)]) {
-        let (mut plan, recorded, setup) = record_case(case, reference);
+    for case in Fixture::read().cases() {
+        let (mut plan, recorded, setup) = record_case(&case);
         plan.dispatches
             .retain(|dispatch| dispatch.shader.name() != "augment/draw");
         let words: Vec<u32> = case
@@ -599,7 +577,7 @@ pub fn augmented_images_are_torchvision_s(bench: &Bench) {
 
 /// A plan with as many operations as the case, which resize or not as those of the case do; what they do is then written
 /// over.
-fn record_case(case: &Case, reference: bool) -> (Plan, Batch, Setup) {
+fn record_case(case: &Case) -> (Plan, Batch, Setup) {
     let image = &case.images[0];
     let transforms = case.warps[0].iter().map(|warp| match warp {
         Warp::Resize { size, .. } => Transform::Resize {
@@ -616,7 +594,6 @@ fn record_case(case: &Case, reference: bool) -> (Plan, Batch, Setup) {
         seed: 0,
         in_training: 0,
         window_bytes: u64::MAX,
-        reference,
     };
     let (plan, batch) = setup.record();
     (plan, batch, setup)

@@ -112,7 +112,7 @@ fn record((batch, classes, _): Case, mode: Mode, kernels: Kernels) -> Recording 
     let logits = tape.tensor("logits", [batch as u32, classes as u32]);
     let labels = tape.input("labels", [batch as u32]);
     let (losses, correct) = (source.losses(&mut tape), source.correct(&mut tape));
-    cross_entropy(&mut tape, logits, labels, [losses, correct]);
+    cross_entropy(&mut tape, logits, labels, batch as u32, [losses, correct]);
     let dlogits = (mode == Mode::Train).then(|| tape.gradient(logits));
     let step = tape.step();
     let plan = tape.finish();

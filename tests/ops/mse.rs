@@ -42,7 +42,7 @@ fn check(bench: &Bench, batch: u32, targets: u32, mode: Mode, limits: Limits) {
     let y = tape.tensor("y", [batch, targets]);
     let wanted = tape.input("targets", [batch, targets]);
     let losses = source.losses(&mut tape);
-    mse(&mut tape, y, wanted, losses);
+    mse(&mut tape, y, wanted, batch, losses);
     let dy = (mode == Mode::Train).then(|| tape.gradient(y));
     let step = tape.step();
 

@@ -51,6 +51,7 @@ pub fn run(folder: &Folder, task: &Task, seeds: u64, flags: &DeviceFlags) -> Res
         let conditions = Conditions::on(&device, digest, &subjects);
         folder.check(&conditions)?;
         let mut trainer = Trainer::new(&device, config.clone(), dataset)?;
+        trainer.micro_batch_note().into_iter().for_each(note);
         // Nothing is created before it is clear that there is something to train.
         if lock.is_none() {
             lock = Some(folder.open(&conditions)?);

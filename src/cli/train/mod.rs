@@ -73,6 +73,8 @@ impl Train {
             trainer.device_bytes() as f64 / 1e6
         ));
 
+        trainer.micro_batch_note().into_iter().for_each(note);
+
         let mut recorder = Recorder::new(&folder, Interruption::catch())?;
         let mut summaries = summary::before_training(&mut trainer, &config)?;
         for initial in summaries.iter().filter_map(|net| net.initial.as_ref()) {

@@ -18,6 +18,10 @@ pub struct RecipeFlags {
     /// Samples of a step
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
     batch_size: Option<u32>,
+    /// Samples that go through a net at once, where they are fewer than those of a step: what gradients of a step take less
+    /// memory for. They add up before one update
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
+    micro_batch: Option<u32>,
     /// The optimiser
     #[arg(long, value_enum)]
     optimizer: Option<OptimizerName>,
@@ -78,12 +82,27 @@ impl RecipeFlags {
     ) -> Result<Config> {
         let mut config = Config::of_recipe(experiment, nets, data);
         config.batch_size = self.batch_size.unwrap_or(config.batch_size);
+        self.set_micro_batch(&mut config)?;
         config.dropout = !self.no_dropout;
         self.set_optimizer(&mut config)?;
         self.set_rates(&mut config)?;
         self.set_selection(&mut config)?;
         self.set_pixels(&mut config, experiment)?;
         Ok(config)
+    }
+
+    fn set_micro_batch(&self, config: &mut Config) -> Result<()> {
+        config.micro_batch = self.micro_batch;
+        match self.micro_batch {
+            Some(samples) if samples > config.batch_size => Err(Error::usage(
+                format!(
+                    "--micro-batch {samples}: a step has {} samples",
+                    config.batch_size
+                ),
+                "choose fewer, or a larger --batch-size",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// What happens to images before a net sees them.
