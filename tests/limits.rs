@@ -23,7 +23,7 @@ use limits::keeping::assert_kept;
 use limits::memory::assert_allocated;
 
 /// Drawn cases of each test.
-const DRAWN: u32 = 40;
+const DRAWN: u32 = 60;
 
 #[test]
 fn dispatches_keep_the_limits_they_are_recorded_for() {

@@ -7,9 +7,6 @@ use std::sync::OnceLock;
 use clap::ValueEnum;
 use spinalnet::gpu::{AdapterChoice, Backend, Checks, Device};
 
-/// Every kind of checks that a user can train with.
-pub const MODES: [Checks; 2] = [Checks::Checked, Checks::Trusted];
-
 /// The device of a kind of checks, opened once for a test binary.
 pub fn device(checks: Checks) -> &'static Device {
     static CHECKED: OnceLock<Device> = OnceLock::new();

@@ -9,13 +9,15 @@
 mod adapter_class;
 mod device;
 pub mod formula;
+mod modes;
 mod open_plan;
 mod random;
 pub mod tolerance;
 mod trial;
 
 pub use adapter_class::AdapterClass;
-pub use device::{MODES, device};
+pub use device::device;
+pub use modes::{MODES, in_turn, is_full, modes};
 pub use open_plan::OpenPlan;
 pub use random::{Draw, Random, for_all};
 pub use trial::{Bench, Input, Outcome, Setup};

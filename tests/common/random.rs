@@ -1,8 +1,12 @@
 //! Values and shapes that tests draw, the same at every run.
 
+use std::cell::Cell;
+
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use spinalnet::plan::{Init, ParameterSpec, Role};
+
+use super::{in_turn, is_full};
 
 /// Which values a test computes with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,7 +69,8 @@ impl Random {
     }
 }
 
-/// Calls `test` with the listed cases and then with `drawn` cases of the strategy, which are the same at every run.
+/// Calls `test` with the listed cases and then with cases of the strategy, which are the same at every run: `drawn` of them,
+/// or a third where not [everything](is_full) is asked for. They take the modes of checks by turns.
 pub fn for_all<S: Strategy>(
     listed: &[S::Value],
     drawn: u32,
@@ -74,15 +79,22 @@ pub fn for_all<S: Strategy>(
 ) {
     listed.iter().for_each(&test);
     let config = Config {
-        cases: drawn,
+        cases: if is_full() { drawn } else { drawn.div_ceil(3) },
         failure_persistence: None,
         max_shrink_iters: 50,
         ..Config::default()
     };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, rng);
+    // After a failure the turn stays, while a smaller case is looked for.
+    let (turn, is_open) = (Cell::new(0), Cell::new(false));
     let result = runner.run(&strategy, |case| {
-        test(&case);
+        let has_failed = is_open.replace(true);
+        in_turn(turn.get(), || test(&case));
+        if !has_failed {
+            turn.set(turn.get() + 1);
+            is_open.set(false);
+        }
         Ok(())
     });
     result.unwrap_or_else(|error| panic!("{error}"));

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::thread;
 
+use spinalnet::gpu::Checks;
 use spinalnet::layers::Add;
 use spinalnet::plan::{
     CandidateInfo, Kernels, Mode, Operation, ParameterSpec, Parameters, Plan, Role, Shape, Tape,
     Tensor, Values,
 };
 
-use super::{AdapterClass, Draw, MODES, OpenPlan, Random, device, doubles, tolerance};
+use super::{AdapterClass, Draw, OpenPlan, Random, device, doubles, modes, tolerance};
 
 /// Where tests of operations run: on the device, or only on paper to learn which entry points they reach.
 pub struct Bench {
@@ -160,7 +161,7 @@ struct Recording {
 }
 
 impl Bench {
-    /// Trials run on the adapter, in every mode of checks.
+    /// Trials run on the adapter, in the [modes] of checks.
     pub fn on_device() -> Self {
         Self {
             on_device: true,
@@ -187,26 +188,26 @@ impl Bench {
         if !self.on_device || class != AdapterClass::Cpu {
             return true;
         }
-        let adapter = device(MODES[0]).adapter();
+        let adapter = device(Checks::Trusted).adapter();
         let has = |feature| adapter.features.contains(&feature);
         has("subgroups") && has("int64") && adapter.subgroup_size[0] >= 8
     }
 
-    /// The plan on a device of each mode of checks.
+    /// The plan on a device of each of the [modes] of checks.
     pub fn open(&self, plan: &Plan) -> Vec<OpenPlan> {
         let names = plan
             .dispatches
             .iter()
             .map(|dispatch| format!("{}.{}", dispatch.shader.name(), dispatch.entry));
         self.entry_points.borrow_mut().extend(names);
-        let modes = if self.on_device { &MODES[..] } else { &[] };
+        let modes = if self.on_device { modes() } else { &[] };
         modes
             .iter()
             .map(|&checks| OpenPlan::new(checks, plan))
             .collect()
     }
 
-    /// Runs a layer and the way back, twice with the same bits, in every mode of checks: an outcome for each.
+    /// Runs a layer and the way back, twice with the same bits, in the [modes] of checks: an outcome for each.
     pub fn trial(
         &self,
         setup: &Setup,

@@ -34,8 +34,8 @@ const NETS: [(&str, u32, u32); 10] = [
     ("vgg5-spinal", 1, 16),
     ("cifar-cnn-baseline", 3, 8),
     ("cifar-resnet18-spinal", 3, 16),
-    ("mlp-spinal", 1, 2),
-    ("mlp-baseline", 3, 2),
+    ("mlp-spinal", 3, 2),
+    ("mlp-baseline", 1, 2),
     ("custom-spinal", 1, 2),
     ("custom-baseline", 3, 2),
 ];
@@ -101,7 +101,7 @@ pub fn listed() -> Vec<Case> {
         limits: AdapterClass::Tight.limits(),
     };
     let nets = [
-        net("mnist-cnn-spinal", Some([28, 28]), 10, 64),
+        net("mnist-cnn-spinal", Some([28, 28]), 10, 40),
         net("mnist-cnn-baseline", Some([28, 28]), 10, 3),
         net("custom-spinal", Some([29, 31]), 3, 1),
         net("regression-spinal", None, 1, 3),

@@ -5,7 +5,9 @@ use spinalnet::layers::{Conv2d, Conv2dOptions, Layer};
 use spinalnet::plan::Parameters;
 
 use crate::common::tolerance::WINOGRAD;
-use crate::common::{AdapterClass, Bench, Draw, Input, Outcome, Setup, for_all, magnitudes};
+use crate::common::{
+    AdapterClass, Bench, Draw, Input, Outcome, Setup, for_all, in_turn, magnitudes,
+};
 use crate::reference::conv2d;
 use crate::reference::winograd::Winograd;
 
@@ -298,24 +300,30 @@ pub fn conv2d_on_cpu_adapters_matches_its_twin(bench: &Bench) {
 }
 
 /// The first case by every candidate; every other by three, so that each candidate comes up again and again; drawn ones by
-/// the first.
+/// the first. They take the modes of checks by turns, every case and every candidate both.
 pub fn every_tile_of_conv2d_matches_its_twin(bench: &Bench) {
     let by = |case: &Case, candidate: usize| {
         trial_of_candidate(bench, case, Draw::Uniform, AdapterClass::Gpu, candidate);
     };
     (0..CANDIDATES).for_each(|candidate| by(&LISTED_FOR_TILES[0], candidate));
     for (number, case) in LISTED_FOR_TILES.iter().enumerate().skip(1) {
-        (0..3).for_each(|third| by(case, (number + third * CANDIDATES / 3) % CANDIDATES));
+        for third in 0..3 {
+            let candidate = (number + third * CANDIDATES / 3) % CANDIDATES;
+            in_turn(number + third, || by(case, candidate));
+        }
     }
     for_all(&[], 3, cases_in_fours(), |case| by(case, 0));
 }
 
+/// Cases and candidates take the modes of checks by turns, every one both.
 pub fn winograd_matches_its_twin(bench: &Bench) {
     let by = |case: &Case, candidate: usize| {
         trial_of_candidate(bench, case, Draw::Uniform, AdapterClass::Cpu, candidate);
     };
-    for case in &LISTED_FOR_WINOGRAD {
-        (0..CANDIDATES_ON_CPU).for_each(|candidate| by(case, candidate));
+    for (number, case) in LISTED_FOR_WINOGRAD.iter().enumerate() {
+        for candidate in 0..CANDIDATES_ON_CPU {
+            in_turn(number + candidate, || by(case, candidate));
+        }
     }
     for_all(&[], 3, cases_for_winograd(), |case| by(case, 0));
 }

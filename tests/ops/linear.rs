@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use spinalnet::layers::{Layer, Linear};
 use spinalnet::plan::Parameters;
 
-use crate::common::{AdapterClass, Bench, Draw, Input, Setup, for_all, magnitudes};
+use crate::common::{AdapterClass, Bench, Draw, Input, Setup, for_all, in_turn, magnitudes};
 use crate::reference::linear;
 
 /// Rows, columns of x, columns of y, whether it is used twice.
@@ -116,14 +116,17 @@ pub fn linear_matches_its_twin(bench: &Bench) {
 }
 
 /// The first case by every candidate; every other by three, so that each candidate comes up again and again; drawn ones by
-/// the first.
+/// the first. They take the modes of checks by turns, every case and every candidate both.
 pub fn every_tile_of_linear_matches_its_twin(bench: &Bench) {
     let by = |case: &Case, candidate: usize| {
         trial_of_candidate(bench, case, Draw::Uniform, AdapterClass::Gpu, candidate);
     };
     (0..CANDIDATES).for_each(|candidate| by(&LISTED_FOR_TILES[0], candidate));
     for (number, case) in LISTED_FOR_TILES.iter().enumerate().skip(1) {
-        (0..3).for_each(|third| by(case, (number + third * CANDIDATES / 3) % CANDIDATES));
+        for third in 0..3 {
+            let candidate = (number + third * CANDIDATES / 3) % CANDIDATES;
+            in_turn(number + third, || by(case, candidate));
+        }
     }
     for_all(&[], 3, cases(), |case| by(case, 0));
 }

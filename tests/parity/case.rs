@@ -4,15 +4,16 @@
 use std::collections::BTreeMap;
 
 use spinalnet::batch::Sample;
+use spinalnet::gpu::Checks;
 use spinalnet::models::{self, Model, ModelOptions};
 use spinalnet::optim::Sgd;
 use spinalnet::plan::{Mode, Role, Values};
 
 use super::digest::{Digest, Expected};
 use super::fixture::Fixture;
-use super::training::{Course, Data, Training, WAYS};
+use super::training::{Course, Data, Training, WAYS, ways_with};
 use crate::common::tolerance::EPS;
-use crate::common::{doubles, formula};
+use crate::common::{AdapterClass, doubles, formula};
 
 const STEPS: u32 = 5;
 
@@ -145,11 +146,20 @@ impl Case {
 
     /// Trains it in every way and compares everything.
     pub fn check(&self) {
+        self.check_in(&WAYS);
+    }
+
+    /// The same where another net of the family has the other kind of checks.
+    pub fn check_with(&self, checks: Checks) {
+        self.check_in(&ways_with(checks));
+    }
+
+    fn check_in(&self, ways: &[(Checks, AdapterClass)]) {
         let optimizer = Sgd {
             momentum: 0.5,
             ..Sgd::default()
         };
-        for way in WAYS {
+        for &way in ways {
             let what = format!("{} {way:?}", self.model.name);
             let training = Training::new(&self.model, self.course, &optimizer, way);
             self.write_data(&training);

@@ -9,7 +9,7 @@ use spinalnet::optim::Optimizer;
 use spinalnet::plan::{Allocation, Mode, Plan, Role, Tape, Values};
 use spinalnet::steps;
 
-use crate::common::{AdapterClass, device, doubles, formula};
+use crate::common::{AdapterClass, device, doubles, formula, is_full};
 
 /// The ways to train: all kernels, and all checks. Any adapter runs the kernels of either class.
 pub const WAYS: [(Checks, AdapterClass); 3] = [
@@ -17,6 +17,17 @@ pub const WAYS: [(Checks, AdapterClass); 3] = [
     (Checks::Trusted, AdapterClass::Cpu),
     (Checks::Checked, AdapterClass::Gpu),
 ];
+
+/// One kind of checks for the kernels of graphics processors, and those for CPUs; all ways where everything is asked for.
+pub fn ways_with(checks: Checks) -> Vec<(Checks, AdapterClass)> {
+    if is_full() {
+        return WAYS.to_vec();
+    }
+    vec![
+        (checks, AdapterClass::Gpu),
+        (Checks::Trusted, AdapterClass::Cpu),
+    ]
+}
 
 /// How long a training is, and how large its steps.
 #[derive(Clone, Copy)]
