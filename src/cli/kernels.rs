@@ -141,7 +141,8 @@ pub fn tune_into_cache(
     let style = ProgressStyle::with_template("kernels  [{bar:30}]  {pos}/{len}  {wide_msg}")
         .expect("the template is well formed");
     let bar = ProgressBar::new(open as u64).with_style(style);
-    let tuned = tune::tune(device, subjects, budget, &mut |tuned, done, _| {
+    let tuned = tune::tune(device, subjects, budget, &mut |tuned, done, all| {
+        bar.set_length(all as u64);
         bar.set_position(done as u64);
         bar.set_message(tuned.key.clone());
     });

@@ -94,22 +94,31 @@ pub fn tune(
     heard: &mut dyn FnMut(&Tuned, usize, usize),
 ) -> Result<Vec<Tuned>> {
     let started = Instant::now();
-    let open = open_operations(subjects, device.kernels());
-    let mut tuned = Vec::new();
-    for (index, key) in &open {
-        if started.elapsed() > budget {
-            break;
+    let mut kernels = device.kernels().clone();
+    let mut tuned: Vec<Tuned> = Vec::new();
+    loop {
+        // A winner that is composed of other operations brings these into the plan.
+        let open = open_operations(subjects, &kernels);
+        if open.is_empty() {
+            return Ok(tuned);
         }
-        let measured = measure(device, &subjects[*index], key)?;
-        heard(&measured, tuned.len() + 1, open.len());
-        tuned.push(measured);
+        let known = tuned.len();
+        for (index, key) in &open {
+            if started.elapsed() > budget {
+                return Ok(tuned);
+            }
+            let measured = measure(device, &kernels, &subjects[*index], key)?;
+            heard(&measured, tuned.len() + 1, known + open.len());
+            tuned.push(measured);
+        }
+        for measured in &tuned[known..] {
+            kernels = kernels.with_winner(&measured.key, measured.winner());
+        }
     }
-    Ok(tuned)
 }
 
 /// Measures every candidate of the operation.
-fn measure(device: &Device, subject: &Subject, key: &str) -> Result<Tuned> {
-    let kernels = device.kernels();
+fn measure(device: &Device, kernels: &Kernels, subject: &Subject, key: &str) -> Result<Tuned> {
     let plan = (subject.record)(kernels);
     let operation = find(&plan, key);
     let names = promising(operation);
