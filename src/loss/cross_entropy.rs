@@ -1,7 +1,7 @@
 //! Negative log-likelihood of the log-softmax, averaged over the batch: PyTorch's `CrossEntropyLoss`.
 
 use crate::layers::pieces;
-use crate::plan::{Candidate, Kernel, Mode, Offer, Shader, Tape, Tensor};
+use crate::plan::{Candidate, Kernel, Limits, Mode, Offer, Shader, Tape, Tensor};
 
 static CROSS_ENTROPY: Shader = crate::shader!("cross_entropy");
 
@@ -55,6 +55,7 @@ impl Loss {
         let outputs = [Some(self.losses), Some(self.correct), dlogits];
         let outputs: Vec<Tensor> = outputs.into_iter().flatten().collect();
         let shape = format!("{:?}", self.logits.shape());
+        let offers = self.offers(tape.limits());
         tape.scope("cross_entropy", |tape| {
             let name = match dlogits {
                 Some(_) => "cross_entropy.train",
@@ -63,7 +64,7 @@ impl Loss {
             tape.operation(
                 name,
                 shape,
-                &self.offers(),
+                &offers,
                 &outputs,
                 |tape, algorithm| match algorithm {
                     Algorithm::Together => self.record_together(tape, dlogits),
@@ -74,13 +75,20 @@ impl Loss {
     }
 
     /// What each algorithm costs: logits that an invocation reads one after another.
-    fn offers(&self) -> [Offer<Algorithm>; 2] {
-        /// Logits for which a dispatch more could be paid.
-        const DISPATCH: f64 = 1000.0;
+    fn offers(&self, limits: &Limits) -> [Offer<Algorithm>; 2] {
+        /// A dispatch more, in logits.
+        const DISPATCH: f64 = 300.0;
+        /// A row's barriers where they run a workgroup as coroutines: llvmpipe of Mesa 22.3.6, 4096 x 40.
+        const BARRIERS: f64 = 80.0;
         let workgroup = CROSS_ENTROPY.constant("WORKGROUP");
         let (rows, classes) = (self.logits.rows(), self.logits.columns());
         let together = f64::from(rows.div_ceil(workgroup)) * f64::from(classes);
-        let by_row = DISPATCH + f64::from(classes.div_ceil(workgroup));
+        let row = f64::from(classes.div_ceil(workgroup));
+        let by_row = if limits.is_cpu {
+            DISPATCH + f64::from(rows) * (BARRIERS + row)
+        } else {
+            DISPATCH + row
+        };
         [
             Offer::new(Algorithm::Together, together),
             Offer::new(Algorithm::ByRow, by_row),
@@ -174,5 +182,10 @@ impl Candidate for Algorithm {
 
     fn shaders(&self) -> Vec<&'static Shader> {
         vec![&CROSS_ENTROPY]
+    }
+
+    /// The exponent of a probability is rounded before it is raised, and is up to some 16 units large.
+    fn amplification(&self) -> f64 {
+        16.0
     }
 }

@@ -209,12 +209,12 @@ fn holds_places(plan: &Plan, index: usize) -> bool {
 /// How far each element may be from the reference's. Where a candidate mixes neighbouring elements, their largest scale
 /// counts.
 fn tolerances(scales: &[f32], amplification: f64) -> impl Fn(usize) -> f64 + '_ {
-    let largest = scales.iter().copied().fold(0.0, f32::max);
+    let largest = scales.iter().copied().map(f32::abs).fold(0.0, f32::max);
     move |index| {
         let scale = if amplification > 1.0 {
             largest
         } else {
-            scales[index]
+            scales[index].abs()
         };
         UNITS * amplification * f64::from(f32::EPSILON) * f64::from(scale)
             + f64::from(f32::MIN_POSITIVE)
