@@ -2,9 +2,9 @@
 
 use super::Binding;
 use super::grid::Grid;
+use super::kernel::Kernel;
 use super::parameters::ALIGNMENT;
 use super::reflection::{Access, BindingSlot, EntryPoint};
-use super::tape::Kernel;
 use super::tensor::Tensor;
 
 pub(super) fn check_constants(place: &str, kernel: &Kernel, entry: &EntryPoint) {

@@ -10,6 +10,7 @@ mod display;
 mod evaluate;
 mod fill;
 mod grid;
+mod kernel;
 mod kernels;
 mod library;
 mod limits;
@@ -22,6 +23,7 @@ mod tape;
 mod tensor;
 mod uniform;
 
+pub use kernel::Kernel;
 pub use kernels::{Kernels, Precision, Winners};
 pub use limits::{CPU_LOOP_ITERATIONS, Excess, Limits, Need};
 pub use operation::{Candidate, CandidateInfo, Offer, Operation, OperationPlan};
@@ -29,7 +31,7 @@ pub use parameters::{ALIGNMENT, Init, Layout, Parameter, ParameterSpec, Paramete
 pub use reflection::{Access, BindingSlot, EntryPoint, Resources, Unfolding};
 pub use scratch::ScratchPlaces;
 pub use shader::Shader;
-pub use tape::{Kernel, Mode, Tape, Target};
+pub use tape::{Mode, Tape, Target};
 pub use tensor::{BufferId, Shape, Tensor};
 pub use uniform::{RowCut, UNIFORM_ELEMENTS};
 

@@ -139,8 +139,9 @@ impl OperationPlan {
             tensor.buffer = buffer;
             tensor.offset -= start;
         }
+        let all = 0..dispatches.len();
         let operations = vec![Operation {
-            dispatches: vec![0..dispatches.len()],
+            dispatches: Vec::from([all]),
             outputs,
             upstream,
             ..operation.clone()

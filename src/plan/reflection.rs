@@ -33,6 +33,8 @@ pub struct BindingSlot {
     pub element_bytes: u32,
     /// Bytes of the declared array, for a uniform buffer.
     pub uniform_bytes: u32,
+    /// Whether it holds whole numbers, places and counts among them: an array of `u32` or of a structure.
+    pub holds_places: bool,
 }
 
 /// What the host must know of one entry point.
@@ -265,7 +267,7 @@ fn bindings(module: &Module) -> Vec<BindingSlot> {
             AddressSpace::Uniform => Access::Uniform,
             _ => return None,
         };
-        let TypeInner::Array { stride, size, .. } = module.types[variable.ty].inner else {
+        let TypeInner::Array { base, stride, size } = module.types[variable.ty].inner else {
             panic!("binding {:?} is not an array", variable.name)
         };
         let length = match size {
@@ -278,6 +280,10 @@ fn bindings(module: &Module) -> Vec<BindingSlot> {
             access,
             element_bytes: stride,
             uniform_bytes: stride * length,
+            holds_places: matches!(
+                module.types[base].inner,
+                TypeInner::Scalar(naga::Scalar::U32) | TypeInner::Struct { .. }
+            ),
         })
     });
     bindings.collect()

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use super::bind::{bind, check_constants, constants};
 use super::grid::{Grid, covering};
+use super::kernel::Kernel;
 use super::kernels::Kernels;
 use super::limits::{Excess, Limits};
 use super::parameters::{Parameter, Parameters, Role};
-use super::shader::Shader;
 use super::tensor::{BufferId, Shape, Tensor};
 use super::{BufferSpec, Cost, Dispatch, Lifetime, Plan};
 
@@ -33,22 +33,6 @@ impl Mode {
             Self::Evaluate => "test",
         }
     }
-}
-
-/// A dispatch as a layer asks for it: names instead of numbers, an extent instead of a grid.
-pub struct Kernel<'a> {
-    /// The WGSL file.
-    pub shader: &'static Shader,
-    /// The entry point.
-    pub entry: &'static str,
-    /// Values of the overrides; those the entry point does not use are ignored, those the file does not have are refused.
-    pub constants: &'a [(&'static str, f64)],
-    /// The tensors by the names of the WGSL variables.
-    pub bindings: &'a [(&'static str, Tensor)],
-    /// The range of indices to cover along x (neighbouring invocations), y and z.
-    pub extent: [u32; 3],
-    /// Multiplications of the mathematics.
-    pub multiplications: u64,
 }
 
 /// The gradient of a tensor as the next contribution must write it.

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::error::Result;
 use crate::gpu::{Device, Executable, Memory};
-use crate::plan::{Operation, OperationPlan};
+use crate::plan::{Operation, OperationPlan, Plan};
 
 /// Roundings of a sum of products with random signs, in units of the last place of the sum of the magnitudes. Its standard
 /// deviation is about a third of one such unit, whatever the number of terms, because the partial sums grow as its square
@@ -141,12 +141,19 @@ impl<'a> Trial<'a> {
         &self.part.plan.operations[0]
     }
 
-    /// Fills every buffer with drawn numbers that `change` may change, runs once, and reads the outputs.
+    /// Fills every buffer with drawn numbers that `change` may change, those of places and counts with zeros, runs once, and
+    /// reads the outputs.
     fn run(&self, change: impl Fn(f32) -> f32) -> Result<Vec<Vec<f32>>> {
         let plan = &self.part.plan;
-        for (buffer, (name, start)) in plan.buffers.iter().zip(&self.part.origins) {
-            let values = self.values(name, *start as usize, buffer.elements as usize);
-            let values: Vec<f32> = values.into_iter().map(&change).collect();
+        for (index, (name, start)) in self.part.origins.iter().enumerate() {
+            let buffer = &plan.buffers[index];
+            let elements = buffer.elements as usize;
+            let values: Vec<f32> = if holds_places(plan, index) {
+                vec![0.0; elements]
+            } else {
+                let values = self.values(name, *start as usize, elements);
+                values.into_iter().map(&change).collect()
+            };
             self.memory
                 .write_data(self.device, &buffer.label, bytemuck::cast_slice(&values));
         }
@@ -184,6 +191,19 @@ impl<'a> Trial<'a> {
         }
         values.collect()
     }
+}
+
+/// Whether a buffer of a plan holds whole numbers: a place drawn at random would lie outside.
+fn holds_places(plan: &Plan, index: usize) -> bool {
+    let mut slots = plan.dispatches.iter().flat_map(|dispatch| {
+        let bindings = dispatch.bindings.iter();
+        let bound = bindings.filter(|binding| plan.index(binding.tensor) == index);
+        bound.flat_map(|binding| {
+            let slots = &dispatch.shader.entry_point(dispatch.entry).bindings;
+            slots.iter().filter(|slot| slot.name == binding.name)
+        })
+    });
+    slots.any(|slot| slot.holds_places)
 }
 
 /// How far each element may be from the reference's. Where a candidate mixes neighbouring elements, their largest scale

@@ -27,6 +27,8 @@ pub(super) struct Algorithm {
     kind: Kind,
     /// Whether one dispatch does everything forward, and another one backward.
     is_whole: bool,
+    /// Values of a channel.
+    rows: u32,
 }
 
 /// Which rows and channels an invocation takes.
@@ -49,7 +51,11 @@ impl Algorithm {
         channels: u32,
         is_pooled: bool,
     ) -> Vec<Offer<Self>> {
-        let algorithm = |kind, is_whole| Self { kind, is_whole };
+        let algorithm = |kind, is_whole| Self {
+            kind,
+            is_whole,
+            rows,
+        };
         let mut algorithms = Vec::new();
         for (kind, multiple) in [(Kind::Quads, 4), (Kind::Pairs, 2)] {
             if channels.is_multiple_of(multiple) {
@@ -176,8 +182,9 @@ impl Candidate for Algorithm {
         vec![self.shader()]
     }
 
-    /// A normalised value is off by the roundings of its mean, whatever it is itself.
+    /// Every value of a channel is off by the roundings of its variance, a sum of squares: as they have one sign, its roundings
+    /// grow with the root of their number.
     fn amplification(&self) -> f64 {
-        4.0
+        4.0_f64.max(f64::from(self.rows).sqrt() / 4.0)
     }
 }
