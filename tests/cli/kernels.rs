@@ -14,10 +14,10 @@ fn run(place: &Place, arguments: &[&str]) -> Outcome {
     place.run_with(&arguments, &[("SPINAL_CACHE", cache.to_str().unwrap())])
 }
 
-/// Trains a few steps and gives the losses.
-fn losses(place: &Place, out: &str, kernels: &str) -> (Vec<Value>, String) {
+/// Trains a net for a few steps and gives the losses.
+fn losses(place: &Place, net: &str, out: &str, kernels: &str) -> (Vec<Value>, String) {
     let command = format!(
-        "train mnist-cnn --net baseline --limit-train 256 --limit-test 64 --epochs 1 --kernels {kernels} --out {out}"
+        "train {net} --net baseline --limit-train 256 --limit-test 64 --epochs 1 --kernels {kernels} --out {out}"
     );
     let arguments: Vec<_> = command.split(' ').collect();
     let outcome = run(place, &arguments).succeeded();
@@ -54,12 +54,13 @@ fn what_is_measured_is_kept() {
 #[test]
 fn a_seed_gives_the_same_bits_within_one_cache() {
     let place = Place::new();
-    let (first, _) = losses(&place, "first", "tuned");
-    let (second, stderr) = losses(&place, "second", "tuned");
+    let run = |out, kernels| losses(&place, "mnist-cnn", out, kernels);
+    let (first, _) = run("first", "tuned");
+    let (second, stderr) = run("second", "tuned");
     assert!(!stderr.contains("measuring"), "{stderr}");
     assert!(!first.is_empty());
     assert_eq!(first, second);
-    let (reference, _) = losses(&place, "reference", "reference");
+    let (reference, _) = run("reference", "reference");
     for (tuned, reference) in first.iter().zip(&reference) {
         let [tuned, reference] = [tuned, reference].map(|loss| loss.as_f64().unwrap());
         assert!((tuned - reference).abs() < 1e-3, "{tuned} {reference}");
@@ -69,10 +70,11 @@ fn a_seed_gives_the_same_bits_within_one_cache() {
 #[test]
 fn a_broken_cache_is_ignored_with_a_notice() {
     let place = Place::new();
-    let (first, _) = losses(&place, "first", "tuned");
+    let run = |out| losses(&place, "mlp --head linear", out, "tuned");
+    let (first, _) = run("first");
     let file = cache_file(&place);
     place.write(&file, "{\"device\": 7");
-    let (second, stderr) = losses(&place, "second", "tuned");
+    let (second, stderr) = run("second");
     assert!(stderr.contains("is no tuning cache"), "{stderr}");
     assert_eq!(first.len(), second.len());
     assert!(
