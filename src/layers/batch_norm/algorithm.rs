@@ -182,9 +182,17 @@ impl Candidate for Algorithm {
         vec![self.shader()]
     }
 
-    /// Every value of a channel is off by the roundings of its variance, a sum of squares: as they have one sign, its roundings
-    /// grow with the root of their number.
+    /// Every value of a channel is off by the roundings of its variance, a sum of squares: as they have one sign, its roundings can
+    /// be as many halves of a unit as terms are added one after another, here or in the reference; and half of that reaches
+    /// the deviation. A plain sum's are taken as eight units.
     fn amplification(&self) -> f64 {
-        4.0_f64.max(f64::from(self.rows).sqrt() / 4.0)
+        let chunks = self.rows.div_ceil(CHUNK_ROWS).min(MAX_CHUNKS);
+        let chunked = self.rows.div_ceil(chunks) + chunks;
+        let longest = if self.is_whole {
+            self.rows.max(chunked)
+        } else {
+            chunked
+        };
+        4.0_f64.max(f64::from(longest) / 32.0)
     }
 }
