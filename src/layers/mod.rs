@@ -29,7 +29,7 @@ pub use dropout::{Dropout, Granularity};
 pub use flatten::{ChannelsLastFlatten, Flatten};
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
-pub(crate) use pieces::pieces;
+pub(crate) use pieces::pieces_of_kernel;
 pub use residual::Residual;
 pub use spinal::{Spinal, SpinalChain, SpinalOptions};
 

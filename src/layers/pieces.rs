@@ -1,6 +1,6 @@
 //! Cutting long sums into pieces that an invocation's loops can take.
 
-use crate::plan::Limits;
+use crate::plan::{Limits, Shader};
 
 /// Some summands of a sum.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +46,20 @@ pub(crate) fn pieces(
         count: length.min(summands - first),
     };
     firsts.map(piece).collect()
+}
+
+/// The pieces of `summands` for an entry point that takes them by the overrides `FIRST` and `COUNT`. `constants` are all others
+/// that its loops depend on.
+pub fn pieces_of_kernel(
+    limits: &Limits,
+    (shader, entry): (&Shader, &str),
+    constants: &[(&'static str, f64)],
+    summands: u32,
+) -> Vec<Piece> {
+    pieces(limits, summands, |count| {
+        let constants = [constants, &[("COUNT", count.into())]].concat();
+        shader.resources(entry, &constants).iterations
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The last stage of a reduction that was cut into chunks.
 
-use super::pieces::pieces;
+use super::pieces::pieces_of_kernel;
 use super::processor::on_cpu;
 use crate::plan::{Candidate, Kernel, Limits, Offer, Shader, Tape, Target, Tensor};
 
@@ -117,12 +117,7 @@ impl Rows {
                 ("reduce_rows_shared", ["x", "y"], extent)
             }
         };
-        let iterations = |count: u32| {
-            REDUCE
-                .resources(entry, &[("COUNT", count.into())])
-                .iterations
-        };
-        for piece in pieces(tape.limits(), x.rows(), iterations) {
+        for piece in pieces_of_kernel(tape.limits(), (&REDUCE, entry), &[], x.rows()) {
             let sizes = [
                 ("ELEMENTS", y.tensor.elements().into()),
                 ("TAIL", tail_elements.into()),

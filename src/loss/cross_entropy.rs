@@ -1,6 +1,6 @@
 //! Negative log-likelihood of the log-softmax, averaged over the batch: PyTorch's `CrossEntropyLoss`.
 
-use crate::layers::pieces;
+use crate::layers::pieces_of_kernel;
 use crate::plan::{Candidate, Kernel, Limits, Mode, Offer, Shader, Tape, Tensor};
 
 static CROSS_ENTROPY: Shader = crate::shader!("cross_entropy");
@@ -136,12 +136,7 @@ impl Loss {
             ("losses", self.losses),
             ("correct", self.correct),
         ];
-        let iterations = |count: u32| {
-            CROSS_ENTROPY
-                .resources("sum_rows", &[("COUNT", count.into())])
-                .iterations
-        };
-        for piece in pieces(tape.limits(), rows, iterations) {
+        for piece in pieces_of_kernel(tape.limits(), (&CROSS_ENTROPY, "sum_rows"), &[], rows) {
             let [first, count] = piece.constants();
             let accumulate = ("ACCUMULATE", f64::from(u8::from(piece.first > 0)));
             self.dispatch(tape, "sum_rows", &[first, count, accumulate], &bindings, 1);

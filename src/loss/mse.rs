@@ -1,6 +1,6 @@
 //! The mean of squared differences: PyTorch's `MSELoss`.
 
-use crate::layers::pieces;
+use crate::layers::pieces_of_kernel;
 use crate::plan::{Kernel, Mode, Shader, Tape, Tensor};
 
 static MSE: Shader = crate::shader!("mse");
@@ -38,9 +38,8 @@ fn record(
     bindings: &[(&'static str, Tensor)],
 ) {
     let elements = bindings[0].1.elements();
-    let iterations = |count: u32| MSE.resources(entry, &[("COUNT", count.into())]).iterations;
     tape.scope("mse", |tape| {
-        for piece in pieces(tape.limits(), elements, iterations) {
+        for piece in pieces_of_kernel(tape.limits(), (&MSE, entry), &[], elements) {
             let [first, count] = piece.constants();
             let constants = [
                 ("MEAN_OVER", mean_over as f64),

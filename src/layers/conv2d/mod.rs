@@ -6,7 +6,7 @@ mod tiled;
 mod winograd;
 
 use super::Layer;
-use super::pieces::{Piece, pieces};
+use super::pieces::{Piece, pieces_of_kernel};
 use super::reduce::{reduce_rows, sum_chunks};
 use crate::plan::{Init, Kernel, Layout, Limits, Parameter, Parameters, Tape, Target, Tensor};
 use algorithm::{Algorithm, Purpose, Work};
@@ -221,16 +221,9 @@ impl Pass {
         images: &algorithm::Images,
         channels: u32,
     ) -> Vec<Piece> {
-        let iterations = |count: u32| {
-            let count = [("COUNT", f64::from(count))];
-            let constants = [&self.constants()[..], &count].concat();
-            algorithm
-                .shader(images.purpose)
-                .resources(images.entry, &constants)
-                .iterations
-        };
         if algorithm.takes_pieces() {
-            pieces(limits, channels, iterations)
+            let kernel = (algorithm.shader(images.purpose), images.entry);
+            pieces_of_kernel(limits, kernel, &self.constants(), channels)
         } else {
             let (first, count) = (0, channels);
             vec![Piece { first, count }]

@@ -3,7 +3,7 @@
 mod algorithm;
 
 use super::Layer;
-use super::pieces::pieces;
+use super::pieces::pieces_of_kernel;
 use super::reduce::sum_chunks;
 use crate::plan::{Init, Kernel, Layout, Parameter, Parameters, Tape, Target, Tensor};
 use algorithm::{Algorithm, Sums};
@@ -145,14 +145,8 @@ impl Pass {
         if !algorithm.takes_pieces() {
             return record(tape, target, &[], sums.summands);
         }
-        let iterations = |count: u32| {
-            let constants = [&sizes[..], &[("COUNT", count.into())]].concat();
-            algorithm
-                .shader(entry)
-                .resources(entry, &constants)
-                .iterations
-        };
-        for piece in pieces(tape.limits(), sums.summands, iterations) {
+        let kernel = (algorithm.shader(entry), entry);
+        for piece in pieces_of_kernel(tape.limits(), kernel, &sizes, sums.summands) {
             record(
                 tape,
                 target.or_after(piece.first),
