@@ -5,6 +5,7 @@ mod common;
 /// Trainings of a kind of their own.
 mod training {
     mod micro_batches;
+    mod tight_limits;
 }
 
 use std::collections::BTreeMap;
@@ -70,7 +71,11 @@ struct Run {
 }
 
 fn run(config: Config, dataset: Dataset) -> Run {
-    let mut trainer = Trainer::new(device(Checks::Trusted), config, dataset).unwrap();
+    run_on(device(Checks::Trusted), config, dataset)
+}
+
+fn run_on(device: &Device, config: Config, dataset: Dataset) -> Run {
+    let mut trainer = Trainer::new(device, config, dataset).unwrap();
     let mut log = Log::default();
     assert_eq!(trainer.run(&mut log).unwrap(), End::Completed);
     let nets = 0..trainer.nets().len();

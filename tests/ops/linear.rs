@@ -152,7 +152,13 @@ pub fn linear_past_every_bound_matches_its_twin(bench: &Bench) {
 }
 
 pub fn linear_under_tight_limits_matches_its_twin(bench: &Bench) {
-    let long = [(1, 2500, 3, false), (2, 3, 9000, false), (2500, 2, 3, true)];
+    let long = [
+        (1, 2500, 3, false),
+        (2, 3, 9000, false),
+        (2500, 2, 3, true),
+        // The weight is more than a binding.
+        (5, 3000, 203, true),
+    ];
     let cases = long.iter().chain(&LISTED_FOR_TILES[..4]);
     for (case, candidate) in cases.zip([0, usize::MAX].into_iter().cycle()) {
         trial_of_candidate(bench, case, Draw::Uniform, AdapterClass::Tight, candidate);

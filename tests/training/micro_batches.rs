@@ -38,8 +38,8 @@ fn distance(a: &[NamedTensor], b: &[NamedTensor]) -> f64 {
     differences.fold(0.0, f64::max)
 }
 
-/// Asserts that a training in micro-batches is the one in whole batches.
-fn assert_same(what: &str, whole: &Run, parts: &Run, initial: &Run) {
+/// Asserts that two trainings differ by the order of summation alone.
+pub fn assert_same(what: &str, whole: &Run, parts: &Run, initial: &Run) {
     for (index, weights) in whole.weights.iter().enumerate() {
         let changed = distance(weights, &initial.weights[index]);
         let apart = distance(weights, &parts.weights[index]);

@@ -3,9 +3,12 @@
 mod algorithm;
 
 use super::Layer;
-use super::pieces::pieces_of_kernel;
+use super::concat::{Slice, concat};
+use super::pieces::{Piece, pieces_of_kernel};
 use super::reduce::sum_chunks;
-use crate::plan::{Init, Kernel, Layout, Parameter, Parameters, Tape, Target, Tensor};
+use crate::plan::{
+    ALIGNMENT, Init, Kernel, Layout, Limits, Parameter, Parameters, Tape, Target, Tensor,
+};
 use algorithm::{Algorithm, Sums};
 
 /// y = x weight^T + bias, with PyTorch's `[out_features, in_features]` weight and default initialisation.
@@ -52,67 +55,125 @@ impl Linear {
 }
 
 impl Layer for Linear {
+    /// Where the weight is more than the adapter binds, blocks of its rows are layers of their own, side by side.
     fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
-        let linear = *self;
-        let batch = x.rows();
         assert_eq!(
             x.columns(),
-            linear.in_features,
+            self.in_features,
             "Linear of {} features got {:?}",
-            linear.in_features,
+            self.in_features,
             x.shape()
         );
-        let (weight, bias) = (tape.parameter(linear.weight), tape.parameter(linear.bias));
-        let y = tape.tensor("y", [batch, linear.out_features]);
-        let pass = Pass { linear, x, y };
-        let sums = Sums {
-            rows: batch,
-            columns: linear.out_features,
-            bias_column: false,
-            summands: linear.in_features,
-        };
-        tape.operation(
-            "linear.forward",
-            pass.shape(),
-            &algorithm::of_sums(tape.limits(), sums),
-            &[y],
-            |tape, algorithm| {
-                let y = Target {
-                    tensor: y,
-                    accumulate: false,
-                };
-                sum_chunks(tape, algorithm.chunks(), y, |tape, y| {
-                    let written = ("y", y.tensor);
-                    let bindings = [("x", x), ("weight", weight), ("bias", bias), written];
-                    pass.dispatch(tape, algorithm, sums, "forward", y, &bindings);
-                });
-            },
-        );
-        tape.on_backward(y, move |tape| {
-            pass.backward_weight(tape);
-            pass.backward_input(tape);
-        });
-        y
+        let blocks = self.blocks(tape.limits());
+        if blocks.len() == 1 {
+            return self.block(tape, x, blocks[0]);
+        }
+        let columns: Vec<Slice> = blocks
+            .into_iter()
+            .map(|block| {
+                let name = format!("columns {}", block.first);
+                Slice::all(tape.scope(&name, |tape| self.block(tape, x, block)))
+            })
+            .collect();
+        concat(tape, &columns)
     }
 }
 
-/// One use of the layer.
+impl Linear {
+    /// The output features in blocks whose weights fit a binding; one block where they all do, or where not even as many do as
+    /// the places of bindings want.
+    fn blocks(&self, limits: &Limits) -> Vec<Piece> {
+        let rows = limits.binding_elements() / self.in_features;
+        let rows = rows / ALIGNMENT * ALIGNMENT;
+        let all = Piece {
+            first: 0,
+            count: self.out_features,
+        };
+        if rows == 0 || limits.binding_elements() / self.in_features >= self.out_features {
+            return vec![all];
+        }
+        let firsts = (0..self.out_features).step_by(rows as usize);
+        let block = |first| Piece {
+            first,
+            count: rows.min(self.out_features - first),
+        };
+        firsts.map(block).collect()
+    }
+
+    /// Records the output features of a block.
+    fn block(&self, tape: &mut Tape, x: Tensor, block: Piece) -> Tensor {
+        let (weight, bias) = (tape.parameter(self.weight), tape.parameter(self.bias));
+        let weight = weight.range(
+            block.first * self.in_features,
+            block.count * self.in_features,
+        );
+        let pass = Pass {
+            x,
+            weight,
+            bias: bias.range(block.first, block.count),
+            y: tape.tensor("y", [x.rows(), block.count]),
+        };
+        pass.forward(tape);
+        tape.on_backward(pass.y, move |tape| {
+            pass.backward_weight(tape);
+            pass.backward_input(tape);
+        });
+        pass.y
+    }
+}
+
+/// One use of the layer, or of some of its output features.
 #[derive(Clone, Copy)]
 struct Pass {
-    linear: Linear,
     x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
     y: Tensor,
 }
 
 impl Pass {
+    fn in_features(&self) -> u32 {
+        self.x.columns()
+    }
+
+    fn out_features(&self) -> u32 {
+        self.y.columns()
+    }
+
     /// What kernels are chosen by.
     fn shape(&self) -> String {
-        let Linear {
-            in_features,
-            out_features,
-            ..
-        } = self.linear;
-        format!("{}x{in_features} to {out_features}", self.x.rows())
+        let [batch, inputs, outputs] = [self.x.rows(), self.in_features(), self.out_features()];
+        format!("{batch}x{inputs} to {outputs}")
+    }
+
+    fn forward(&self, tape: &mut Tape) {
+        let sums = Sums {
+            rows: self.x.rows(),
+            columns: self.out_features(),
+            bias_column: false,
+            summands: self.in_features(),
+        };
+        tape.operation(
+            "linear.forward",
+            self.shape(),
+            &algorithm::of_sums(tape.limits(), sums),
+            &[self.y],
+            |tape, algorithm| {
+                let y = Target {
+                    tensor: self.y,
+                    accumulate: false,
+                };
+                sum_chunks(tape, algorithm.chunks(), y, |tape, y| {
+                    let bindings = [
+                        ("x", self.x),
+                        ("weight", self.weight),
+                        ("bias", self.bias),
+                        ("y", y.tensor),
+                    ];
+                    self.dispatch(tape, algorithm, sums, "forward", y, &bindings);
+                });
+            },
+        );
     }
 
     /// Records what makes `sums`, in as many pieces as the adapter's loops want. `target` is what is written first of all.
@@ -127,8 +188,8 @@ impl Pass {
     ) {
         let mut sizes = vec![
             ("BATCH", self.x.rows().into()),
-            ("IN", self.linear.in_features.into()),
-            ("OUT", self.linear.out_features.into()),
+            ("IN", self.in_features().into()),
+            ("OUT", self.out_features().into()),
         ];
         sizes.extend(algorithm.constants());
         let record =
@@ -157,13 +218,14 @@ impl Pass {
     }
 
     fn backward_weight(self, tape: &mut Tape) {
-        let linear = self.linear;
         let dy = tape.gradient(self.y);
-        let dweight = tape.gradient_of_parameter(linear.weight);
-        let dbias = tape.gradient_of_parameter(linear.bias);
+        let [dweight, dbias] = [self.weight, self.bias].map(|parameter| {
+            let target = tape.gradient_of(parameter);
+            target.expect("parameters always have gradients")
+        });
         let sums = Sums {
-            rows: linear.out_features,
-            columns: linear.in_features,
+            rows: self.out_features(),
+            columns: self.in_features(),
             bias_column: true,
             summands: self.x.rows(),
         };
@@ -189,12 +251,11 @@ impl Pass {
         let Some(dx) = tape.gradient_of(self.x) else {
             return;
         };
-        let weight = tape.parameter(self.linear.weight);
         let sums = Sums {
             rows: self.x.rows(),
-            columns: self.linear.in_features,
+            columns: self.in_features(),
             bias_column: false,
-            summands: self.linear.out_features,
+            summands: self.out_features(),
         };
         tape.operation(
             "linear.backward_input",
@@ -203,7 +264,7 @@ impl Pass {
             &[dx.tensor],
             |tape, algorithm| {
                 sum_chunks(tape, algorithm.chunks(), dx, |tape, dx| {
-                    let bindings = [("weight", weight), ("dy", dy), ("dx", dx.tensor)];
+                    let bindings = [("weight", self.weight), ("dy", dy), ("dx", dx.tensor)];
                     self.dispatch(tape, algorithm, sums, "backward_input", dx, &bindings);
                 });
             },
