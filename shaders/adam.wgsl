@@ -3,9 +3,11 @@
 // parameter -= lr * (m / correction1) / (sqrt(v / correction2) + EPS)       update (PyTorch's Adam)
 //
 // g is the gradient plus WEIGHT_DECAY * parameter; or, if DECOUPLED, it is the gradient alone, and the parameter is first
-// multiplied by 1 - lr * WEIGHT_DECAY (PyTorch's AdamW). One dispatch updates all parameters.
+// multiplied by 1 - lr * WEIGHT_DECAY (PyTorch's AdamW). lr is the rate of the schedule times RATE. One dispatch updates all
+// parameters of one RATE.
 
 override QUADS: u32;            // parameters, in fours
+override RATE: f32;
 override BETA1: f32;
 override BETA2: f32;
 override ONE_MINUS_BETA1: f32;  // given, because in f32 1 - 0.999 is 0.0009999871
@@ -32,14 +34,15 @@ fn update(
         return;
     }
     let now = schedule[step[0].in_epoch];
+    let lr = RATE * now.lr;
     let before = parameters[index];
     let decay = WEIGHT_DECAY * before;
     let gradient = gradients[index] + select(decay, vec4<f32>(), DECOUPLED);
-    let parameter = before - select(vec4<f32>(), now.lr * decay, DECOUPLED);
+    let parameter = before - select(vec4<f32>(), lr * decay, DECOUPLED);
     let mean = BETA1 * m[index] + ONE_MINUS_BETA1 * gradient;
     let square = BETA2 * v[index] + ONE_MINUS_BETA2 * gradient * gradient;
     m[index] = mean;
     v[index] = square;
     let denominator = sqrt(square / now.bias_correction2) + EPS;
-    parameters[index] = parameter - now.lr * (mean / now.bias_correction1) / denominator;
+    parameters[index] = parameter - lr * (mean / now.bias_correction1) / denominator;
 }

@@ -2,9 +2,11 @@
 // velocity = MOMENTUM * velocity + g,   parameter -= lr * velocity      update (PyTorch's SGD without dampening)
 // or, if NESTEROV,                      parameter -= lr * (g + MOMENTUM * velocity)
 //
-// g is the gradient plus WEIGHT_DECAY * parameter. One dispatch updates all parameters.
+// g is the gradient plus WEIGHT_DECAY * parameter, lr the rate of the schedule times RATE. One dispatch updates all parameters
+// of one RATE.
 
 override QUADS: u32;  // parameters, in fours
+override RATE: f32;
 override MOMENTUM: f32;
 override NESTEROV: bool;
 override WEIGHT_DECAY: f32;
@@ -30,5 +32,6 @@ fn update(
     let v = MOMENTUM * velocity[index] + gradient;
     velocity[index] = v;
     let direction = select(v, gradient + MOMENTUM * v, NESTEROV);
-    parameters[index] = parameter - schedule[step[0].in_epoch].lr * direction;
+    let lr = RATE * schedule[step[0].in_epoch].lr;
+    parameters[index] = parameter - lr * direction;
 }

@@ -33,6 +33,8 @@ pub(crate) use pieces::pieces_of_kernel;
 pub use residual::Residual;
 pub use spinal::{Spinal, SpinalChain, SpinalOptions};
 
+use std::ops::Range;
+
 use crate::plan::{Tape, Tensor};
 
 /// Something that turns one tensor into another.
@@ -52,12 +54,32 @@ impl Sequential {
     pub fn push(&mut self, name: impl Into<String>, layer: impl Layer + 'static) {
         self.layers.push((name.into(), Box::new(layer)));
     }
+
+    /// How many layers there are.
+    pub fn len(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Whether there is none, so that it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// Their names in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Records some of the layers.
+    pub fn forward_part(&self, tape: &mut Tape, x: Tensor, part: Range<usize>) -> Tensor {
+        self.layers[part].iter().fold(x, |x, (name, layer)| {
+            tape.scope(name, |tape| layer.forward(tape, x))
+        })
+    }
 }
 
 impl Layer for Sequential {
     fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
-        self.layers.iter().fold(x, |x, (name, layer)| {
-            tape.scope(name, |tape| layer.forward(tape, x))
-        })
+        self.forward_part(tape, x, 0..self.len())
     }
 }

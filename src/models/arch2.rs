@@ -2,7 +2,7 @@
 
 use super::backbone::Backbone;
 use super::head::HeadKind;
-use super::{Model, ModelOptions};
+use super::{HeadStart, Model, ModelOptions};
 use crate::error::{Error, Result};
 use crate::layers::{
     Activation, ConvBlock, Dropout, Flatten, Granularity, Layer, Linear, Slice, SpinalChain,
@@ -107,5 +107,7 @@ pub fn build(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
         sample: backbone.sample,
         outputs,
         layers: backbone.net,
+        head: HeadStart::default(),
+        frozen: 0,
     })
 }

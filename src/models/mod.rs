@@ -7,6 +7,7 @@ mod backbone;
 mod cifar_cnn;
 mod cifar_resnet;
 mod cifar_vgg;
+mod freeze;
 pub mod head;
 mod init;
 mod metadata;
@@ -19,6 +20,7 @@ mod wide_resnet;
 
 use serde::{Deserialize, Serialize};
 
+pub use freeze::Freeze;
 pub use head::{HeadKind, HeadOptions};
 pub use init::initial_values;
 pub use metadata::WeightsMetadata;
@@ -42,6 +44,18 @@ pub struct Model {
     /// Columns of the output: classes, or numbers predicted.
     pub outputs: u32,
     layers: Sequential,
+    head: HeadStart,
+    /// Layers, from the first on, that are not trained.
+    frozen: usize,
+}
+
+/// Where the head of a network begins.
+#[derive(Clone, Copy, Default, Debug)]
+struct HeadStart {
+    /// Its first layer.
+    layer: usize,
+    /// Its first parameter.
+    parameter: usize,
 }
 
 impl Model {
@@ -63,6 +77,10 @@ impl Model {
         let head = heads.choose(kind, &options.head, options.no_dropout)?;
         let outputs = options.classes.unwrap_or(CLASSES);
         head.check_outputs(outputs)?;
+        let start = HeadStart {
+            layer: layers.len(),
+            parameter: parameters.specs().len(),
+        };
         head.push(&mut parameters, &mut layers, features, outputs);
         Ok(Self {
             name: name.to_owned(),
@@ -70,12 +88,19 @@ impl Model {
             sample,
             outputs,
             layers,
+            head: start,
+            frozen: 0,
         })
     }
 
     /// Records the network on a batch: logits `[N, classes]` or predictions `[N, targets]`.
     pub fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
-        self.layers.forward(tape, x)
+        let layers = &self.layers;
+        if self.frozen == 0 {
+            return layers.forward(tape, x);
+        }
+        let x = tape.frozen(|tape| layers.forward_part(tape, x, 0..self.frozen));
+        layers.forward_part(tape, x, self.frozen..layers.len())
     }
 
     /// Whether there is a Spinal layer in it.

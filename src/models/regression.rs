@@ -1,7 +1,7 @@
 //! The regression networks: eight inputs, one output (paper, section III-A and table I).
 
 use super::head::{FullyConnected, HeadKind, Heads, Hidden};
-use super::{Model, ModelOptions};
+use super::{HeadStart, Model, ModelOptions};
 use crate::batch::Sample;
 use crate::error::{Error, Result};
 use crate::layers::spinal::Tie;
@@ -56,5 +56,7 @@ pub fn build(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
         sample,
         outputs: targets,
         layers,
+        head: HeadStart::default(),
+        frozen: 0,
     })
 }

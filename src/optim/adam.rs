@@ -39,7 +39,7 @@ impl Optimizer for Adam {
         let m = tape.state("adam.m", parameters.shape());
         let v = tape.state("adam.v", parameters.shape());
         let (step, schedule) = (tape.step(), schedule(tape, steps));
-        for range in bindable(tape, parameters) {
+        for (range, rate) in bindable(tape, parameters) {
             let of_range = |tensor: Tensor| tensor.range_like(parameters, range);
             let quads = range.elements() / 4;
             tape.dispatch(Kernel {
@@ -47,6 +47,7 @@ impl Optimizer for Adam {
                 entry: "update",
                 constants: &[
                     ("QUADS", quads.into()),
+                    ("RATE", rate),
                     ("BETA1", self.beta1),
                     ("BETA2", self.beta2),
                     ("ONE_MINUS_BETA1", 1.0 - self.beta1),

@@ -47,11 +47,17 @@ fn flat_parameters(tape: &mut Tape) -> (Tensor, Tensor) {
     )
 }
 
-/// The parameters in ranges that an adapter binds. Their places are multiples of 256 bytes, the end of the last one too.
-fn bindable(tape: &Tape, parameters: Tensor) -> Vec<Tensor> {
-    parameters
-        .ranges(tape.limits().binding_elements(), ALIGNMENT)
-        .collect()
+/// The trained parameters in ranges that an adapter binds, each with what its learning rate is multiplied by. Their places are
+/// multiples of 256 bytes, the end of the last one too.
+fn bindable(tape: &Tape, parameters: Tensor) -> Vec<(Tensor, f64)> {
+    let longest = tape.limits().binding_elements();
+    let groups = tape.parameters().groups().into_iter();
+    let ranges = groups.flat_map(|group| {
+        let range = parameters.range(group.offset, group.elements);
+        let ranges = range.ranges(longest, ALIGNMENT);
+        ranges.map(move |range| (range, group.rate))
+    });
+    ranges.collect()
 }
 
 /// The schedule of an epoch, four numbers a step.

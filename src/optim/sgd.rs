@@ -21,7 +21,7 @@ impl Optimizer for Sgd {
         let (parameters, gradients) = flat_parameters(tape);
         let velocity = tape.state("velocity", parameters.shape());
         let (step, schedule) = (tape.step(), schedule(tape, steps));
-        for range in bindable(tape, parameters) {
+        for (range, rate) in bindable(tape, parameters) {
             let of_range = |tensor: Tensor| tensor.range_like(parameters, range);
             let quads = range.elements() / 4;
             tape.dispatch(Kernel {
@@ -29,6 +29,7 @@ impl Optimizer for Sgd {
                 entry: "update",
                 constants: &[
                     ("QUADS", quads.into()),
+                    ("RATE", rate),
                     ("MOMENTUM", self.momentum),
                     ("NESTEROV", f64::from(u8::from(self.nesterov))),
                     ("WEIGHT_DECAY", self.weight_decay),

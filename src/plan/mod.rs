@@ -27,7 +27,9 @@ pub use kernel::Kernel;
 pub use kernels::{Kernels, Precision, Winners};
 pub use limits::{CPU_LOOP_ITERATIONS, Excess, Limits, Need};
 pub use operation::{Candidate, CandidateInfo, Offer, Operation, OperationPlan};
-pub use parameters::{ALIGNMENT, Init, Layout, Parameter, ParameterSpec, Parameters, Role, Values};
+pub use parameters::{
+    ALIGNMENT, Init, Layout, Parameter, ParameterGroup, ParameterSpec, Parameters, Role, Values,
+};
 pub use reflection::{Access, BindingSlot, EntryPoint, Resources, Unfolding};
 pub use scratch::ScratchPlaces;
 pub use shader::Shader;

@@ -58,6 +58,8 @@ pub struct ParameterSpec {
     pub offset: u32,
     /// Elements on the device, padding included.
     pub device_elements: u32,
+    /// What the learning rate is multiplied by; 0 for a parameter that is not trained.
+    pub rate: f64,
 }
 
 impl ParameterSpec {
@@ -106,6 +108,17 @@ impl ParameterSpec {
             .map(|index| flat[self.offset as usize + index])
             .collect()
     }
+}
+
+/// Parameters that lie one after another and are trained at the same rate.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct ParameterGroup {
+    /// First element in the flat buffer.
+    pub offset: u32,
+    /// Elements, a multiple of [`ALIGNMENT`].
+    pub elements: u32,
+    /// What the learning rate is multiplied by.
+    pub rate: f64,
 }
 
 /// Every learnable parameter of a model, laid out one after another in a flat buffer; and its running statistics in another.
@@ -179,6 +192,7 @@ impl Parameters {
             init,
             offset,
             device_elements,
+            rate: 1.0,
         });
         Parameter(self.specs.len() - 1)
     }
@@ -188,6 +202,32 @@ impl Parameters {
         for spec in &mut self.specs {
             spec.init = init(spec).unwrap_or(spec.init);
         }
+    }
+
+    /// Multiplies the learning rate of some parameters by `rate`: 0 leaves them as they are.
+    pub fn set_rate(&mut self, rate: f64, of: impl Fn(&ParameterSpec) -> bool) {
+        let chosen = self.specs.iter_mut().filter(|spec| of(spec));
+        chosen.for_each(|spec| spec.rate = rate);
+    }
+
+    /// The trained parameters as parts of the flat buffer, alignment included: each as long as the rate is the same.
+    pub fn groups(&self) -> Vec<ParameterGroup> {
+        let mut groups: Vec<ParameterGroup> = Vec::new();
+        let learnable = |spec: &&ParameterSpec| spec.role == Role::Learnable;
+        for spec in self.specs.iter().filter(learnable) {
+            let end = (spec.offset + spec.device_elements).next_multiple_of(ALIGNMENT);
+            let elements = end - spec.offset;
+            match groups.last_mut() {
+                Some(last) if last.rate == spec.rate => last.elements += elements,
+                _ => groups.push(ParameterGroup {
+                    offset: spec.offset,
+                    elements,
+                    rate: spec.rate,
+                }),
+            }
+        }
+        groups.retain(|group| group.rate != 0.0);
+        groups
     }
 
     /// The parameters in the order they were added.
@@ -303,6 +343,27 @@ mod tests {
         assert_eq!(parameters.device_elements(), 192);
         assert_eq!(parameters.statistics_elements(), 192);
         assert_eq!(parameters.count(), 30 + 5 + 21);
+    }
+
+    #[test]
+    fn neighbours_of_one_rate_are_a_group_and_frozen_ones_are_in_none() {
+        let group = |offset, elements, rate| ParameterGroup {
+            offset,
+            elements,
+            rate,
+        };
+        let mut parameters = parameters();
+        assert_eq!(parameters.groups(), [group(0, 192, 1.0)]);
+        parameters.set_rate(0.1, |spec| spec.name.starts_with("conv."));
+        assert_eq!(
+            parameters.groups(),
+            [group(0, 128, 0.1), group(128, 64, 1.0)]
+        );
+        parameters.set_rate(0.0, |spec| spec.name == "conv.bias");
+        assert_eq!(
+            parameters.groups(),
+            [group(0, 64, 0.1), group(128, 64, 1.0)]
+        );
     }
 
     #[test]

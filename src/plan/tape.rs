@@ -84,6 +84,8 @@ pub struct Tape {
     random_streams: u32,
     /// Whether gradients of parameters are added to what is there.
     accumulates: bool,
+    /// Whether layers are recorded as they evaluate, whatever the mode.
+    frozen: bool,
     /// The operations that are being recorded, each within the one before.
     pub(super) open: Vec<Open>,
 }
@@ -132,6 +134,7 @@ impl Tape {
             written: Vec::new(),
             random_streams: 0,
             accumulates: false,
+            frozen: false,
             open: Vec::new(),
         };
         tape.state("parameters", [parameters.device_elements()]);
@@ -165,9 +168,21 @@ impl Tape {
         &self.kernels
     }
 
-    /// What the plan is recorded for.
+    /// What layers are recorded for.
     pub fn mode(&self) -> Mode {
+        if self.frozen {
+            return Mode::Evaluate;
+        }
         self.mode
+    }
+
+    /// Records layers that are not trained: as they evaluate, and without a way back.
+    pub fn frozen(&mut self, body: impl FnOnce(&mut Self) -> Tensor) -> Tensor {
+        let outer = std::mem::replace(&mut self.frozen, true);
+        let y = body(self);
+        self.frozen = outer;
+        self.constant_inputs.push(y.buffer);
+        y
     }
 
     /// Records `body` under a layer name, which labels its dispatches and buffers.
@@ -251,7 +266,7 @@ impl Tape {
 
     /// Runs `record` when the backward pass reaches the producer of `y`, if any gradient reached `y`.
     pub fn on_backward(&mut self, y: Tensor, record: impl FnOnce(&mut Tape) + 'static) {
-        if self.mode == Mode::Train {
+        if self.mode() == Mode::Train {
             self.backward.push(Backward {
                 y,
                 scope: self.scope.clone(),

@@ -10,7 +10,7 @@ use super::schedule::Schedule;
 use crate::data::augment::Augmentation;
 use crate::error::{Error, Result};
 use crate::experiment::{self, Experiment};
-use crate::models::{self, Model, ModelOptions};
+use crate::models::{self, Freeze, Model, ModelOptions};
 use crate::optim::{Adam, Clipped, Optimizer, Sgd};
 use crate::recipe::{Normalization, OptimizerName, Validation};
 
@@ -76,6 +76,10 @@ pub struct Config {
     pub shuffle: bool,
     /// Whether the nets' dropout is active.
     pub dropout: bool,
+    /// The layers that are not trained.
+    pub freeze: Freeze,
+    /// What the learning rate of the backbone is multiplied by.
+    pub lr_backbone: f64,
     /// Initial weights, if not drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<PathBuf>,
@@ -123,6 +127,8 @@ impl Config {
             seed: 1,
             shuffle: true,
             dropout: true,
+            freeze: Freeze::None,
+            lr_backbone: 1.0,
             init: None,
             network: ModelOptions::default(),
             net_schedules: net_schedules
@@ -183,7 +189,8 @@ impl Config {
     /// Builds the model of a net and checks that the data set fits it.
     fn build_model(&self, net: &str, dataset: &Dataset) -> Result<Model> {
         let experiment = experiment::find(&self.experiment)?;
-        let model = models::build(&experiment.model(net), self.model_options(dataset))?;
+        let mut model = models::build(&experiment.model(net), self.model_options(dataset))?;
+        model.freeze(&self.freeze, self.lr_backbone)?;
         let classes = dataset.outputs();
         if classes > model.outputs {
             return Err(Error::usage(
