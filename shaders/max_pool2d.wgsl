@@ -2,8 +2,9 @@
 // y[n, oy, ox, c] = phi(max over the window of x)                forward, which also notes where the maximum was
 // dx[n, iy, ix, c] = sum of phi' * dy over the windows it won    backward, with phi' expressed by y
 //
-// phi is one of lib/activation.wgsl. No padding; windows that do not fit are left out (floor). The first maximum in row-major order wins,
-// but NaN before all, as in PyTorch.
+// phi is one of lib/activation.wgsl. Windows that do not fit into the padded image are left out (floor), and what they hold of
+// the padding, at most half of a window, is not looked at. The first maximum in row-major order wins, but NaN before all, as in
+// PyTorch.
 
 override BATCH: u32;
 override HEIGHT: u32;
@@ -15,6 +16,8 @@ override WINDOW_H: u32;
 override WINDOW_W: u32;
 override STRIDE_H: u32;
 override STRIDE_W: u32;
+override PADDING_H: u32;
+override PADDING_W: u32;
 override ACTIVATION: u32;
 override ACCUMULATE: bool;
 
@@ -38,13 +41,18 @@ fn forward(
     let ox = index / CHANNELS % OUT_WIDTH;
     let oy = index / (CHANNELS * OUT_WIDTH) % OUT_HEIGHT;
     let image = index / (CHANNELS * OUT_WIDTH * OUT_HEIGHT);
-    let corner = ((image * HEIGHT + oy * STRIDE_H) * WIDTH + ox * STRIDE_W) * CHANNELS + channel;
 
-    var best = x[corner];
-    var place = 0u;
-    for (var ky = 0u; ky < WINDOW_H; ky++) {
-        for (var kx = 0u; kx < WINDOW_W; kx++) {
-            let candidate = x[corner + (ky * WIDTH + kx) * CHANNELS];
+    // The places of the window that lie in the image: first <= k < end in each direction.
+    let first_ky = max(oy * STRIDE_H, PADDING_H) - oy * STRIDE_H;
+    let first_kx = max(ox * STRIDE_W, PADDING_W) - ox * STRIDE_W;
+    let end_ky = min(HEIGHT + PADDING_H - oy * STRIDE_H, WINDOW_H);
+    let end_kx = min(WIDTH + PADDING_W - ox * STRIDE_W, WINDOW_W);
+    let corner = (image * HEIGHT + oy * STRIDE_H - PADDING_H) * WIDTH + ox * STRIDE_W - PADDING_W;  // may wrap
+    var best = x[(corner + first_ky * WIDTH + first_kx) * CHANNELS + channel];
+    var place = first_ky * WINDOW_W + first_kx;
+    for (var ky = first_ky; ky < end_ky; ky++) {
+        for (var kx = first_kx; kx < end_kx; kx++) {
+            let candidate = x[(corner + ky * WIDTH + kx) * CHANNELS + channel];
             if exceeds(candidate, best) {
                 best = candidate;
                 place = ky * WINDOW_W + kx;
@@ -77,11 +85,11 @@ fn backward(
         return;
     }
     let channel = index % CHANNELS;
-    let ix = index / CHANNELS % WIDTH;
-    let iy = index / (CHANNELS * WIDTH) % HEIGHT;
+    let ix = index / CHANNELS % WIDTH + PADDING_W;
+    let iy = index / (CHANNELS * WIDTH) % HEIGHT + PADDING_H;
     let image = index / (CHANNELS * WIDTH * HEIGHT);
 
-    // The windows that hold (iy, ix): first <= o <= last in each direction.
+    // The windows that hold (iy, ix) of the padded image: first <= o < end in each direction.
     let first_oy = select(0u, (iy - WINDOW_H) / STRIDE_H + 1u, iy >= WINDOW_H);
     let first_ox = select(0u, (ix - WINDOW_W) / STRIDE_W + 1u, ix >= WINDOW_W);
     let end_oy = min(iy / STRIDE_H + 1u, OUT_HEIGHT);

@@ -105,7 +105,7 @@ fn assert_close(name: &str, got: &[f64], expected: &[f64]) {
     }
 }
 
-const CONVOLUTIONS: [Conv2d; 5] = [
+const CONVOLUTIONS: [Conv2d; 8] = [
     Conv2d {
         batch: 1,
         height: 1,
@@ -115,6 +115,8 @@ const CONVOLUTIONS: [Conv2d; 5] = [
         kernel: [1, 1],
         stride: [1, 1],
         padding: [0, 0],
+        padding_end: [0, 0],
+        groups: 1,
     },
     Conv2d {
         batch: 2,
@@ -125,6 +127,8 @@ const CONVOLUTIONS: [Conv2d; 5] = [
         kernel: [5, 5],
         stride: [1, 1],
         padding: [0, 0],
+        padding_end: [0, 0],
+        groups: 1,
     },
     Conv2d {
         batch: 2,
@@ -135,6 +139,8 @@ const CONVOLUTIONS: [Conv2d; 5] = [
         kernel: [3, 3],
         stride: [2, 2],
         padding: [1, 1],
+        padding_end: [1, 1],
+        groups: 1,
     },
     // The last column is never read; the kernel is not square.
     Conv2d {
@@ -146,6 +152,8 @@ const CONVOLUTIONS: [Conv2d; 5] = [
         kernel: [2, 3],
         stride: [3, 2],
         padding: [0, 0],
+        padding_end: [0, 0],
+        groups: 1,
     },
     // Windows that lie in the padding entirely.
     Conv2d {
@@ -157,6 +165,46 @@ const CONVOLUTIONS: [Conv2d; 5] = [
         kernel: [1, 2],
         stride: [1, 3],
         padding: [2, 3],
+        padding_end: [2, 3],
+        groups: 1,
+    },
+    // Padding on one side, as TensorFlow's "same" has it.
+    Conv2d {
+        batch: 2,
+        height: 6,
+        width: 5,
+        in_channels: 2,
+        out_channels: 3,
+        kernel: [3, 4],
+        stride: [2, 1],
+        padding: [0, 1],
+        padding_end: [1, 2],
+        groups: 1,
+    },
+    // Groups, and each channel on its own.
+    Conv2d {
+        batch: 2,
+        height: 4,
+        width: 5,
+        in_channels: 6,
+        out_channels: 4,
+        kernel: [3, 2],
+        stride: [1, 2],
+        padding: [1, 0],
+        padding_end: [1, 0],
+        groups: 2,
+    },
+    Conv2d {
+        batch: 1,
+        height: 5,
+        width: 4,
+        in_channels: 3,
+        out_channels: 6,
+        kernel: [3, 3],
+        stride: [2, 2],
+        padding: [0, 0],
+        padding_end: [1, 1],
+        groups: 3,
     },
 ];
 
@@ -187,7 +235,12 @@ fn conv2d_gradients() {
 /// Winograd's products are the plain sums, in another order: in f64 they agree to 1e-12.
 #[test]
 fn winograd_is_convolution() {
-    for (tile, padding) in [(2, [1, 1]), (4, [0, 2]), (4, [2, 1])] {
+    let paddings = [[1, 1], [0, 2], [2, 1]];
+    for (tile, padding, padding_end) in [
+        (2, paddings[0], paddings[0]),
+        (4, paddings[1], paddings[1]),
+        (4, paddings[2], paddings[1]),
+    ] {
         let shape = Conv2d {
             batch: 2,
             height: 7,
@@ -197,6 +250,8 @@ fn winograd_is_convolution() {
             kernel: [3, 3],
             stride: [1, 1],
             padding,
+            padding_end,
+            groups: 1,
         };
         let mut random = Random(1);
         let (x, weight) = (
@@ -235,6 +290,8 @@ fn conv2d_equals_pytorch() {
         kernel: [2, 3],
         stride: [1, 2],
         padding: [1, 0],
+        padding_end: [1, 0],
+        groups: 1,
     };
     let x: Vec<_> = (0..24).map(|i| f64::from(i % 7 - 3)).collect();
     let weight: Vec<_> = (0..24).map(|i| f64::from(i % 5 - 2)).collect();
@@ -242,7 +299,7 @@ fn conv2d_equals_pytorch() {
     assert_eq!(y, [-12.0, 10.0, -1.0, 2.0, 3.0, -4.0, -1.0, 16.0]);
 }
 
-const POOLINGS: [MaxPool2d; 4] = [
+const POOLINGS: [MaxPool2d; 5] = [
     MaxPool2d {
         batch: 1,
         height: 1,
@@ -250,6 +307,7 @@ const POOLINGS: [MaxPool2d; 4] = [
         channels: 1,
         window: [1, 1],
         stride: [1, 1],
+        padding: [0, 0],
     },
     // The last row and column are dropped.
     MaxPool2d {
@@ -259,6 +317,7 @@ const POOLINGS: [MaxPool2d; 4] = [
         channels: 3,
         window: [2, 2],
         stride: [2, 2],
+        padding: [0, 0],
     },
     // Windows overlap.
     MaxPool2d {
@@ -268,6 +327,7 @@ const POOLINGS: [MaxPool2d; 4] = [
         channels: 2,
         window: [3, 2],
         stride: [1, 1],
+        padding: [0, 0],
     },
     // Windows leave gaps.
     MaxPool2d {
@@ -277,6 +337,17 @@ const POOLINGS: [MaxPool2d; 4] = [
         channels: 1,
         window: [2, 1],
         stride: [3, 4],
+        padding: [0, 0],
+    },
+    // Windows that stand out of the image.
+    MaxPool2d {
+        batch: 2,
+        height: 6,
+        width: 5,
+        channels: 2,
+        window: [3, 4],
+        stride: [2, 1],
+        padding: [1, 2],
     },
 ];
 
@@ -304,6 +375,7 @@ fn max_pool2d_ties_go_to_the_first_maximum() {
         channels: 1,
         window: [2, 3],
         stride: [1, 2],
+        padding: [0, 0],
     };
     #[rustfmt::skip]
     let x = [
@@ -500,7 +572,7 @@ fn batch_norm_equals_pytorch() {
 fn activation_gradients() {
     for activation in Activation::ALL {
         let mut random = Random(3);
-        let x: Vec<_> = random.uniforms(101).iter().map(|x| 4.0 * x).collect();
+        let x: Vec<_> = random.uniforms(101).iter().map(|x| 8.0 * x).collect();
         let dy = random.uniforms(x.len());
         let y = activation::forward(activation, &x);
         let dx = activation::backward(activation, &y, &dy);
@@ -512,13 +584,15 @@ fn activation_gradients() {
 
 #[test]
 fn activations_at_the_kink() {
-    for (activation, y, slope) in [
-        (Activation::Relu, 0.0, 0.0),
-        (Activation::LeakyRelu, 0.0, 0.01),
-        (Activation::Sigmoid, 0.5, 0.25),
-        (Activation::Tanh, 0.0, 1.0),
+    for (activation, x, y, slope) in [
+        (Activation::Relu, 0.0, 0.0, 0.0),
+        (Activation::LeakyRelu, 0.0, 0.0, 0.01),
+        (Activation::Sigmoid, 0.0, 0.5, 0.25),
+        (Activation::Tanh, 0.0, 0.0, 1.0),
+        (Activation::Relu6, 0.0, 0.0, 0.0),
+        (Activation::Relu6, 6.0, 6.0, 0.0),
     ] {
-        assert_eq!(activation.activate(0.0), y, "{activation:?}");
+        assert_eq!(activation.activate(x), y, "{activation:?}");
         assert_eq!(activation.derivative(y), slope, "{activation:?}");
     }
 }

@@ -6,6 +6,7 @@
 // dz = phi'(z) * dy where z was the first largest of its window, else 0;  xhat = (x - mean) * rstd
 // dbias = sum dz,  dweight = sum dz * xhat                                     backward_sums, finish_sums
 // dx = weight * rstd * (dz - dbias / ROWS - xhat * dweight / ROWS)             backward_input
+//      or weight * rstd * dz where the statistics are constants: FROZEN
 // The same in one dispatch each, for few rows:                                 forward_whole, backward_whole
 //
 // Batch normalisation, activation and max pooling over windows side by side (1 x 1 for none), in one pass over the data. Rows
@@ -23,6 +24,7 @@ override WINDOW_W: u32;
 override CHUNKS: u32;
 override EPS: f32;
 override MOMENTUM: f32;
+override FROZEN: bool;                  // mean and var do not depend on x
 override ACTIVATION: u32;
 override ACCUMULATE: bool;              // dx
 override ACCUMULATE_PARAMETERS: bool;   // dweight and dbias
@@ -377,7 +379,7 @@ fn store_input_gradients(window: u32, pair: u32, linear: Linear, means: Sums) {
             let value = load_x(index);
             let dz = select(vec2<f32>(), gradient_of(linear, value, gradient), winner == vec2<u32>(pixel));
             let xhat = (value - linear.mean) * linear.rstd;
-            let change = linear.scale * (dz - means.first - xhat * means.second);
+            let change = linear.scale * select(dz - means.first - xhat * means.second, dz, FROZEN);
             dx[index] = pack_pair(select(vec2<f32>(), unpack_pair(dx[index]), ACCUMULATE) + change);
         }
     }

@@ -6,6 +6,7 @@
 // dz = phi'(x) * dy,  xhat = (x - mean) * rstd
 // dbias = sum dz,  dweight = sum dz * xhat                                     backward_sums, finish_sums
 // dx = weight * rstd * (dz - dbias / ROWS - xhat * dweight / ROWS)             backward_input
+//      or weight * rstd * dz where the statistics are constants: FROZEN
 //
 // PyTorch's BatchNorm1d and BatchNorm2d: the biased variance normalises, the unbiased one enters the running statistics as
 // running = (1 - MOMENTUM) * running + MOMENTUM * new. Rows are samples, or the pixels of all images. Sums over rows are
@@ -16,6 +17,7 @@ override CHANNELS: u32;
 override CHUNKS: u32;
 override EPS: f32;
 override MOMENTUM: f32;
+override FROZEN: bool;                  // mean and var do not depend on x
 override ACTIVATION: u32;
 override ACCUMULATE: bool;              // dx
 override ACCUMULATE_PARAMETERS: bool;   // dweight and dbias
@@ -242,7 +244,7 @@ fn backward_input(
         let place = row * CHANNELS + channel;
         let dz = gradient_of_linear(x[place], center, scale, shift, dy[place]);
         let xhat = (x[place] - center) * rstd;
-        let gradient = scale * (dz - mean_dz - xhat * mean_product);
+        let gradient = scale * select(dz - mean_dz - xhat * mean_product, dz, FROZEN);
         dx[place] = select(0.0, dx[place], ACCUMULATE) + gradient;
     }
 }

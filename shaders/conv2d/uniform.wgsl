@@ -10,8 +10,8 @@
 // that control flow is the same for all of them; what all of them need, as the weights, they load together, each one
 // value, and pass round by broadcasts.
 //
-// `winner` holds the place of the maximum in its window, or NO_WINNER where the activation is ReLU and cut it: no gradient
-// comes through there. A word holds the places of the windows of one strip of forward, the first in the lowest bits.
+// `winner` holds the place of the maximum in its window, or NO_WINNER where the activation is ReLU or ReLU6 and cut it: no
+// gradient comes through there. A word holds the places of the windows of one strip of forward, the first in the lowest bits.
 
 override BATCH: u32;
 override HEIGHT: u32;
@@ -30,9 +30,10 @@ override ACTIVATION: u32;
 override ACCUMULATE: bool;
 
 override OUT_PADDED = (OUT_CHANNELS + 3u) / 4u * 4u;  // weights hold output channels by fours, padded by zeros
+override CUTS = ACTIVATION == RELU || ACTIVATION == RELU6;
 override POOLED_HEIGHT = OUT_HEIGHT / WINDOW_H;
 override POOLED_WIDTH = OUT_WIDTH / WINDOW_W;
-override PADDED = PADDING_H + PADDING_W > 0u;
+override PADDED = OUT_HEIGHT + KERNEL_H > HEIGHT + 1u || OUT_WIDTH + KERNEL_W > WIDTH + 1u;
 override STRIP: u32;            // neighbouring columns that an invocation takes: at most PIXELS, a multiple of WINDOW_W
 override SLICE: u32;            // neighbouring channels that it takes: at most CHANNELS
 override POOLED: u32;           // pooled columns of a strip of forward
@@ -98,7 +99,7 @@ fn convolve(image: u32, oy: u32, ox: u32, first: u32, lane: u32, start: Channels
     var sums = Strip(start, start, start, start, start, start, start, start);
     let channel = min(first + lane, OUT_CHANNELS - 1u);
     let first_ky = PADDING_H - min(oy, PADDING_H);
-    let end_ky = min(KERNEL_H, HEIGHT + PADDING_H - oy);
+    let end_ky = min(KERNEL_H, max(HEIGHT + PADDING_H, oy) - oy);
     for (var ky = first_ky; ky < end_ky; ky++) {
         for (var ci = 0u; ci < IN_CHANNELS; ci++) {
             let row = (image * HEIGHT + oy + ky - PADDING_H) * WIDTH * IN_CHANNELS + ci;
@@ -164,7 +165,7 @@ fn forward(
             var packed = 0u;
             for (var p = 0u; p < POOLED; p++) {
                 let output = activate(ACTIVATION, best[p][c]);
-                let is_cut = ACTIVATION == RELU && activation_slope(RELU, output) == 0.0;
+                let is_cut = CUTS && activation_slope(ACTIVATION, output) == 0.0;
                 packed |= select(places[p][c], NO_WINNER, is_cut) << (PLACE_BITS * p);
                 if px + p < POOLED_WIDTH {
                     y[(row * POOLED_WIDTH + px + p) * OUT_CHANNELS + first + c] = output;

@@ -5,8 +5,10 @@ const RELU: u32 = 1u;
 const LEAKY_RELU: u32 = 2u;
 const SIGMOID: u32 = 3u;
 const TANH: u32 = 4u;
+const RELU6: u32 = 5u;
 
 const LEAKY_RELU_SLOPE = 0.01;
+const RELU6_TOP = 6.0;
 
 fn activate(activation: u32, x: f32) -> f32 {
     switch activation {
@@ -14,6 +16,7 @@ fn activate(activation: u32, x: f32) -> f32 {
         case LEAKY_RELU: { return select(LEAKY_RELU_SLOPE * x, x, x > 0.0); }
         case SIGMOID: { return select(1.0 / (1.0 + exp(-x)), x, is_nan(x)); }
         case TANH: { return select(hyperbolic_tangent(x), x, is_nan(x)); }
+        case RELU6: { return select(min(relu(x), RELU6_TOP), x, is_nan(x)); }
         default: { return x; }
     }
 }
@@ -30,6 +33,7 @@ fn activation_slope(activation: u32, y: f32) -> f32 {
         case LEAKY_RELU: { return select(LEAKY_RELU_SLOPE, 1.0, y > 0.0); }
         case SIGMOID: { return y * (1.0 - y); }
         case TANH: { return 1.0 - y * y; }
+        case RELU6: { return select(1.0, 0.0, bitcast<u32>(y) == 0u || y == RELU6_TOP); }
         default: { return 1.0; }
     }
 }

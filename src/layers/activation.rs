@@ -23,6 +23,8 @@ pub enum Activation {
     Sigmoid,
     /// tanh(x).
     Tanh,
+    /// min(max(x, 0), 6).
+    Relu6,
 }
 
 impl Activation {
@@ -34,6 +36,7 @@ impl Activation {
             Self::LeakyRelu => "LEAKY_RELU",
             Self::Sigmoid => "SIGMOID",
             Self::Tanh => "TANH",
+            Self::Relu6 => "RELU6",
         };
         ("ACTIVATION", ACTIVATION.constant(name).into())
     }
@@ -47,6 +50,7 @@ impl fmt::Display for Activation {
             Self::LeakyRelu => "leaky-relu",
             Self::Sigmoid => "sigmoid",
             Self::Tanh => "tanh",
+            Self::Relu6 => "relu6",
         };
         f.write_str(name)
     }

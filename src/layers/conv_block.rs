@@ -81,10 +81,7 @@ impl ConvBlock {
         if self.pool == [1, 1] {
             return tape.scope("activation", |tape| self.activation.forward(tape, y));
         }
-        let pool = MaxPool2d {
-            window: self.pool,
-            stride: self.pool,
-        };
+        let pool = MaxPool2d::side_by_side(self.pool);
         tape.scope("pool", |tape| {
             pool.forward_activated(tape, y, self.activation)
         })
@@ -207,11 +204,11 @@ impl UniformBlock {
         y
     }
 
-    /// The gradient of the pooled values: `winner` already holds what ReLU cuts, other activations take a pass of their own.
+    /// The gradient of the pooled values: `winner` already holds what ReLU and ReLU6 cut, other activations take a pass of their own.
     fn activation_gradient(&self, tape: &mut Tape, y: Tensor) -> Tensor {
         let dy = tape.gradient(y);
         match self.block.activation {
-            Activation::Identity | Activation::Relu => dy,
+            Activation::Identity | Activation::Relu | Activation::Relu6 => dy,
             activation => {
                 let dz = tape.tensor("dz", y.shape());
                 activation.record_backward(tape, y, dy, dz);

@@ -92,12 +92,8 @@ impl Backbone {
     ) -> Result<Conv2d> {
         let [height, width, channels] = self.size;
         let options = change(Conv2dOptions::square(channels, out_channels, kernel_size));
-        let out = |axis: usize, size: u32| {
-            let padded = size + 2 * options.padding[axis];
-            let room = padded.checked_sub(options.kernel_size[axis]);
-            room.map(|room| room / options.stride[axis] + 1)
-        };
-        let (Some(height), Some(width)) = (out(0, height), out(1, width)) else {
+        let size = (options.out_size(0, height), options.out_size(1, width));
+        let (Some(height), Some(width)) = size else {
             return Err(self.too_small());
         };
         self.size = [height, width, out_channels];
@@ -119,6 +115,7 @@ impl Backbone {
         let plain = |conv: Conv2dOptions| Conv2dOptions {
             stride: [stride; 2],
             padding: conv.kernel_size.map(|size| size / 2),
+            padding_end: conv.kernel_size.map(|size| size / 2),
             bias: false,
             ..conv
         };
@@ -187,13 +184,7 @@ impl Backbone {
     /// Appends max pooling over windows side by side.
     pub fn max_pool(&mut self, name: &str, window: [u32; 2]) -> Result<()> {
         self.shrink(window)?;
-        self.push(
-            name,
-            MaxPool2d {
-                window,
-                stride: window,
-            },
-        );
+        self.push(name, MaxPool2d::side_by_side(window));
         Ok(())
     }
 
@@ -234,6 +225,7 @@ impl Backbone {
 fn same(options: Conv2dOptions) -> Conv2dOptions {
     Conv2dOptions {
         padding: [1, 1],
+        padding_end: [1, 1],
         ..options
     }
 }

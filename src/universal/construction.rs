@@ -54,7 +54,7 @@ struct LinearZone {
 impl LinearZone {
     /// The zone for sums whose absolute value is at most `reach`, in the box of half edge `range`.
     ///
-    /// ReLU and LeakyReLU are lines on the whole positive axis. Sigmoid and tanh are nearly so about 0: a small gain keeps
+    /// ReLU and LeakyReLU are lines on the whole positive axis, ReLU6 between 0 and 6. Sigmoid and tanh are nearly so about 0: a small gain keeps
     /// the curvature out (an error of order gain^2), a smaller one would lose digits beside sigmoid's 1/2 (of order
     /// epsilon / gain). A box larger than the unit box takes a smaller gain.
     fn new(activation: Activation, reach: f64, range: f64) -> Self {
@@ -72,6 +72,12 @@ impl LinearZone {
                 slope: 1.0,
                 gain: 1.0,
             },
+            Activation::Relu6 => Self {
+                centre: 3.0,
+                value: 3.0,
+                slope: 1.0,
+                gain: (3.0 / reach).min(1.0),
+            },
             Activation::Sigmoid => about_zero(0.5, 0.25, 1e-2 / range.max(1.0)),
             Activation::Tanh => about_zero(0.0, 1.0, 1e-3 / range.max(1.0)),
         }
@@ -82,7 +88,7 @@ impl LinearZone {
 /// curvature of the linear zone and the cancellation of its offset.
 pub(super) fn tolerance(activation: Activation) -> f64 {
     match activation {
-        Activation::Identity | Activation::Relu | Activation::LeakyRelu => 1e-5,
+        Activation::Identity | Activation::Relu | Activation::LeakyRelu | Activation::Relu6 => 1e-5,
         Activation::Sigmoid | Activation::Tanh => 1e-4,
     }
 }
@@ -288,6 +294,7 @@ mod tests {
             Activation::Identity,
             Activation::Relu,
             Activation::LeakyRelu,
+            Activation::Relu6,
         ] {
             for size in SIZES {
                 for range in [0.1, 1.0, 3.0] {

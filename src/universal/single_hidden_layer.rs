@@ -91,5 +91,6 @@ pub(super) fn activate(activation: Activation, z: f64) -> f64 {
         Activation::LeakyRelu => z.max(0.01 * z),
         Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
         Activation::Tanh => z.tanh(),
+        Activation::Relu6 => z.clamp(0.0, 6.0),
     }
 }

@@ -11,19 +11,20 @@ use crate::common::{Bench, Draw, Input, Outcome, Random, Setup, for_all};
 use crate::reference::activation::{self, Activation, LEAKY_SLOPE};
 
 /// The layer of each activation, beside its twin.
-pub const ACTIVATIONS: [(layers::Activation, Activation); 5] = [
+pub const ACTIVATIONS: [(layers::Activation, Activation); 6] = [
     (layers::Activation::Identity, Activation::Identity),
     (layers::Activation::Relu, Activation::Relu),
     (layers::Activation::LeakyRelu, Activation::LeakyRelu),
     (layers::Activation::Sigmoid, Activation::Sigmoid),
     (layers::Activation::Tanh, Activation::Tanh),
+    (layers::Activation::Relu6, Activation::Relu6),
 ];
 
 /// Absolute error of `y = phi(x)` for an exact x, as the shader computes it.
 pub fn error(activation: Activation, x: f64) -> f64 {
     let y = activation.activate(x);
     match activation {
-        Activation::Identity | Activation::Relu => 0.0,
+        Activation::Identity | Activation::Relu | Activation::Relu6 => 0.0,
         // The slope is rounded, and the product.
         Activation::LeakyRelu => 2.0 * EPS * LEAKY_SLOPE * x.abs() + TINY,
         // 1 / (1 + e): the error of e weighs e / (1 + e), which is 1 - y. Beyond 88 e may be infinite and y is 0.
@@ -50,7 +51,7 @@ fn check(outcome: &Outcome, activation: Activation) {
 }
 
 pub fn activations_match_their_twins(bench: &Bench) {
-    let case = (1..300u32, 1..5usize, any::<bool>());
+    let case = (1..300u32, 1..ACTIVATIONS.len(), any::<bool>());
     for_all(
         &[
             (1, 1, false),
@@ -58,6 +59,7 @@ pub fn activations_match_their_twins(bench: &Bench) {
             (65, 3, true),
             (63, 4, true),
             (1000, 1, true),
+            (1000, 5, true),
         ],
         4,
         case,
@@ -65,7 +67,7 @@ pub fn activations_match_their_twins(bench: &Bench) {
             let (layer, twin) = ACTIVATIONS[choice];
             let mut random = Random(3);
             let values = random.values(Draw::Uniform, size as usize);
-            let input = Input::new([size], values.iter().map(|value| 4.0 * value).collect());
+            let input = Input::new([size], values.iter().map(|value| 8.0 * value).collect());
             let setup = Setup {
                 twice,
                 ..Setup::without_parameters(input, Draw::Uniform)
@@ -79,8 +81,8 @@ pub fn activations_match_their_twins(bench: &Bench) {
 
 pub fn activations_saturate_far_from_zero(bench: &Bench) {
     let sizes = [
-        0.0, 1e-30, 1e-6, 0.1, 0.199, 0.2, 0.201, 0.5, 1.0, 5.0, 9.0, 15.0, 19.9, 20.1, 50.0, 87.0,
-        89.0, 100.0, 1e4, 1e30,
+        0.0, 1e-30, 1e-6, 0.1, 0.199, 0.2, 0.201, 0.5, 1.0, 5.0, 5.9999995, 6.0, 6.0000005, 9.0,
+        15.0, 19.9, 20.1, 50.0, 87.0, 89.0, 100.0, 1e4, 1e30,
     ];
     let values: Vec<f32> = sizes.iter().flat_map(|&size| [size, -size]).collect();
     for (layer, twin) in ACTIVATIONS {
@@ -109,7 +111,7 @@ pub fn activations_let_nan_through(bench: &Bench) {
             assert_not_finite("y", &outcome.y, &activation::forward(twin, &outcome.x[0]));
             let expected = activation::backward(twin, &outcome.y, &outcome.dy);
             assert_not_finite("dx", &outcome.dx[0], &expected);
-            if twin == Activation::Relu {
+            if matches!(twin, Activation::Relu | Activation::Relu6) {
                 assert_exact("dx", &outcome.dx[0], &expected);
             }
         }

@@ -174,6 +174,7 @@ impl Case {
             channels: self.channels as usize,
             window,
             stride: window,
+            padding: [0, 0],
         }
     }
 }
@@ -416,6 +417,7 @@ fn no_windows(shape: &batch_norm::BatchNorm) -> MaxPool2d {
         channels: shape.channels,
         window: [1, 1],
         stride: [1, 1],
+        padding: [0, 0],
     }
 }
 

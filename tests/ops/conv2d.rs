@@ -37,15 +37,27 @@ const fn case(
             kernel,
             stride,
             padding,
+            padding_end: padding,
+            groups: 1,
         },
         bias,
         twice: !bias,
     }
 }
 
+/// The same case with other zeros below and to the right.
+const fn ended(case: Case, padding_end: [usize; 2]) -> Case {
+    let twin = conv2d::Conv2d {
+        padding_end,
+        ..case.twin
+    };
+    Case { twin, ..case }
+}
+
 /// Strips are 8 pixels and 4 channels: sizes at, below and above both; a kernel of one, as large as the image, larger
-/// than the image without its padding; strides that leave a rest or skip pixels; more rows of output than chunks.
-const LISTED: [Case; 9] = [
+/// than the image without its padding; strides that leave a rest or skip pixels; more rows of output than chunks; padding on one
+/// side.
+const LISTED: [Case; 11] = [
     case([1, 1, 1, 1, 1], [1, 1], [1, 1], [0, 0], true),
     case([2, 5, 8, 4, 4], [3, 3], [1, 1], [1, 1], true),
     case([1, 3, 9, 3, 5], [1, 1], [1, 1], [0, 0], false),
@@ -55,11 +67,13 @@ const LISTED: [Case; 9] = [
     case([1, 6, 10, 5, 1], [1, 2], [3, 4], [0, 0], false),
     case([3, 24, 12, 1, 2], [5, 5], [1, 1], [0, 0], true),
     case([1, 4, 4, 2, 2], [2, 2], [1, 1], [3, 2], true),
+    ended(case([2, 6, 9, 3, 5], [3, 3], [2, 2], [0, 0], false), [1, 1]),
+    ended(case([1, 7, 8, 2, 4], [5, 3], [1, 1], [1, 0], true), [3, 4]),
 ];
 
 /// The same for CPU adapters: tiles are 16 pixels, or 16 channels of x in the weight gradient, by 32 channels; strides have
 /// pixels of every rest, and images too small for some of them; channels of x that do not come in fours.
-const LISTED_FOR_CPU: [Case; 11] = [
+const LISTED_FOR_CPU: [Case; 13] = [
     case([1, 1, 1, 4, 4], [1, 1], [1, 1], [0, 0], true),
     case([1, 4, 4, 16, 32], [3, 3], [1, 1], [1, 1], true),
     case([2, 3, 7, 20, 36], [3, 3], [1, 1], [1, 1], false),
@@ -71,12 +85,17 @@ const LISTED_FOR_CPU: [Case; 11] = [
     case([1, 5, 7, 3, 4], [3, 3], [2, 1], [1, 1], false),
     case([3, 4, 9, 1, 4], [3, 3], [1, 1], [1, 1], false),
     case([1, 3, 2, 8, 4], [2, 5], [1, 1], [1, 3], true),
+    ended(case([2, 8, 6, 3, 36], [3, 3], [2, 2], [0, 0], true), [1, 1]),
+    ended(
+        case([1, 5, 9, 20, 8], [5, 5], [2, 1], [1, 0], false),
+        [2, 5],
+    ),
 ];
 
 /// The same for tiles, of 32 to 128 pixels or rows of the weight by 32 to 128 channels: at, below and above all of them;
 /// channels that leave a rest of a step, or do not come in fours; strides with rests that no tap reaches or that no pixel
 /// leaves.
-const LISTED_FOR_TILES: [Case; 10] = [
+const LISTED_FOR_TILES: [Case; 12] = [
     case([2, 9, 9, 20, 132], [3, 3], [1, 1], [1, 1], true),
     case([2, 8, 8, 128, 64], [1, 1], [1, 1], [0, 0], false),
     case([2, 4, 8, 3, 32], [3, 3], [1, 1], [1, 1], true),
@@ -87,12 +106,17 @@ const LISTED_FOR_TILES: [Case; 10] = [
     case([4, 2, 3, 36, 4], [4, 5], [1, 1], [1, 1], true),
     case([1, 1, 1, 4, 4], [1, 1], [2, 2], [0, 0], true),
     case([1, 12, 12, 4, 36], [5, 5], [3, 2], [2, 3], false),
+    ended(case([2, 8, 6, 3, 36], [3, 3], [2, 2], [0, 0], true), [1, 1]),
+    ended(
+        case([1, 5, 8, 20, 12], [5, 5], [2, 1], [1, 0], false),
+        [2, 5],
+    ),
 ];
 
 /// The same for Winograd's tiles, of 2x2 or 4x4 pixels, products of 16 tiles or channels by 32 channels, and workgroups of
 /// 64 pairs of channels: at, below and above all of them; every padding; a batch in several pieces, the last of them
 /// smaller.
-const LISTED_FOR_WINOGRAD: [Case; 7] = [
+const LISTED_FOR_WINOGRAD: [Case; 8] = [
     case([1, 1, 1, 4, 4], [3, 3], [1, 1], [1, 1], true),
     case([2, 2, 3, 4, 8], [3, 3], [1, 1], [1, 1], false),
     case([1, 4, 4, 16, 32], [3, 3], [1, 1], [1, 1], true),
@@ -100,6 +124,7 @@ const LISTED_FOR_WINOGRAD: [Case; 7] = [
     case([2, 5, 13, 12, 28], [3, 3], [1, 1], [2, 1], false),
     case([17, 7, 6, 36, 8], [3, 3], [1, 1], [0, 2], true),
     case([5, 224, 223, 4, 4], [3, 3], [1, 1], [1, 1], true),
+    ended(case([2, 9, 6, 8, 36], [3, 3], [1, 1], [0, 2], true), [2, 1]),
 ];
 
 /// Candidates that are Winograd's algorithm and those over the windows, wherever they stand in the list.
@@ -110,26 +135,25 @@ const CANDIDATES_ON_CPU: usize = 4;
 const CANDIDATES: usize = 11;
 
 fn cases() -> impl Strategy<Value = Case> {
-    let axis = (1..20usize, 1..5usize, 1..4usize, 0..3usize);
+    let axis = (1..20usize, 1..5usize, 1..4usize, [0..3usize, 0..3]);
     let sizes = (1..4usize, 1..7usize, 1..10usize);
     (sizes, axis.clone(), axis, any::<bool>(), any::<bool>()).prop_map(
         |(sizes, vertical, horizontal, bias, twice)| {
             let (batch, in_channels, out_channels) = sizes;
-            let fitting = |(size, kernel, stride, padding): (usize, usize, usize, usize)| {
-                (size, kernel.min(size + 2 * padding), stride, padding)
-            };
-            let (height, kernel_h, stride_h, padding_h) = fitting(vertical);
-            let (width, kernel_w, stride_w, padding_w) = fitting(horizontal);
+            let fitting =
+                |(size, kernel, stride, [padding, end]): (usize, usize, usize, [usize; 2])| {
+                    let kernel = kernel.min(size + padding + end);
+                    (size, [kernel, stride, padding, end])
+                };
+            let ((height, vertical), (width, horizontal)) =
+                (fitting(vertical), fitting(horizontal));
+            let [kernel, stride, padding, end] =
+                [0, 1, 2, 3].map(|index| [vertical[index], horizontal[index]]);
             let sizes = [batch, height, width, in_channels, out_channels];
+            let case = case(sizes, kernel, stride, padding, bias);
             Case {
                 twice,
-                ..case(
-                    sizes,
-                    [kernel_h, kernel_w],
-                    [stride_h, stride_w],
-                    [padding_h, padding_w],
-                    bias,
-                )
+                ..ended(case, end)
             }
         },
     )
@@ -147,12 +171,13 @@ fn cases_in_fours() -> impl Strategy<Value = Case> {
 /// Cases with a kernel of 3x3, stride 1, and channels in fours.
 fn cases_for_winograd() -> impl Strategy<Value = Case> {
     let channels = (4..11usize).prop_map(|quads| 4 * quads);
-    let padding = (0..3usize, 0..3usize);
-    (cases(), channels, padding).prop_map(|(mut case, channels, padding)| {
+    let padding = [[0..3usize, 0..3], [0..3, 0..3]];
+    (cases(), channels, padding).prop_map(|(mut case, channels, [padding, end])| {
         let twin = &mut case.twin;
         (twin.in_channels, twin.out_channels) = (channels, 4 * twin.out_channels + 12);
         (twin.height, twin.width) = (twin.height + 2, twin.width + 2);
-        (twin.kernel, twin.stride, twin.padding) = ([3, 3], [1, 1], [padding.0, padding.1]);
+        (twin.kernel, twin.stride) = ([3, 3], [1, 1]);
+        (twin.padding, twin.padding_end) = (padding, end);
         case
     })
 }
@@ -176,6 +201,8 @@ fn trial_of_candidate(
         kernel_size: pair(twin.kernel),
         stride: pair(twin.stride),
         padding: pair(twin.padding),
+        padding_end: pair(twin.padding_end),
+        groups: twin.groups as u32,
         bias: case.bias,
     };
     let mut parameters = Parameters::default();

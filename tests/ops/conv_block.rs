@@ -36,6 +36,7 @@ impl Case {
             channels: self.conv.out_channels,
             window: self.pool,
             stride: self.pool,
+            padding: [0, 0],
         }
     }
 }
@@ -59,6 +60,8 @@ const fn case(
             kernel,
             stride,
             padding,
+            padding_end: padding,
+            groups: 1,
         },
         pool,
         activation,
@@ -68,12 +71,21 @@ const fn case(
     }
 }
 
+/// The same case with other zeros below and to the right.
+const fn ended(case: Case, padding_end: [usize; 2]) -> Case {
+    let conv = conv2d::Conv2d {
+        padding_end,
+        ..case.conv
+    };
+    Case { conv, ..case }
+}
+
 const PLAIN: [[usize; 2]; 2] = [[1, 1], [0, 0]];
 
 /// The MNIST net's blocks, with more images than one dispatch takes and more than lanes; one value; no pooling; windows
 /// that leave rows and columns over; strides, padding, the widest kernel and window; one too wide, which is composed; and
-/// one long sum, as large as a dispatch takes.
-const LISTED: [Case; 10] = [
+/// one long sum, as large as a dispatch takes; padding on one side, of which a window lies outside of the image.
+const LISTED: [Case; 12] = [
     case(
         [18, 28, 28, 1, 10],
         [[5, 5], PLAIN[0], PLAIN[1], [2, 2]],
@@ -137,6 +149,26 @@ const LISTED: [Case; 10] = [
         Draw::Integers,
         false,
     ),
+    ended(
+        case(
+            [3, 6, 9, 2, 7],
+            [[3, 3], [1, 1], [0, 0], [2, 2]],
+            5,
+            Draw::Integers,
+            true,
+        ),
+        [1, 2],
+    ),
+    ended(
+        case(
+            [2, 5, 4, 1, 3],
+            [[1, 2], [1, 1], [0, 1], [1, 1]],
+            5,
+            Draw::Uniform,
+            false,
+        ),
+        [3, 0],
+    ),
     Case {
         class: AdapterClass::Gpu,
         ..case(
@@ -150,32 +182,40 @@ const LISTED: [Case; 10] = [
 ];
 
 fn cases() -> impl Strategy<Value = Case> {
-    let axis = (1..16usize, 1..6usize, 1..4usize, 0..3usize, 1..4usize);
+    let axis = (
+        1..16usize,
+        1..6usize,
+        1..4usize,
+        [0..3usize, 0..3],
+        1..4usize,
+    );
     let sizes = (1..12usize, 1..4usize, 1..8usize);
     let rest = (0..ACTIVATIONS.len(), any::<[bool; 2]>());
     (sizes, axis.clone(), axis, rest).prop_map(
         |(sizes, vertical, horizontal, (activation, [twice, integers]))| {
             let (batch, in_channels, out_channels) = sizes;
             // The kernel fits into the image, and the window into what the kernel gives.
-            let fitting =
-                |(size, kernel, stride, padding, pool): (usize, usize, usize, usize, usize)| {
-                    let kernel = kernel.min(size + 2 * padding);
-                    let out = (size + 2 * padding - kernel) / stride + 1;
-                    (size, [kernel, stride, padding, pool.min(out)])
-                };
+            let fitting = |(size, kernel, stride, [padding, end], pool): (
+                usize,
+                usize,
+                usize,
+                [usize; 2],
+                usize,
+            )| {
+                let padded = size + padding + end;
+                let kernel = kernel.min(padded);
+                let out = (padded - kernel) / stride + 1;
+                (size, [kernel, stride, padding, pool.min(out), end])
+            };
             let (height, vertical) = fitting(vertical);
             let (width, horizontal) = fitting(horizontal);
-            let pairs = [0, 1, 2, 3].map(|index| [vertical[index], horizontal[index]]);
-            // Only these two are exact.
-            let exact = integers && activation < 2;
+            let [options @ .., end] =
+                [0, 1, 2, 3, 4].map(|index| [vertical[index], horizontal[index]]);
+            // Only these are exact.
+            let exact = integers && (activation < 2 || activation == 5);
             let draw = if exact { Draw::Integers } else { Draw::Uniform };
-            case(
-                [batch, height, width, in_channels, out_channels],
-                pairs,
-                activation,
-                draw,
-                twice,
-            )
+            let sizes = [batch, height, width, in_channels, out_channels];
+            ended(case(sizes, options, activation, draw, twice), end)
         },
     )
 }
@@ -209,6 +249,8 @@ fn outcomes(bench: &Bench, case: &Case, input: Input) -> Vec<Outcome> {
         kernel_size: pair(conv.kernel),
         stride: pair(conv.stride),
         padding: pair(conv.padding),
+        padding_end: pair(conv.padding_end),
+        groups: 1,
         bias: true,
     };
     let mut parameters = Parameters::default();
@@ -307,10 +349,16 @@ fn check(outcome: &Outcome, case: &Case) {
 fn is_ambiguous(pool: &MaxPool2d, z: &[f64], errors: &[f64], function: Activation) -> bool {
     let lowest: Vec<f64> = z.iter().zip(errors).map(|(z, error)| z - error).collect();
     let firsts = max_pool2d::forward(pool, &lowest);
-    let kinked = matches!(function, Activation::Relu | Activation::LeakyRelu);
+    let kinks: &[f64] = match function {
+        Activation::Relu | Activation::LeakyRelu => &[0.0],
+        Activation::Relu6 => &[0.0, 6.0],
+        _ => &[],
+    };
     let winners = max_pool2d::backward(pool, z, &vec![1.0; firsts.len()]);
-    let at_a_kink =
-        |index: usize| kinked && winners[index] > 0.0 && z[index].abs() <= errors[index];
+    let at_a_kink = |index: usize| {
+        let near = |kink: &f64| (z[index] - kink).abs() <= errors[index];
+        winners[index] > 0.0 && kinks.iter().any(near)
+    };
     let without_winners: Vec<f64> = (0..z.len())
         .map(|index| {
             if winners[index] > 0.0 {

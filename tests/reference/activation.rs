@@ -16,16 +16,19 @@ pub enum Activation {
     Sigmoid,
     /// `y = tanh(x)`.
     Tanh,
+    /// `y = min(max(x, 0), 6)`; NaN stays.
+    Relu6,
 }
 
 impl Activation {
     /// Every activation, for tests that walk through them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Identity,
         Self::Relu,
         Self::LeakyRelu,
         Self::Sigmoid,
         Self::Tanh,
+        Self::Relu6,
     ];
 
     /// `phi(x)`.
@@ -48,10 +51,11 @@ impl Activation {
             }
             Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Self::Tanh => x.tanh(),
+            Self::Relu6 => x.clamp(0.0, 6.0),
         }
     }
 
-    /// `phi'` at the input whose output is `y`. At the kink of (Leaky)ReLU: the slope of the negative side.
+    /// `phi'` at the input whose output is `y`. At a kink of ReLU, LeakyReLU or ReLU6: the slope of the outer side.
     pub fn derivative(self, y: f64) -> f64 {
         match self {
             Self::Identity => 1.0,
@@ -71,6 +75,13 @@ impl Activation {
             }
             Self::Sigmoid => y * (1.0 - y),
             Self::Tanh => 1.0 - y * y,
+            Self::Relu6 => {
+                if y <= 0.0 || y >= 6.0 {
+                    0.0
+                } else {
+                    1.0
+                }
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Twin of `shaders/conv2d*`:
-//! `y[n, oy, ox, o] = bias[o] + sum over c, ky, kx of weight[o, c, ky, kx] * x[n, oy*SY + ky - PY, ox*SX + kx - PX, c]`
-//! where `x` outside the image is zero.
+//! `y[n, oy, ox, o] = bias[o] + sum over c, ky, kx of weight[o, c, ky, kx] * x[n, oy*SY + ky - PY, ox*SX + kx - PX, c0 + c]`
+//! where `x` outside the image is zero, and `c0` the first channel of the group that `o` belongs to.
 
 /// The sizes of one convolution. Pairs are (vertical, horizontal).
 #[derive(Clone, Copy, Debug)]
@@ -19,19 +19,23 @@ pub struct Conv2d {
     pub kernel: [usize; 2],
     /// Step of the kernel.
     pub stride: [usize; 2],
-    /// Zeros added on each side.
+    /// Zeros added above and to the left.
     pub padding: [usize; 2],
+    /// Zeros added below and to the right.
+    pub padding_end: [usize; 2],
+    /// Parts of the channels that are convolved on their own.
+    pub groups: usize,
 }
 
 impl Conv2d {
     /// Output rows.
     pub fn out_height(&self) -> usize {
-        (self.height + 2 * self.padding[0] - self.kernel[0]) / self.stride[0] + 1
+        (self.height + self.padding[0] + self.padding_end[0] - self.kernel[0]) / self.stride[0] + 1
     }
 
     /// Output columns.
     pub fn out_width(&self) -> usize {
-        (self.width + 2 * self.padding[1] - self.kernel[1]) / self.stride[1] + 1
+        (self.width + self.padding[1] + self.padding_end[1] - self.kernel[1]) / self.stride[1] + 1
     }
 
     /// Elements of `x` `[N, H, W, CIN]`.
@@ -39,9 +43,14 @@ impl Conv2d {
         self.batch * self.height * self.width * self.in_channels
     }
 
-    /// Elements of `weight` `[COUT, CIN, KH, KW]`.
+    /// Input channels that an output channel is made of.
+    pub fn group_channels(&self) -> usize {
+        self.in_channels / self.groups
+    }
+
+    /// Elements of `weight` `[COUT, CIN / G, KH, KW]`.
     pub fn weight_len(&self) -> usize {
-        self.out_channels * self.in_channels * self.kernel[0] * self.kernel[1]
+        self.out_channels * self.group_channels() * self.kernel[0] * self.kernel[1]
     }
 
     /// Elements of `y` `[N, OH, OW, COUT]`.
@@ -67,12 +76,15 @@ impl Conv2d {
                                 continue;
                             }
                             let (iy, ix) = (iy - self.padding[0], ix - self.padding[1]);
-                            for c in 0..self.in_channels {
+                            for c in 0..self.group_channels() {
                                 for o in 0..self.out_channels {
+                                    let group = o / (self.out_channels / self.groups);
                                     let x = ((n * self.height + iy) * self.width + ix)
                                         * self.in_channels
+                                        + group * self.group_channels()
                                         + c;
-                                    let weight = ((o * self.in_channels + c) * self.kernel[0] + ky)
+                                    let weight = ((o * self.group_channels() + c) * self.kernel[0]
+                                        + ky)
                                         * self.kernel[1]
                                         + kx;
                                     let y = ((n * self.out_height() + oy) * self.out_width() + ox)

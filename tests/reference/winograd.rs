@@ -112,6 +112,7 @@ impl Winograd {
             in_channels: shape.out_channels,
             out_channels: shape.in_channels,
             padding: shape.padding.map(|padding| 2 - padding),
+            padding_end: shape.padding_end.map(|padding| 2 - padding),
             ..*shape
         };
         let mut flipped = vec![0.0; weight.len()];

@@ -3,11 +3,14 @@
 //! All files have the same entry points and bindings; only what an invocation covers differs.
 
 use crate::layers::processor::{of_cpu_kernel, on_cpu};
-use crate::plan::{Candidate, Limits, Mode, Offer, Shader};
+use crate::plan::{Candidate, Limits, Offer, Shader};
 
 static STRIPS: Shader = crate::shader!("batch_norm/strips");
 static QUADS: Shader = crate::shader!("batch_norm/quads");
 static PAIRS: Shader = crate::shader!("batch_norm/pairs");
+
+/// What takes the running statistics for those of a batch.
+pub(super) static RUNNING: Shader = crate::shader!("batch_norm/running");
 
 /// Up to so many rows, one dispatch does everything: a GPU waits for its few workgroups for less time than for two more
 /// dispatches, and a core of a CPU adapter keeps the rows of 16 channels in its cache.
@@ -43,10 +46,11 @@ enum Kind {
 }
 
 impl Algorithm {
-    /// Those that have the shape for `rows` of `channels`, pooled or not; the last one copes with every shape.
+    /// Those that have the shape for `rows` of `channels`, pooled or not, with the statistics of the batch or the running ones; the
+    /// last one copes with every shape.
     pub(super) fn offers(
         limits: &Limits,
-        mode: Mode,
+        of_batch: bool,
         rows: u32,
         channels: u32,
         is_pooled: bool,
@@ -60,8 +64,8 @@ impl Algorithm {
         for (kind, multiple) in [(Kind::Quads, 4), (Kind::Pairs, 2)] {
             if channels.is_multiple_of(multiple) {
                 algorithms.push(algorithm(kind, false));
-                // Evaluation is one dispatch anyway.
-                if mode == Mode::Train {
+                // With running statistics forward is one dispatch anyway.
+                if of_batch {
                     algorithms.push(algorithm(kind, true));
                 }
             }

@@ -5,13 +5,7 @@ mod algorithm;
 use super::pieces::pieces;
 use super::{Activation, Layer, MaxPool2d};
 use crate::plan::{Init, Kernel, Layout, Mode, Parameter, Parameters, Tape, Tensor};
-use algorithm::Algorithm;
-
-/// Added to the variance: PyTorch's default.
-const EPS: f64 = 1e-5;
-
-/// The share of a new batch in the running statistics: PyTorch's default.
-const MOMENTUM: f64 = 0.1;
+use algorithm::{Algorithm, RUNNING};
 
 /// y = max_pool(phi((x - mean) / sqrt(var + eps) * weight + bias)) for each channel: PyTorch's `BatchNorm1d` on `[N, C]`, its
 /// `BatchNorm2d` on images `[N, H, W, C]`.
@@ -25,6 +19,12 @@ pub struct BatchNorm {
     pub activation: Activation,
     /// Height and width of the pooling windows, which lie side by side; 1 and 1 for none.
     pub pool: [u32; 2],
+    /// Added to the variance.
+    pub eps: f64,
+    /// The share of a new batch in the running statistics.
+    pub momentum: f64,
+    /// Whether training, too, takes the running statistics, and leaves them as they are.
+    pub frozen: bool,
     weight: Parameter,
     bias: Parameter,
     running_mean: Parameter,
@@ -32,7 +32,8 @@ pub struct BatchNorm {
 }
 
 impl BatchNorm {
-    /// Adds `NAME.weight` (1), `NAME.bias` (0), and the statistics `NAME.running_mean` (0) and `NAME.running_var` (1).
+    /// Adds `NAME.weight` (1), `NAME.bias` (0), and the statistics `NAME.running_mean` (0) and `NAME.running_var` (1). `eps` and
+    /// `momentum` are PyTorch's defaults.
     pub fn new(
         parameters: &mut Parameters,
         name: &str,
@@ -53,6 +54,9 @@ impl BatchNorm {
             channels,
             activation,
             pool: [1, 1],
+            eps: 1e-5,
+            momentum: 0.1,
+            frozen: false,
             weight,
             bias,
             running_mean: parameters.add_statistic(format!("{name}.running_mean"), channels, 0.0),
@@ -68,14 +72,29 @@ impl BatchNorm {
         }
     }
 
+    /// The same layer with another number added to the variance.
+    pub fn with_eps(self, eps: f64) -> Self {
+        Self { eps, ..self }
+    }
+
+    /// The same layer with another share of a new batch in the running statistics.
+    pub fn with_momentum(self, momentum: f64) -> Self {
+        Self { momentum, ..self }
+    }
+
+    /// The same layer as PyTorch's is in evaluation mode while the net around it trains: it takes the running statistics and
+    /// leaves them as they are, and its weight and bias learn.
+    pub fn frozen(self) -> Self {
+        Self {
+            frozen: true,
+            ..self
+        }
+    }
+
     /// Normalisation, then pooling as a layer of its own.
     fn composed(self, tape: &mut Tape, x: Tensor) -> Tensor {
-        let window = self.pool;
+        let pool = MaxPool2d::side_by_side(self.pool);
         let y = self.pooled([1, 1]).forward(tape, x);
-        let pool = MaxPool2d {
-            window,
-            stride: window,
-        };
         tape.scope("pool", |tape| pool.forward(tape, y))
     }
 }
@@ -92,22 +111,25 @@ impl Layer for BatchNorm {
         let rows = x.elements() / self.channels;
         let is_pooled = self.pool != [1, 1];
         let mode = tape.mode();
+        let of_batch = mode == Mode::Train && !self.frozen;
         assert!(
-            mode == Mode::Evaluate || rows > 1,
+            !of_batch || rows > 1,
             "one value has no variance: {:?}",
             x.shape()
         );
-        let offers = Algorithm::offers(tape.limits(), mode, rows, self.channels, is_pooled);
+        let offers = Algorithm::offers(tape.limits(), of_batch, rows, self.channels, is_pooled);
         let shape = format!(
             "{:?}, pool {:?}, {:?}",
             x.shape(),
             self.pool,
             self.activation
         );
-        let (norm, name) = (
-            *self,
-            ["batch_norm", "batch_norm.evaluate"][usize::from(mode == Mode::Evaluate)],
-        );
+        let norm = *self;
+        let name = match mode {
+            Mode::Evaluate => "batch_norm.evaluate",
+            Mode::Train if self.frozen => "batch_norm.frozen",
+            Mode::Train => "batch_norm",
+        };
         tape.layer_operation(name, shape, &offers, |tape, algorithm| {
             if is_pooled && !algorithm.pools() {
                 return norm.composed(tape, x);
@@ -125,7 +147,11 @@ impl BatchNorm {
             return pass.y;
         }
         let batch = tape.tensor("batch", [2, self.channels]);
-        pass.forward(tape, batch);
+        if self.frozen {
+            pass.forward_frozen(tape, batch);
+        } else {
+            pass.forward(tape, batch);
+        }
         tape.on_backward(pass.y, move |tape| pass.backward(tape, batch));
         pass.y
     }
@@ -196,8 +222,9 @@ impl Pass {
         constants.extend([
             ("CHANNELS", self.norm.channels.into()),
             ("CHUNKS", chunks.into()),
-            ("EPS", EPS),
-            ("MOMENTUM", MOMENTUM),
+            ("EPS", self.norm.eps),
+            ("MOMENTUM", self.norm.momentum),
+            ("FROZEN", f64::from(u8::from(self.norm.frozen))),
             self.norm.activation.constant(),
         ]);
         constants
@@ -248,29 +275,58 @@ impl Pass {
         self.dispatch(tape, "evaluate", &self.constants(1), &bindings, extent);
     }
 
-    /// Records y, mean and rstd `[2, C]` of the batch, and the update of the running statistics.
-    fn forward(&self, tape: &mut Tape, batch: Tensor) {
-        let statistics = [
+    /// What goes into the running statistics, or is made of them.
+    fn statistics(&self, tape: &mut Tape, batch: Tensor) -> [(&'static str, Tensor); 3] {
+        [
             ("batch", batch),
             ("running_mean", tape.parameter(self.norm.running_mean)),
             ("running_var", tape.parameter(self.norm.running_var)),
-        ];
-        let output = [
+        ]
+    }
+
+    /// What y is made of, apart from the statistics.
+    fn output(&self, tape: &mut Tape) -> [(&'static str, Tensor); 4] {
+        [
             ("x", self.x),
             ("weight", tape.parameter(self.norm.weight)),
             ("bias", tape.parameter(self.norm.bias)),
             ("y", self.y),
-        ];
+        ]
+    }
+
+    /// Records y, and mean and rstd `[2, C]` of the running statistics in the place of those of the batch.
+    fn forward_frozen(&self, tape: &mut Tape, batch: Tensor) {
+        let channels = self.norm.channels;
+        let bindings = self.statistics(tape, batch);
+        tape.dispatch(Kernel {
+            shader: &RUNNING,
+            entry: "running",
+            constants: &[("CHANNELS", channels.into()), ("EPS", self.norm.eps)],
+            bindings: &bindings,
+            extent: [channels, 1, 1],
+            multiplications: 0,
+        });
+        self.normalise(tape, batch);
+    }
+
+    /// Records y from mean and rstd.
+    fn normalise(&self, tape: &mut Tape, batch: Tensor) {
+        let bindings = [&self.output(tape)[..], &[("batch_moments", batch)]].concat();
+        let extent = self.elements_extent(self.outputs());
+        self.dispatch(tape, "forward", &self.constants(1), &bindings, extent);
+    }
+
+    /// Records y, mean and rstd `[2, C]` of the batch, and the update of the running statistics.
+    fn forward(&self, tape: &mut Tape, batch: Tensor) {
+        let statistics = self.statistics(tape, batch);
         if self.algorithm.is_whole() {
-            let bindings = [&statistics[..], &output].concat();
+            let bindings = [&statistics[..], &self.output(tape)].concat();
             let extent = self.algorithm.whole_extent(self.norm.channels);
             self.dispatch(tape, "forward_whole", &self.constants(1), &bindings, extent);
             return;
         }
         self.moments(tape, &statistics);
-        let bindings = [&output[..], &[("batch_moments", batch)]].concat();
-        let extent = self.elements_extent(self.outputs());
-        self.dispatch(tape, "forward", &self.constants(1), &bindings, extent);
+        self.normalise(tape, batch);
     }
 
     /// Records what `statistics` are: first of chunks of rows, then of all.

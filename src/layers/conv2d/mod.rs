@@ -24,8 +24,12 @@ pub struct Conv2dOptions {
     pub kernel_size: [u32; 2],
     /// Rows and columns from one position to the next.
     pub stride: [u32; 2],
-    /// Zero rows and columns on each side.
+    /// Zero rows above the image, and zero columns to its left.
     pub padding: [u32; 2],
+    /// Zero rows below the image, and zero columns to its right: other than `padding` under TensorFlow's "same" alone.
+    pub padding_end: [u32; 2],
+    /// Parts that the channels are cut into, each of which is convolved on its own: a divisor of both numbers of channels.
+    pub groups: u32,
     /// Whether a bias is added.
     pub bias: bool,
 }
@@ -40,8 +44,22 @@ impl Conv2dOptions {
             kernel_size,
             stride: [1; 2],
             padding: [0; 2],
+            padding_end: [0; 2],
+            groups: 1,
             bias: true,
         }
+    }
+
+    /// Channels of x that a channel of y is made of.
+    pub(super) fn group_channels(&self) -> u32 {
+        self.in_channels / self.groups
+    }
+
+    /// Rows of y (axis 0) or columns (axis 1) on images of `size` rows or columns; `None` if those are fewer than the kernel's.
+    pub fn out_size(&self, axis: usize, size: u32) -> Option<u32> {
+        let padded = size + self.padding[axis] + self.padding_end[axis];
+        let room = padded.checked_sub(self.kernel_size[axis])?;
+        Some(room / self.stride[axis] + 1)
     }
 }
 
@@ -54,16 +72,20 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// Adds `NAME.weight` `[out, in, kh, kw]` and, if wanted, `NAME.bias` `[out]`, with PyTorch's default initialisation.
+    /// Adds `NAME.weight` `[out, in / groups, kh, kw]` and, if wanted, `NAME.bias` `[out]`, with PyTorch's default
+    /// initialisation. Panics if the groups do not divide the channels.
     pub fn new(parameters: &mut Parameters, name: &str, options: Conv2dOptions) -> Self {
         let Conv2dOptions {
             in_channels,
             out_channels,
             kernel_size: [height, width],
+            groups,
             ..
         } = options;
-        let init = Init::UniformFanIn(in_channels * height * width);
-        let shape = [out_channels, in_channels, height, width];
+        let divides = [in_channels, out_channels].map(|channels| channels.is_multiple_of(groups));
+        assert_eq!(divides, [true; 2], "{name}: {options:?}");
+        let init = Init::UniformFanIn(options.group_channels() * height * width);
+        let shape = [out_channels, options.group_channels(), height, width];
         let weight = parameters.add(
             format!("{name}.weight"),
             &shape,
@@ -96,11 +118,9 @@ impl Conv2d {
             x.shape()
         );
         let out = |axis: usize, size: u32| {
-            let padded = size + 2 * options.padding[axis];
-            let fits =
-                (1..=padded).contains(&options.kernel_size[axis]) && options.stride[axis] > 0;
-            assert!(fits, "{options:?} does not fit {:?}", x.shape());
-            (padded - options.kernel_size[axis]) / options.stride[axis] + 1
+            let valid = options.kernel_size[axis] > 0 && options.stride[axis] > 0;
+            let size = valid.then(|| options.out_size(axis, size)).flatten();
+            size.unwrap_or_else(|| panic!("{options:?} does not fit {:?}", x.shape()))
         };
         [batch, out(0, height), out(1, width), options.out_channels]
     }
@@ -142,14 +162,20 @@ impl Conv2d {
             kernel_size: [kernel_h, kernel_w],
             stride: [stride_h, stride_w],
             padding: [padding_h, padding_w],
+            padding_end: [end_h, end_w],
             out_channels,
             ..
         } = self.options;
         let [batch, height, width, in_channels] = x.image_sizes();
         let bias = if self.bias.is_some() { "+1" } else { "" };
+        let end = if [end_h, end_w] == [padding_h, padding_w] {
+            String::new()
+        } else {
+            format!(" to {end_h}x{end_w}")
+        };
         format!(
             "{batch}x{height}x{width}x{in_channels} to {out_channels}{bias}, {kernel_h}x{kernel_w} \
-             by {stride_h}x{stride_w} in {padding_h}x{padding_w}"
+             by {stride_h}x{stride_w} in {padding_h}x{padding_w}{end}"
         )
     }
 
@@ -157,12 +183,13 @@ impl Conv2d {
     pub(super) fn multiplications(&self, y_shape: [u32; 4]) -> u64 {
         let [height, width] = self.options.kernel_size.map(u64::from);
         let elements: u64 = y_shape.iter().map(|&size| u64::from(size)).product();
-        elements * u64::from(self.options.in_channels) * height * width
+        elements * u64::from(self.options.group_channels()) * height * width
     }
 }
 
 impl Layer for Conv2d {
     fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
+        assert_eq!(self.options.groups, 1, "no kernel takes groups");
         let y_shape = self.out_shape(x);
         let y = tape.tensor("y", y_shape);
         let pass = Pass { conv: *self, x, y };
