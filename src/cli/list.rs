@@ -60,8 +60,11 @@ impl List {
     fn rows(&self, family: &Family) -> Result<Vec<Row>> {
         let shown = if self.all { family.classes.len() } else { 1 };
         let mut rows = Vec::new();
-        for &classes in &family.classes[..shown] {
+        for number in 0..shown {
             for net in family.nets {
+                let Some(&classes) = family.classes_of(net).get(number) else {
+                    continue;
+                };
                 let options = ModelOptions {
                     classes: Some(classes),
                     ..ModelOptions::default()

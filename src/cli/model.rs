@@ -39,6 +39,9 @@ pub struct ModelFlags {
     /// Build residual blocks as usual (1x1 shortcuts, ReLU after the addition) instead of as the authors did
     #[arg(long)]
     standard_blocks: bool,
+    /// Normalise the backbone by its running statistics, and leave them as they are, while it is trained (for small batches)
+    #[arg(long)]
+    frozen_statistics: bool,
 }
 
 impl ModelFlags {
@@ -55,6 +58,7 @@ impl ModelFlags {
         ModelOptions {
             classes: self.classes,
             standard_blocks: self.standard_blocks,
+            frozen_statistics: self.frozen_statistics,
             head: HeadOptions {
                 head: self.head,
                 spinal_width: self.spinal_width,

@@ -4,8 +4,8 @@ use super::ModelOptions;
 use crate::batch::Sample;
 use crate::error::{Error, Result};
 use crate::layers::{
-    Activation, BatchNorm, Conv2d, Conv2dOptions, ConvBlock, Dropout, Flatten, Granularity, Layer,
-    MaxPool2d, Sequential,
+    Activation, AvgPool2d, BatchNorm, Conv2d, Conv2dOptions, ConvBlock, Dropout, Flatten,
+    Granularity, Layer, MaxPool2d, Sequential,
 };
 use crate::plan::Parameters;
 
@@ -23,6 +23,7 @@ pub struct Backbone {
     /// Rows, columns and channels of the image so far.
     pub size: [u32; 3],
     no_dropout: bool,
+    frozen_statistics: bool,
 }
 
 impl Backbone {
@@ -54,6 +55,7 @@ impl Backbone {
             sample,
             size: [height, width, channels],
             no_dropout: options.no_dropout,
+            frozen_statistics: options.frozen_statistics,
         };
         backbone.check_indices()?;
         Ok(backbone)
@@ -112,14 +114,76 @@ impl Backbone {
         stride: u32,
         kernel_size: u32,
     ) -> Result<Conv2d> {
+        self.grouped_convolution(name, out_channels, stride, kernel_size, 1)
+    }
+
+    /// The same, channels in groups that do not see each other.
+    ///
+    /// # Errors
+    /// An image that is smaller than the kernel.
+    pub fn grouped_convolution(
+        &mut self,
+        name: &str,
+        out_channels: u32,
+        stride: u32,
+        kernel_size: u32,
+        groups: u32,
+    ) -> Result<Conv2d> {
         let plain = |conv: Conv2dOptions| Conv2dOptions {
             stride: [stride; 2],
             padding: conv.kernel_size.map(|size| size / 2),
             padding_end: conv.kernel_size.map(|size| size / 2),
+            groups,
             bias: false,
             ..conv
         };
         self.convolution(name, out_channels, plain, kernel_size)
+    }
+
+    /// The same, padded as TensorFlow's `SAME`: by as little as makes y as large as x divided by the stride, more of it below
+    /// and to the right where it is odd.
+    ///
+    /// # Errors
+    /// An image that no adapter binds.
+    pub fn same_convolution(
+        &mut self,
+        name: &str,
+        out_channels: u32,
+        stride: u32,
+        kernel_size: u32,
+        groups: u32,
+    ) -> Result<Conv2d> {
+        let [height, width, _] = self.size;
+        let padding = [height, width].map(|size| {
+            let covered = (size.div_ceil(stride) - 1) * stride + kernel_size;
+            covered.saturating_sub(size)
+        });
+        let padded = |conv: Conv2dOptions| Conv2dOptions {
+            stride: [stride; 2],
+            padding: padding.map(|rows| rows / 2),
+            padding_end: padding.map(|rows| rows.div_ceil(2)),
+            groups,
+            bias: false,
+            ..conv
+        };
+        self.convolution(name, out_channels, padded, kernel_size)
+    }
+
+    /// Adds a convolution 3 x 3 with padding 1 and bias.
+    ///
+    /// # Errors
+    /// An image that no adapter binds.
+    pub fn padded_convolution(&mut self, name: &str, out_channels: u32) -> Result<Conv2d> {
+        self.convolution(name, out_channels, same, 3)
+    }
+
+    /// Adds the normalisation of the channels so far.
+    pub fn norm(&mut self, name: &str, activation: Activation) -> BatchNorm {
+        let norm = BatchNorm::new(&mut self.parameters, name, self.size[2], activation);
+        match self.frozen_statistics {
+            true => norm.frozen(),
+            false => norm,
+        }
     }
 
     /// Adds the plain convolution of a shortcut, from an image of the size `before` to one of the size that the main way has
@@ -188,6 +252,30 @@ impl Backbone {
         Ok(())
     }
 
+    /// Appends max pooling of any kind.
+    ///
+    /// # Errors
+    /// An image that is smaller than the window.
+    pub fn pool(&mut self, name: &str, pool: MaxPool2d) -> Result<()> {
+        let [height, width, channels] = self.size;
+        let size = (pool.out_size(0, height), pool.out_size(1, width));
+        let (Some(height), Some(width)) = size else {
+            return Err(self.too_small());
+        };
+        self.size = [height, width, channels];
+        self.push(name, pool);
+        Ok(())
+    }
+
+    /// Appends the means of `out` windows that cover the image, unless it has that size already.
+    pub fn average(&mut self, name: &str, out: [u32; 2]) {
+        let [height, width, channels] = self.size;
+        if [height, width] != out {
+            self.push(name, AvgPool2d { out });
+            self.size = [out[0], out[1], channels];
+        }
+    }
+
     /// Appends dropout of whole channels.
     pub fn dropout2d(&mut self, name: &str, probability: f64) {
         if !self.no_dropout {
@@ -201,7 +289,11 @@ impl Backbone {
         self.size.iter().product()
     }
 
-    fn shrink(&mut self, window: [u32; 2]) -> Result<()> {
+    /// Goes over to the size behind pooling over windows side by side.
+    ///
+    /// # Errors
+    /// An image that is smaller than the window.
+    pub fn shrink(&mut self, window: [u32; 2]) -> Result<()> {
         let [height, width, channels] = self.size;
         self.size = [height / window[0], width / window[1], channels];
         if self.size.contains(&0) {

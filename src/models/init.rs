@@ -13,15 +13,25 @@ pub(super) fn he_convolutions(parameters: &mut Parameters) {
     });
 }
 
+/// Gives the biases of convolutions 0, as torchvision does.
+pub(super) fn zero_convolution_biases(parameters: &mut Parameters) {
+    zero_biases(parameters, 4);
+}
+
 /// Gives the biases of Linears 0, as the authors' ResNet script does.
 pub(super) fn zero_linear_biases(parameters: &mut Parameters) {
-    let linears: Vec<String> = parameters
+    zero_biases(parameters, 2);
+}
+
+/// Gives 0 to the biases that belong to weights of so many dimensions.
+fn zero_biases(parameters: &mut Parameters, dimensions: usize) {
+    let biases: Vec<String> = parameters
         .specs()
         .iter()
-        .filter(|spec| spec.shape.len() == 2)
+        .filter(|spec| spec.shape.len() == dimensions)
         .map(|spec| spec.name.replace(".weight", ".bias"))
         .collect();
-    let is_bias = |spec: &ParameterSpec| linears.contains(&spec.name);
+    let is_bias = |spec: &ParameterSpec| biases.contains(&spec.name);
     parameters.reinitialize(|spec| is_bias(spec).then_some(Init::Constant(0.0)));
 }
 

@@ -9,6 +9,7 @@ mod cifar_resnet;
 mod cifar_vgg;
 mod freeze;
 pub mod head;
+mod imagenet;
 mod init;
 mod metadata;
 mod mlp;
@@ -68,29 +69,42 @@ impl Model {
         kind: HeadKind,
         options: &ModelOptions,
     ) -> Result<Self> {
+        let head = heads.choose(kind, &options.head, options.no_dropout)?;
+        let outputs = options.classes.unwrap_or(CLASSES);
+        head.check_outputs(outputs)?;
+        let push = |parameters: &mut _, layers: &mut _| {
+            head.push(parameters, layers, features, outputs);
+        };
+        Ok(Self::with_head(name, backbone, outputs, push))
+    }
+
+    /// A backbone with the layers behind it that `push` appends.
+    fn with_head(
+        name: &str,
+        backbone: Backbone,
+        outputs: u32,
+        push: impl FnOnce(&mut Parameters, &mut Sequential),
+    ) -> Self {
         let Backbone {
             mut parameters,
             net: mut layers,
             sample,
             ..
         } = backbone;
-        let head = heads.choose(kind, &options.head, options.no_dropout)?;
-        let outputs = options.classes.unwrap_or(CLASSES);
-        head.check_outputs(outputs)?;
-        let start = HeadStart {
+        let head = HeadStart {
             layer: layers.len(),
             parameter: parameters.specs().len(),
         };
-        head.push(&mut parameters, &mut layers, features, outputs);
-        Ok(Self {
+        push(&mut parameters, &mut layers);
+        Self {
             name: name.to_owned(),
             parameters,
             sample,
             outputs,
             layers,
-            head: start,
+            head,
             frozen: 0,
-        })
+        }
     }
 
     /// Records the network on a batch: logits `[N, classes]` or predictions `[N, targets]`.
@@ -170,6 +184,9 @@ pub struct ModelOptions {
     /// Residual blocks as usual (1 x 1 shortcuts, ReLU after the addition) instead of the authors'.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub standard_blocks: bool,
+    /// Normalise the backbone by its running statistics, which stay as they are, while it is trained.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub frozen_statistics: bool,
     /// Changes to the head.
     #[serde(flatten)]
     pub head: HeadOptions,
@@ -185,6 +202,16 @@ pub struct Family {
     pub classes: &'static [u32],
     /// Builds the network `NAME` with the last part `NET`.
     build: Build,
+}
+
+impl Family {
+    /// The classes that one of its nets is shown with: those of the family, or for an ImageNet classifier ImageNet's.
+    pub fn classes_of(&self, net: &str) -> &'static [u32] {
+        match net {
+            imagenet::ORIGINAL => &[imagenet::CLASSES],
+            _ => self.classes,
+        }
+    }
 }
 
 type Build = fn(name: &str, net: &str, options: &ModelOptions) -> Result<Model>;
@@ -265,7 +292,30 @@ pub const FAMILIES: &[Family] = &[
     family("mlp", mlp::NETS, MNIST, mlp::build::<50, 6>),
     family("custom", mlp::NETS, MNIST, mlp::build::<20, 10>),
     family("regression", regression::NETS, &[1], regression::build),
+    imagenet("alexnet"),
+    imagenet("vgg11"),
+    imagenet("vgg13"),
+    imagenet("vgg16"),
+    imagenet("vgg19"),
+    imagenet("vgg11_bn"),
+    imagenet("vgg13_bn"),
+    imagenet("vgg16_bn"),
+    imagenet("vgg19_bn"),
+    imagenet("resnet18"),
+    imagenet("resnet34"),
+    imagenet("resnet50"),
+    imagenet("resnet101"),
+    imagenet("resnet152"),
+    imagenet("wide_resnet50_2"),
+    imagenet("wide_resnet101_2"),
+    imagenet("resnext50_32x4d"),
+    imagenet("efficientnet_lite0"),
 ];
+
+/// The networks of a backbone that is trained on ImageNet.
+const fn imagenet(name: &'static str) -> Family {
+    family(name, imagenet::NETS, MNIST, imagenet::build)
+}
 
 /// The names of all networks.
 pub fn names() -> impl Iterator<Item = String> {
@@ -284,6 +334,14 @@ pub fn build(name: &str, options: ModelOptions) -> Result<Model> {
         let net = name.strip_prefix(family.name);
         let net = net.and_then(|rest| rest.strip_prefix('-'));
         if let Some(net) = net.filter(|net| family.nets.contains(net)) {
+            if options.frozen_statistics
+                && !std::ptr::fn_addr_eq(family.build, imagenet::build as Build)
+            {
+                return Err(Error::usage(
+                    format!("--frozen-statistics: {name} has no statistics to begin with"),
+                    "leave it out, or choose a network that is trained on ImageNet",
+                ));
+            }
             if options.standard_blocks && !family.name.starts_with("cifar-resnet") {
                 return Err(Error::usage(
                     format!("--standard-blocks: {name} has no residual blocks of two kinds"),
