@@ -1,6 +1,7 @@
 // Library: index, step
 // x[n] = normalise(images[order[n]]),   y[n] = labels[order[n]]       images
 // x[n] = inputs[order[n]],   y[n] = targets[order[n]]                 rows
+// x[n] = inputs[order[n]]                                             features
 //
 // Fetches the batch of this step from the resident data set. Bytes lie four to a word, the first in the lowest bits.
 
@@ -90,5 +91,18 @@ fn rows_forward(
         x[row * SIZE + value] = inputs[source * SIZE + value];
     } else {
         batch_targets[row * TARGETS + value - SIZE] = targets[source * TARGETS + value - SIZE];
+    }
+}
+
+@compute @workgroup_size(64)
+fn features_forward(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let index = flat_index(workgroup_id, workgroups, local_index, 64u);
+    if index < BATCH * SIZE {
+        let source = order[step[0].in_epoch * FULL_BATCH + step[0].first + index / SIZE];
+        x[index] = inputs[source * SIZE + index % SIZE];
     }
 }

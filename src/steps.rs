@@ -132,11 +132,25 @@ pub fn forward_plan(model: &Model, batch: u32, kernels: impl Into<Kernels>) -> P
     tape.finish()
 }
 
-/// Multiplications of the network for one sample, as the paper counts them: convolutions and Linears, without biases.
+/// The backbone alone over the samples of a source, as it evaluates; what it makes of a batch is in the buffer `output`.
+pub fn features_plan(model: &Model, source: &Source, batch: u32, kernels: &Kernels) -> Plan {
+    let name = format!("{} features batch {batch}", model.name);
+    let mut tape = Tape::new(name, &model.parameters, Mode::Evaluate).with_kernels(kernels);
+    let fetched = source.record(&mut tape, batch);
+    let y = model.backbone(&mut tape, fetched.x);
+    tape.export(y, "output");
+    tape.scope("step", advance);
+    tape.finish()
+}
+
+/// Multiplications of the network for one sample, as the paper counts them: convolutions and Linears, without biases. Those of a
+/// backbone whose features are given count, too.
 pub fn multiplications(model: &Model) -> u64 {
-    forward_plan(model, 1, Limits::webgpu())
-        .cost()
-        .multiplications
+    let mut tape = Tape::new(&model.name, &model.parameters, Mode::Evaluate);
+    let x = model.whole_sample.input(&mut tape, 1);
+    let x = model.backbone(&mut tape, x);
+    model.head(&mut tape, x);
+    tape.finish().cost().multiplications
 }
 
 /// The bytes of the largest activation of the network for one sample.
@@ -157,7 +171,7 @@ fn record_loss(tape: &mut Tape, model: &Model, source: &Source, [samples, batch]
     let y = model.forward(tape, fetched.x);
     let losses = source.losses(tape);
     match model.sample {
-        Sample::Image { .. } => {
+        Sample::Image { .. } | Sample::Features { .. } => {
             let correct = source.correct(tape);
             cross_entropy(tape, y, fetched.y, batch, [losses, correct]);
         }

@@ -1,6 +1,6 @@
 //! Fetching the samples of a step as they are: normalised images with their classes, or rows.
 
-use super::resident::{Images, Rows, Selection};
+use super::resident::{Features, Images, Rows, Selection};
 use crate::plan::{Kernel, Shader, Tape, Tensor};
 
 static GATHER: Shader = crate::shader!("gather");
@@ -47,29 +47,58 @@ impl Images {
         });
         Batch { x, y }
     }
+}
 
-    /// Records the fetching of the classes alone: `[N]`.
-    pub fn gather_labels(&self, tape: &mut Tape) -> Tensor {
+/// Records the fetching of the classes alone: `[N]`.
+pub(super) fn gather_labels(tape: &mut Tape, selection: Selection, labels: Tensor) -> Tensor {
+    let Selection { batch, order, .. } = selection;
+    let step = tape.step();
+    let y = tape.input("labels", [batch]);
+    tape.dispatch(Kernel {
+        shader: &GATHER,
+        entry: "labels_forward",
+        constants: &[
+            ("BATCH", batch.into()),
+            ("FULL_BATCH", selection.full_batch.into()),
+        ],
+        bindings: &[
+            ("step", step),
+            ("order", order),
+            ("labels", labels),
+            ("batch_labels", y),
+        ],
+        extent: [batch, 1, 1],
+        multiplications: 0,
+    });
+    y
+}
+
+impl Features {
+    /// Records the fetching of rows and classes.
+    pub fn gather(&self, tape: &mut Tape) -> Batch {
         let Selection { batch, order, .. } = self.selection;
+        let features = self.inputs.columns();
         let step = tape.step();
-        let y = tape.input("labels", [batch]);
+        let x = tape.input("x", [batch, features]);
         tape.dispatch(Kernel {
             shader: &GATHER,
-            entry: "labels_forward",
+            entry: "features_forward",
             constants: &[
                 ("BATCH", batch.into()),
                 ("FULL_BATCH", self.selection.full_batch.into()),
+                ("SIZE", features.into()),
             ],
             bindings: &[
                 ("step", step),
                 ("order", order),
-                ("labels", self.labels),
-                ("batch_labels", y),
+                ("inputs", self.inputs),
+                ("x", x),
             ],
-            extent: [batch, 1, 1],
+            extent: [x.elements(), 1, 1],
             multiplications: 0,
         });
-        y
+        let y = gather_labels(tape, self.selection, self.labels);
+        Batch { x, y }
     }
 }
 

@@ -31,6 +31,16 @@ pub(super) struct Images {
     pub normalisation: Tensor,
 }
 
+/// A data set of rows of numbers with classes.
+pub(super) struct Features {
+    /// Which of them are read.
+    pub selection: Selection,
+    /// Numbers given: `[count, features]`.
+    pub inputs: Tensor,
+    /// The class of every row.
+    pub labels: Tensor,
+}
+
 /// A data set of rows of numbers.
 pub(super) struct Rows {
     /// Which of them are read.

@@ -15,6 +15,11 @@ pub enum Sample {
         /// Values of a pixel.
         channels: u32,
     },
+    /// A row of numbers, which a frozen backbone has made of an image, and a class.
+    Features {
+        /// Numbers given.
+        features: u32,
+    },
     /// A row of numbers and numbers to predict.
     Row {
         /// Numbers given.
@@ -33,7 +38,7 @@ impl Sample {
                 width,
                 channels,
             } => tape.data("input", [batch, height, width, channels]),
-            Self::Row { features, .. } => tape.data("input", [batch, features]),
+            Self::Features { features } | Self::Row { features, .. } => tape.data("input", [batch, features]),
         }
     }
 }

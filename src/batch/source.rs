@@ -1,8 +1,8 @@
 //! Passes over a data set: where the batches of their steps come from.
 
 use super::augment::Augmented;
-use super::gather::Batch;
-use super::resident::{Images, Rows, Selection};
+use super::gather::{Batch, gather_labels};
+use super::resident::{Features, Images, Rows, Selection};
 use super::sample::Sample;
 use super::stage::Stage;
 use crate::data::augment::Transforms;
@@ -118,6 +118,14 @@ impl Source {
                 let images = self.images(tape, batch, [height, width, channels]);
                 self.record_images(tape, &images)
             }
+            Sample::Features { features } => {
+                let rows = Features {
+                    inputs: self.of_samples(tape, "inputs", [self.resident, features]),
+                    labels: self.labels(tape),
+                    selection: self.selection(tape, batch),
+                };
+                rows.gather(tape)
+            }
             Sample::Row { features, targets } => {
                 let rows = Rows {
                     inputs: self.of_samples(tape, "inputs", [self.resident, features]),
@@ -132,10 +140,6 @@ impl Source {
     /// The images of a batch where a kernel can bind them.
     fn images(&self, tape: &mut Tape, batch: u32, size: [u32; 3]) -> Images {
         let [height, width, channels] = size;
-        let words = |bytes: u64| {
-            let words = bytes.div_ceil(4).try_into();
-            [words.expect("the data set fits 32-bit indices")]
-        };
         let stage = Stage {
             resident: self.resident,
             size: height * width * channels,
@@ -156,7 +160,7 @@ impl Source {
             images,
             staged,
             stride,
-            labels: self.of_samples(tape, "labels", words(self.resident.into())),
+            labels: self.labels(tape),
             normalisation: tape.data("normalisation", [2, channels]),
         }
     }
@@ -172,8 +176,13 @@ impl Source {
         let augmented = Augmented { transforms, images };
         Batch {
             x: augmented.record(tape),
-            y: images.gather_labels(tape),
+            y: gather_labels(tape, images.selection, images.labels),
         }
+    }
+
+    /// The classes of all samples, a byte each.
+    fn labels(&self, tape: &mut Tape) -> Tensor {
+        self.of_samples(tape, "labels", words(self.resident.into()))
     }
 
     fn selection(&self, tape: &mut Tape, batch: u32) -> Selection {
@@ -191,4 +200,10 @@ impl Source {
     fn of_samples(&self, tape: &mut Tape, name: &str, shape: impl Into<Shape>) -> Tensor {
         tape.data(&format!("{}.{name}", self.part.samples_prefix()), shape)
     }
+}
+
+/// The shape of so many bytes, four to a word.
+fn words(bytes: u64) -> [u32; 1] {
+    let words = bytes.div_ceil(4).try_into();
+    [words.expect("the data set fits 32-bit indices")]
 }

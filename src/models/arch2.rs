@@ -105,6 +105,7 @@ pub fn build(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
         name: name.to_owned(),
         parameters: backbone.parameters,
         sample: backbone.sample,
+        whole_sample: backbone.sample,
         outputs,
         layers: backbone.net,
         head: HeadStart::default(),

@@ -40,8 +40,10 @@ pub struct Model {
     pub name: String,
     /// Every learnable parameter and running statistic.
     pub parameters: Parameters,
-    /// What one sample is.
+    /// What one sample is that it is given.
     pub sample: Sample,
+    /// What one sample of the whole network is: another one where what its backbone makes of it is given.
+    pub whole_sample: Sample,
     /// Columns of the output: classes, or numbers predicted.
     pub outputs: u32,
     layers: Sequential,
@@ -100,6 +102,7 @@ impl Model {
             name: name.to_owned(),
             parameters,
             sample,
+            whole_sample: sample,
             outputs,
             layers,
             head,
@@ -109,12 +112,33 @@ impl Model {
 
     /// Records the network on a batch: logits `[N, classes]` or predictions `[N, targets]`.
     pub fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
+        let features = match self.sample {
+            Sample::Features { .. } => x,
+            _ => self.backbone(tape, x),
+        };
+        self.head(tape, features)
+    }
+
+    /// Records the backbone on a batch of images: features `[N, features]`.
+    pub fn backbone(&self, tape: &mut Tape, x: Tensor) -> Tensor {
         let layers = &self.layers;
-        if self.frozen == 0 {
-            return layers.forward(tape, x);
-        }
-        let x = tape.frozen(|tape| layers.forward_part(tape, x, 0..self.frozen));
-        layers.forward_part(tape, x, self.frozen..layers.len())
+        let x = match self.frozen {
+            0 => x,
+            frozen => tape.frozen(|tape| layers.forward_part(tape, x, 0..frozen)),
+        };
+        layers.forward_part(tape, x, self.frozen..self.head.layer)
+    }
+
+    /// Records the head on a batch of features: logits `[N, classes]`.
+    pub fn head(&self, tape: &mut Tape, x: Tensor) -> Tensor {
+        let layers = &self.layers;
+        layers.forward_part(tape, x, self.head.layer..layers.len())
+    }
+
+    /// Makes what the frozen backbone makes of images the samples.
+    pub fn take_features(&mut self, features: u32) {
+        assert_eq!(self.frozen, self.head.layer, "the backbone is frozen");
+        self.sample = Sample::Features { features };
     }
 
     /// Whether there is a Spinal layer in it.

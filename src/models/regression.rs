@@ -54,6 +54,7 @@ pub fn build(name: &str, net: &str, options: &ModelOptions) -> Result<Model> {
         name: name.to_owned(),
         parameters,
         sample,
+        whole_sample: sample,
         outputs: targets,
         layers,
         head: HeadStart::default(),
