@@ -18,7 +18,7 @@ use crate::report::atomic_file;
 const METADATA_KEY: &str = "spinalnet";
 
 /// PyTorch's count of the batches that a BatchNorm has seen, which nothing depends on: passed over in a file.
-const BATCH_COUNTER: &str = ".num_batches_tracked";
+pub(crate) const BATCH_COUNTER: &str = ".num_batches_tracked";
 
 /// PyTorch's name for the variances that a BatchNorm divides by the roots of.
 const RUNNING_VARIANCE: &str = ".running_var";
@@ -109,7 +109,9 @@ pub fn load(path: &Path, expected: &[(String, Vec<usize>)]) -> Result<Vec<NamedT
     let bytes = read(path)?;
     let file = parse(path, &bytes)?;
     let mut found: HashMap<&str, TensorView> = file.iter().collect();
-    check_agreement(path, &found, expected)?;
+    let kinds = found.iter().map(|(&name, view)| (name, Kind::of(view)));
+    let hint = "check that the weights belong to the chosen model";
+    check_agreement(path, &kinds.collect(), expected, hint)?;
 
     let tensors: Vec<NamedTensor> = expected
         .iter()
@@ -149,7 +151,7 @@ pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>> {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let cannot_read =
         |what: String| Error::file(path, what, "give the path of a .safetensors file");
     let kind =
@@ -160,7 +162,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|error| cannot_read(format!("cannot be read: {error}")))
 }
 
-fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
+pub(crate) fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
     SafeTensors::deserialize(bytes).map_err(|error| not_whole(path, &error))
 }
 
@@ -184,21 +186,41 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
         .collect()
 }
 
-/// Refuses tensors that are missing, unexpected, of another shape or of another type, all in one line.
-fn check_agreement(
+/// What a tensor of a file is, beside its values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind<'a> {
+    /// Its shape.
+    pub shape: &'a [usize],
+    /// How its elements are stored.
+    pub dtype: Dtype,
+}
+
+impl<'a> Kind<'a> {
+    fn of(view: &'a TensorView) -> Self {
+        Self {
+            shape: view.shape(),
+            dtype: view.dtype(),
+        }
+    }
+}
+
+/// Refuses tensors that are missing, unexpected, of another shape or of another type, all in one line; `hint` says what to do
+/// about all but the last.
+pub(crate) fn check_agreement(
     path: &Path,
-    found: &HashMap<&str, TensorView>,
+    found: &HashMap<&str, Kind>,
     expected: &[(String, Vec<usize>)],
+    hint: &str,
 ) -> Result<()> {
     let (mut missing, mut misshapen, mut mistyped) = (vec![], vec![], vec![]);
     for (name, shape) in expected {
         match found.get(name.as_str()) {
             None => missing.push(format!("{name} {shape:?}")),
-            Some(view) if view.shape() != shape => {
-                misshapen.push(format!("{name} is {:?}, not {shape:?}", view.shape()));
+            Some(kind) if kind.shape != shape => {
+                misshapen.push(format!("{name} is {:?}, not {shape:?}", kind.shape));
             }
-            Some(view) if view.dtype() != Dtype::F32 => {
-                mistyped.push(format!("{name} is {}, not F32", view.dtype()));
+            Some(kind) if kind.dtype != Dtype::F32 => {
+                mistyped.push(format!("{name} is {}, not F32", kind.dtype));
             }
             Some(_) => {}
         }
@@ -214,7 +236,7 @@ fn check_agreement(
     let hint = if missing.is_empty() && misshapen.is_empty() && unexpected.is_empty() {
         "save the tensors as 32-bit floats (in PyTorch: tensor.float())"
     } else {
-        "check that the weights belong to the chosen model"
+        hint
     };
     let problems: Vec<String> = [
         ("missing tensors", missing),
@@ -233,7 +255,7 @@ fn check_agreement(
     }
 }
 
-fn check_finite(path: &Path, tensors: &[NamedTensor]) -> Result<()> {
+pub(crate) fn check_finite(path: &Path, tensors: &[NamedTensor]) -> Result<()> {
     let bad = with_values(tensors, |value| !value.is_finite());
     if bad.is_empty() {
         return Ok(());
@@ -245,7 +267,7 @@ fn check_finite(path: &Path, tensors: &[NamedTensor]) -> Result<()> {
     ))
 }
 
-fn check_variances(path: &Path, tensors: &[NamedTensor]) -> Result<()> {
+pub(crate) fn check_variances(path: &Path, tensors: &[NamedTensor]) -> Result<()> {
     let variances = tensors
         .iter()
         .filter(|tensor| tensor.name.ends_with(RUNNING_VARIANCE));
@@ -273,7 +295,7 @@ fn with_values<'a>(
 }
 
 /// `a, b, c, d, e and 2 more`.
-fn listed(names: &[String]) -> String {
+pub(crate) fn listed(names: &[String]) -> String {
     let shown = names[..names.len().min(NAMES_LISTED)].join(", ");
     match names.len().saturating_sub(NAMES_LISTED) {
         0 => shown,
@@ -282,7 +304,7 @@ fn listed(names: &[String]) -> String {
 }
 
 /// Text from inside a file, fit for one line of an error.
-fn foreign_text(text: &str) -> String {
+pub(crate) fn foreign_text(text: &str) -> String {
     let printable = |c: char| if c.is_control() { '?' } else { c };
     let mut line: String = text
         .chars()

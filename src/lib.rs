@@ -19,6 +19,7 @@ pub mod models;
 pub mod optim;
 pub mod plan;
 pub mod predict;
+pub mod pretrained;
 pub mod preview;
 pub mod recipe;
 pub mod report;

@@ -19,20 +19,27 @@ use crate::error::{Error, Result};
 pub(super) fn check(path: &Path, url: &str, expected: Hash) -> Result<()> {
     let (name, expected, found) = match expected {
         Hash::Md5(digits) => ("MD5", digits, digest::<Md5>(path)),
-        Hash::Sha256(digits) => ("SHA-256", digits, digest::<Sha256>(path)),
+        Hash::Sha256(digits) | Hash::Sha256Start(digits) => {
+            ("SHA-256", digits, digest::<Sha256>(path))
+        }
     };
     let found = found.map_err(|error| {
         let what = format!("cannot be read: {error}");
         Error::file(path, what, "check the --cache folder")
     })?;
-    if found == expected {
+    if found.starts_with(expected) {
         return Ok(());
     }
+    let rest = if expected.len() < found.len() {
+        ".."
+    } else {
+        ""
+    };
     // What cannot be removed is hashed again the next time.
     let _ = fs::remove_file(path);
     Err(Error::file(
         url,
-        format!("has {name} {found}, expected {expected}; it is not kept"),
+        format!("has {name} {found}, expected {expected}{rest}; it is not kept"),
         "try again, or give a --mirror that has the published file",
     ))
 }
@@ -64,6 +71,7 @@ mod tests {
         fs::write(&path, "abc").unwrap();
         check(&path, "url", Hash::Md5(MD5_OF_ABC)).unwrap();
         check(&path, "url", Hash::Sha256(SHA256_OF_ABC)).unwrap();
+        check(&path, "url", Hash::Sha256Start(&SHA256_OF_ABC[..8])).unwrap();
         assert!(path.exists());
     }
 
@@ -74,6 +82,7 @@ mod tests {
         for (hash, name) in [
             (Hash::Md5(MD5_OF_ABC), "url: has MD5 9d"),
             (Hash::Sha256(SHA256_OF_ABC), "url: has SHA-256 "),
+            (Hash::Sha256Start(&SHA256_OF_ABC[..8]), "url: has SHA-256 "),
         ] {
             fs::write(&path, "x").unwrap();
             let message = check(&path, "url", hash).unwrap_err().to_string();

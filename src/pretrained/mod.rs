@@ -1,0 +1,124 @@
+//! Weights that others have trained: reading their files, finding a net's tensors in them, and where they are published.
+
+mod architecture;
+pub mod catalog;
+mod float;
+mod names;
+mod refusal;
+mod safetensors;
+mod select;
+mod torch;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use self::float::Float;
+use self::refusal::Refusal;
+use crate::checkpoint::NamedTensor;
+use crate::error::{Error, Result};
+
+pub use self::catalog::resolve;
+pub use self::select::{Selection, select};
+
+/// Bytes by which the formats are told from each other.
+const HEAD_BYTES: u64 = 16;
+
+/// All tensors of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its tensors of floating-point numbers. BatchNorm's counts of batches are left out.
+    pub tensors: Vec<NamedTensor>,
+    /// What there is to tell about how it was read, a line each.
+    pub notes: Vec<String>,
+}
+
+/// What a format gave.
+struct Contents {
+    found: Vec<Found>,
+    notes: Vec<String>,
+}
+
+/// A tensor, and how its numbers are stored.
+struct Found {
+    tensor: NamedTensor,
+    stored: Float,
+}
+
+/// Reads the tensors of a file, which is safetensors or what PyTorch's `torch.save` made of a state dict, now or before 1.6. Its
+/// contents tell, not its name. Nothing in it is run, and what is allocated is bounded by its length.
+///
+/// # Errors
+/// `Error::File` if it cannot be read, is damaged, of another format, or holds more than tensors.
+pub fn read(path: &Path) -> Result<TensorFile> {
+    let refused = |refusal: Refusal| refusal.of(path);
+    let contents = match format(path)? {
+        Format::Safetensors => safetensors::read(path)?,
+        Format::TorchArchive(file) => torch::read_archive(file).map_err(refused)?,
+        Format::TorchLegacy(file) => torch::read_legacy(file).map_err(refused)?,
+    };
+    let mut notes = contents.notes;
+    notes.extend(conversion_notes(&contents.found));
+    let tensors = contents.found.into_iter().map(|found| found.tensor);
+    Ok(TensorFile {
+        path: path.to_path_buf(),
+        tensors: tensors.collect(),
+        notes,
+    })
+}
+
+/// The formats that are read.
+enum Format {
+    Safetensors,
+    TorchArchive(File),
+    TorchLegacy(File),
+}
+
+/// Finds the format of a file by how it begins.
+fn format(path: &Path) -> Result<Format> {
+    let cannot_read = |what: String| {
+        Error::file(
+            path,
+            what,
+            "give the path of a .safetensors or .pth file, or a name of `spinal weights list`",
+        )
+    };
+    let unreadable = |error: io::Error| cannot_read(format!("cannot be read: {error}"));
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(cannot_read("is not a file".to_owned()));
+    }
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut head = Vec::new();
+    (&mut file)
+        .take(HEAD_BYTES)
+        .read_to_end(&mut head)
+        .and_then(|_| file.rewind())
+        .map_err(unreadable)?;
+    if head.starts_with(torch::ARCHIVE_SIGNATURE) {
+        Ok(Format::TorchArchive(file))
+    } else if torch::is_legacy(&head) {
+        Ok(Format::TorchLegacy(file))
+    } else if safetensors::is_beginning(&head, metadata.len()) {
+        Ok(Format::Safetensors)
+    } else {
+        let what = "is neither safetensors nor a file of torch.save";
+        Err(Refusal::foreign(what).of(path))
+    }
+}
+
+/// A line for each other type that became f32.
+fn conversion_notes(found: &[Found]) -> Vec<String> {
+    let mut counts: BTreeMap<Float, usize> = BTreeMap::new();
+    for Found { stored, .. } in found {
+        *counts.entry(*stored).or_default() += 1;
+    }
+    counts.remove(&Float::F32);
+    let line = |(float, count): (Float, usize)| {
+        format!("{count} tensors of {} read as 32-bit floats", float.name())
+    };
+    counts.into_iter().map(line).collect()
+}
