@@ -38,7 +38,9 @@ impl Sample {
                 width,
                 channels,
             } => tape.data("input", [batch, height, width, channels]),
-            Self::Features { features } | Self::Row { features, .. } => tape.data("input", [batch, features]),
+            Self::Features { features } | Self::Row { features, .. } => {
+                tape.data("input", [batch, features])
+            }
         }
     }
 }

@@ -173,6 +173,7 @@ impl<'a> Subject<'a> {
                 let shifts = vec![-1.0f32; channels as usize];
                 self.write("normalisation", &[scales, shifts].concat());
             }
+            Sample::Features { .. } => unreachable!("whole networks are measured"),
             Sample::Row { features, targets } => {
                 let rows = source.resident;
                 self.write("train.inputs", &noise.values((rows * features) as usize));

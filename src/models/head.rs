@@ -73,6 +73,32 @@ pub struct HeadOptions {
 }
 
 impl HeadOptions {
+    /// Nothing is changed.
+    pub const UNCHANGED: Self = Self {
+        head: None,
+        spinal_width: None,
+        spinal_depth: None,
+        spinal_splits: None,
+        spinal_dropout: None,
+        spinal_bn: None,
+        spinal_hidden: None,
+        activation: None,
+    };
+
+    /// These changes, and of `others` those that they leave open.
+    pub fn or(self, others: Self) -> Self {
+        Self {
+            head: self.head.or(others.head),
+            spinal_width: self.spinal_width.or(others.spinal_width),
+            spinal_depth: self.spinal_depth.or(others.spinal_depth),
+            spinal_splits: self.spinal_splits.or(others.spinal_splits),
+            spinal_dropout: self.spinal_dropout.or(others.spinal_dropout),
+            spinal_bn: self.spinal_bn.or(others.spinal_bn),
+            spinal_hidden: self.spinal_hidden.or(others.spinal_hidden),
+            activation: self.activation.or(others.activation),
+        }
+    }
+
     /// Whether anything is changed that only a Spinal layer has.
     pub fn changes_spinal(&self) -> bool {
         self.spinal_width.is_some()

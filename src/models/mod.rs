@@ -29,8 +29,8 @@ pub use weights::{load_weights, named_weights};
 
 use crate::batch::Sample;
 use crate::error::{Error, Result};
-use crate::layers::{Layer, Sequential};
-use crate::plan::{Dispatch, Mode, Parameters, Tape, Tensor};
+use crate::layers::Sequential;
+use crate::plan::{Dispatch, Mode, ParameterSpec, Parameters, Tape, Tensor};
 use backbone::Backbone;
 use head::Heads;
 
@@ -135,6 +135,20 @@ impl Model {
         layers.forward_part(tape, x, self.head.layer..layers.len())
     }
 
+    /// The tensors, name and shape, that published weights have: those of the backbone, or with ImageNet's classifier all. They
+    /// are the first ones.
+    pub fn pretrained(&self) -> Vec<(String, Vec<usize>)> {
+        let specs = self.parameters.specs();
+        let is_original = self.name.ends_with(&format!("-{}", imagenet::ORIGINAL));
+        let count = if is_original {
+            specs.len()
+        } else {
+            self.head.parameter
+        };
+        let tensor = |spec: &ParameterSpec| (spec.name.clone(), spec.shape.clone());
+        specs[..count].iter().map(tensor).collect()
+    }
+
     /// Makes what the frozen backbone makes of images the samples.
     pub fn take_features(&mut self, features: u32) {
         assert_eq!(self.frozen, self.head.layer, "the backbone is frozen");
@@ -189,6 +203,9 @@ fn normalises_one_value(dispatch: &Dispatch) -> bool {
     elements("variance").is_some() && elements("variance") == elements("x")
 }
 
+/// What the names of a head's tensors begin with, in our files and in those of others.
+pub const HEADS: &[&str] = &["spinal.", "fc.", "fc1.", "fc2.", "fc1_bn.", "classifier."];
+
 /// Classes of the paper's first data sets.
 const CLASSES: u32 = 10;
 
@@ -216,6 +233,16 @@ pub struct ModelOptions {
     pub head: HeadOptions,
 }
 
+impl ModelOptions {
+    /// The same, with what `head` says about the head where these say nothing.
+    pub fn or(self, head: HeadOptions) -> Self {
+        Self {
+            head: self.head.or(head),
+            ..self
+        }
+    }
+}
+
 /// Networks of one backbone.
 pub struct Family {
     /// The first part of their names.
@@ -224,6 +251,8 @@ pub struct Family {
     pub nets: &'static [&'static str],
     /// Classes of the data sets that the paper trains them on, the first of them unless the user says otherwise.
     pub classes: &'static [u32],
+    /// Whether there are published weights, trained on ImageNet, to begin with.
+    pub is_imagenet: bool,
     /// Builds the network `NAME` with the last part `NET`.
     build: Build,
 }
@@ -250,6 +279,7 @@ const fn family(
         name,
         nets,
         classes,
+        is_imagenet: false,
         build,
     }
 }
@@ -338,7 +368,16 @@ pub const FAMILIES: &[Family] = &[
 
 /// The networks of a backbone that is trained on ImageNet.
 const fn imagenet(name: &'static str) -> Family {
-    family(name, imagenet::NETS, MNIST, imagenet::build)
+    Family {
+        is_imagenet: true,
+        ..family(name, imagenet::NETS, MNIST, imagenet::build)
+    }
+}
+
+/// The backbones that there are published weights of.
+pub fn imagenet_backbones() -> impl Iterator<Item = &'static str> {
+    let families = FAMILIES.iter().filter(|family| family.is_imagenet);
+    families.map(|family| family.name)
 }
 
 /// The names of all networks.
@@ -358,8 +397,7 @@ pub fn build(name: &str, options: ModelOptions) -> Result<Model> {
         let net = name.strip_prefix(family.name);
         let net = net.and_then(|rest| rest.strip_prefix('-'));
         if let Some(net) = net.filter(|net| family.nets.contains(net)) {
-            if options.frozen_statistics
-                && !std::ptr::fn_addr_eq(family.build, imagenet::build as Build)
+            if options.frozen_statistics && !family.is_imagenet
             {
                 return Err(Error::usage(
                     format!("--frozen-statistics: {name} has no statistics to begin with"),

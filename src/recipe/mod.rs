@@ -43,6 +43,8 @@ pub enum Normalization {
     Cifar,
     /// The statistics that torchvision's weights expect.
     ImageNet,
+    /// (byte - 127) / 128, as the weights of EfficientNet-Lite expect.
+    TensorFlow,
     /// Values from 0 to 1.
     None,
     /// What the data set brings along.
@@ -59,6 +61,7 @@ impl Normalization {
             Self::Half => Some((&[0.5], &[0.5])),
             Self::Cifar => Some((&CIFAR_MEAN, &CIFAR_STD)),
             Self::ImageNet => Some((&[0.485, 0.456, 0.406], &[0.229, 0.224, 0.225])),
+            Self::TensorFlow => Some((&[127.0 / 255.0], &[128.0 / 255.0])),
             Self::None => Some((&[0.0], &[1.0])),
             Self::DataSet => None,
         }

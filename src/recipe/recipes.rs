@@ -136,3 +136,14 @@ pub const REGRESSION: Recipe = Recipe {
     optimizer: OptimizerName::Adam,
     ..Recipe::PLAIN
 };
+
+/// Transferred initialisation on anyone's pictures: the recipe of PyTorch's tutorial, which the authors' scripts go back to.
+pub const TRANSFER: Recipe = Recipe {
+    epochs: 10,
+    batch_size: 16,
+    lr: 0.002,
+    momentum: 0.9,
+    schedule: "step:7:0.1",
+    normalization: Normalization::ImageNet,
+    ..Recipe::PLAIN
+};

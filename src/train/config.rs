@@ -21,6 +21,9 @@ pub struct Config {
     pub experiment: String,
     /// Its nets, by their short names.
     pub nets: Vec<String>,
+    /// Another family than the experiment's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backbone: Option<String>,
     /// The name or folder of the data set; for regression, the function.
     pub data: String,
     /// Training samples used, at most; all if absent.
@@ -83,6 +86,9 @@ pub struct Config {
     /// Initial weights, if not drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<PathBuf>,
+    /// Initial weights of the backbones, if not drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
     /// What is changed about the networks.
     pub network: ModelOptions,
     /// Nets with a schedule other than [`schedule`](Self::schedule).
@@ -103,6 +109,7 @@ impl Config {
         Self {
             experiment: experiment.name.to_owned(),
             nets: nets.iter().map(|&net| net.to_owned()).collect(),
+            backbone: None,
             data: data.to_owned(),
             limit_train: None,
             limit_test: None,
@@ -130,12 +137,20 @@ impl Config {
             freeze: Freeze::None,
             lr_backbone: 1.0,
             init: None,
+            weights: None,
             network: ModelOptions::default(),
             net_schedules: net_schedules
                 .filter(|(net, _)| nets.contains(net))
                 .map(|(net, schedule)| ((*net).to_owned(), parse(schedule)))
                 .collect(),
         }
+    }
+
+    /// The name of the model of a net: `FAMILY-NET`.
+    pub fn model(&self, net: &str) -> Result<String> {
+        let experiment = experiment::find(&self.experiment)?;
+        let family = self.backbone.as_deref().unwrap_or(experiment.family);
+        Ok(format!("{family}-{net}"))
     }
 
     /// The schedule of a net.
@@ -188,8 +203,7 @@ impl Config {
 
     /// Builds the model of a net and checks that the data set fits it.
     fn build_model(&self, net: &str, dataset: &Dataset) -> Result<Model> {
-        let experiment = experiment::find(&self.experiment)?;
-        let mut model = models::build(&experiment.model(net), self.model_options(dataset))?;
+        let mut model = models::build(&self.model(net)?, self.model_options(dataset))?;
         model.freeze(&self.freeze, self.lr_backbone)?;
         let classes = dataset.outputs();
         if classes > model.outputs {

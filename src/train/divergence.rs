@@ -28,7 +28,7 @@ impl Bounds {
     /// distance that is measured in targets, or in ones where the targets are smaller than what an untrained network puts out.
     pub fn of(dataset: &Dataset) -> Self {
         let step = match dataset {
-            Dataset::Images(_) => LOST,
+            Dataset::Images(_) | Dataset::Features(_) => LOST,
             Dataset::Tables { train, .. } => {
                 let square = |&target: &f32| f64::from(target) * f64::from(target);
                 let squares: f64 = train.targets.iter().map(square).sum();

@@ -7,12 +7,14 @@ mod fit;
 mod net;
 mod observer;
 mod pass;
+mod probe;
 mod resident;
 mod resume;
 mod schedule;
 mod score;
 mod sources;
 mod split;
+mod start;
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -30,7 +32,7 @@ use crate::checkpoint::NamedTensor;
 use crate::data::shuffled_order;
 use crate::error::Result;
 use crate::gpu::{Device, Memory};
-use crate::models::{ModelOptions, WeightsMetadata, initial_values};
+use crate::models::{Model, ModelOptions, WeightsMetadata, initial_values};
 use crate::plan::Allocation;
 use crate::report::metrics::{EpochRecord, StepRecord};
 use crate::steps::{device_seed, evaluate_plan, parts_of_step, train_step};
@@ -40,6 +42,7 @@ use net::RecordedNet;
 use score::mean_loss;
 use sources::Sources;
 use split::Split;
+use start::Start;
 
 /// The largest learning rate that may be asked for.
 pub const MAX_LR: f64 = 1e6;
@@ -63,6 +66,7 @@ pub struct Trainer<'a> {
     network: ModelOptions,
     normalisation: Option<(Vec<f32>, Vec<f32>)>,
     bounds: Bounds,
+    notes: Vec<String>,
     /// Epochs that all nets have trained, or stopped before.
     epochs_done: usize,
 }
@@ -109,7 +113,20 @@ impl<'a> Trainer<'a> {
     /// With no epochs to train, only what evaluation needs is built.
     pub fn new(device: &'a Device, config: Config, dataset: Dataset) -> Result<Self> {
         let split = dataset.split(config.validation)?;
-        let models = config.build_models(&dataset)?;
+        let mut models = config.build_models(&dataset)?;
+        let start = Start::read(&config, &models)?;
+        let (network, normalisation) = (config.model_options(&dataset), dataset.normalisation());
+        let bounds = Bounds::of(&dataset);
+        let mut dataset = dataset;
+        if probe::applies(&config) {
+            let values = start.values(&models[0]);
+            dataset = probe::dataset(device, &config, dataset, &models[0], &values)?;
+            let Sample::Features { features } = dataset.sample() else {
+                unreachable!("features were made");
+            };
+            let take = |model: &mut Model| model.take_features(features);
+            models.iter_mut().for_each(take);
+        }
 
         let mut recorded = Vec::new();
         let mut allocation = Allocation::default();
@@ -120,8 +137,6 @@ impl<'a> Trainer<'a> {
             recorded.push(net);
         }
 
-        let (network, normalisation) = (config.model_options(&dataset), dataset.normalisation());
-        let bounds = Bounds::of(&dataset);
         let memory = Memory::allocate(device, &allocation)?;
         if let Some(net) = recorded.first() {
             net.sources.write_orders(device, &memory, &split);
@@ -130,7 +145,7 @@ impl<'a> Trainer<'a> {
         let mut nets = Vec::new();
         for (index, net) in recorded.into_iter().enumerate() {
             let net = net.compile(device, &memory, index)?;
-            net.initialize(device, &memory, &config)?;
+            net.initialize(device, &memory, &start);
             nets.push(net);
         }
         Ok(Self {
@@ -142,6 +157,7 @@ impl<'a> Trainer<'a> {
             network,
             normalisation,
             bounds,
+            notes: start.notes,
             epochs_done: 0,
         })
     }
@@ -149,6 +165,11 @@ impl<'a> Trainer<'a> {
     /// The nets.
     pub fn nets(&self) -> &[Net] {
         &self.nets
+    }
+
+    /// What there is to tell of the files that weights were read from, a line each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Bytes of device memory, as the plans tell.
@@ -345,7 +366,7 @@ impl<'a> Trainer<'a> {
         losses.truncate(source.steps() as usize);
         let correct = match source.sample {
             Sample::Row { .. } => None,
-            Sample::Image { .. } => {
+            Sample::Image { .. } | Sample::Features { .. } => {
                 let counts: Vec<u32> = self.memory.read_data(self.device, &label("correct"))?;
                 let counts = counts.into_iter().take(losses.len());
                 Some(counts.map(u64::from).sum())

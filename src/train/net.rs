@@ -6,6 +6,7 @@ use super::fit;
 use super::pass::{Pass, PassPlans};
 use super::schedule::{Course, OptimizerState};
 use super::sources::Sources;
+use super::start::Start;
 use crate::batch::Source;
 use crate::checkpoint::NamedTensor;
 use crate::error::Result;
@@ -206,20 +207,9 @@ impl Net {
         }
     }
 
-    /// Draws the parameters, or reads them from a file, and writes them to the device.
-    pub(super) fn initialize(
-        &self,
-        device: &Device,
-        memory: &Memory,
-        config: &Config,
-    ) -> Result<()> {
-        let parameters = &self.model.parameters;
-        let values = match &config.init {
-            Some(path) => models::load_weights(path, parameters)?,
-            None => models::initial_values(parameters, config.seed),
-        };
-        memory.write_values(device, self.index, &values);
-        Ok(())
+    /// Writes the first weights to the device.
+    pub(super) fn initialize(&self, device: &Device, memory: &Memory, start: &Start) {
+        memory.write_values(device, self.index, &start.values(&self.model));
     }
 
     /// The weights in PyTorch's order.

@@ -11,6 +11,8 @@ use crate::recipe::Validation;
 pub enum Dataset {
     /// Images with classes.
     Images(ImageSet),
+    /// What a frozen backbone makes of images, with classes.
+    Features(FeatureSet),
     /// Numbers to predict from numbers.
     Tables {
         /// The function, by name.
@@ -22,11 +24,45 @@ pub enum Dataset {
     },
 }
 
+/// What a frozen backbone makes of the images of a data set.
+pub struct FeatureSet {
+    /// The name of the data set.
+    pub name: String,
+    /// Classes.
+    pub outputs: u32,
+    /// Rows to train on.
+    pub train: LabelledRows,
+    /// How many of these, the last ones, are the data set's own validation samples.
+    pub held_out: usize,
+    /// Rows to test on.
+    pub test: LabelledRows,
+}
+
+/// Rows of numbers with classes.
+#[derive(Default)]
+pub struct LabelledRows {
+    /// Numbers of a row.
+    pub features: usize,
+    /// The rows, one after another.
+    pub inputs: Vec<f32>,
+    /// The class of each.
+    pub labels: Vec<u8>,
+}
+
+impl LabelledRows {
+    fn upload(&self, device: &Device, memory: &Memory, prefix: &str) {
+        let inputs = bytemuck::cast_slice(&self.inputs);
+        memory.write_data(device, &format!("{prefix}.inputs"), inputs);
+        memory.write_data(device, &format!("{prefix}.labels"), &self.labels);
+    }
+}
+
 impl Dataset {
     /// Its name.
     pub fn name(&self) -> &str {
         match self {
             Self::Images(set) => &set.name,
+            Self::Features(set) => &set.name,
             Self::Tables { name, .. } => name,
         }
     }
@@ -38,6 +74,9 @@ impl Dataset {
                 height: set.train.height as u32,
                 width: set.train.width as u32,
                 channels: set.train.channels as u32,
+            },
+            Self::Features(set) => Sample::Features {
+                features: set.train.features as u32,
             },
             Self::Tables { train, .. } => Sample::Row {
                 features: train.features as u32,
@@ -54,6 +93,7 @@ impl Dataset {
         match self {
             Self::Images(set) if set.train.channels == 1 => set.classes.max(GREY_CLASSES) as u32,
             Self::Images(set) => set.classes as u32,
+            Self::Features(set) => set.outputs,
             Self::Tables { train, .. } => train.outputs as u32,
         }
     }
@@ -62,6 +102,7 @@ impl Dataset {
     pub fn train_count(&self) -> usize {
         match self {
             Self::Images(set) => set.train.count,
+            Self::Features(set) => set.train.labels.len(),
             Self::Tables { train, .. } => train.count,
         }
     }
@@ -70,15 +111,16 @@ impl Dataset {
     pub fn test_count(&self) -> usize {
         match self {
             Self::Images(set) => set.test.count,
+            Self::Features(set) => set.test.labels.len(),
             Self::Tables { test, .. } => test.count,
         }
     }
 
-    /// The SHA-256 of a data set that lies in files; none of a function.
+    /// The SHA-256 of a data set that lies in files; none of what was computed.
     pub fn digest(&self) -> Option<String> {
         match self {
             Self::Images(set) => Some(set.digest()),
-            Self::Tables { .. } => None,
+            Self::Features(_) | Self::Tables { .. } => None,
         }
     }
 
@@ -89,16 +131,35 @@ impl Dataset {
     pub fn split(&self, validation: Validation) -> Result<Split> {
         let own = match self {
             Self::Images(set) => set.held_out,
+            Self::Features(set) => set.held_out,
             Self::Tables { .. } => 0,
         };
         Split::new(self.train_count(), own, validation)
     }
 
-    /// What is taken from the values of a pixel, of 1, and what they are divided by then; nothing for tables.
+    /// Everything but the pixels of a set of images, for the features that are made of them.
+    pub(super) fn without_images(&self) -> FeatureSet {
+        let Self::Images(set) = self else {
+            panic!("{} has no images", self.name());
+        };
+        let rows = |labels: &[u8]| LabelledRows {
+            labels: labels.to_vec(),
+            ..LabelledRows::default()
+        };
+        FeatureSet {
+            name: set.name.clone(),
+            outputs: self.outputs(),
+            train: rows(&set.train.labels),
+            held_out: set.held_out,
+            test: rows(&set.test.labels),
+        }
+    }
+
+    /// What is taken from the values of a pixel, of 1, and what they are divided by then; nothing without pixels.
     pub fn normalisation(&self) -> Option<(Vec<f32>, Vec<f32>)> {
         match self {
             Self::Images(set) => Some((set.mean.clone(), set.std.clone())),
-            Self::Tables { .. } => None,
+            Self::Features(_) | Self::Tables { .. } => None,
         }
     }
 
@@ -154,6 +215,13 @@ impl Dataset {
                     upload_images(device, memory, "train", set.train)?;
                 }
                 upload_images(device, memory, "test", set.test)
+            }
+            Self::Features(set) => {
+                if with_train {
+                    set.train.upload(device, memory, "train");
+                }
+                set.test.upload(device, memory, "test");
+                device.check()
             }
             Self::Tables { train, test, .. } => {
                 if with_train {

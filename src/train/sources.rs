@@ -94,7 +94,7 @@ impl Sources {
 }
 
 /// Samples of an evaluation step: as many as keep every activation small enough.
-fn evaluation_batch(model: &Model) -> u32 {
+pub(super) fn evaluation_batch(model: &Model) -> u32 {
     let fitting = EVALUATION_BYTES / largest_activation(model).max(1);
     fitting.clamp(1, EVALUATION_BATCH.into()) as u32
 }

@@ -50,6 +50,7 @@ pub fn limit(dataset: &mut Dataset, config: &Config) -> Vec<Limit> {
             set.limit_train(train_count, config.seed),
             set.limit_test(test_count),
         ],
+        Dataset::Features(_) => [None, None],
         Dataset::Tables { train, test, .. } => [
             train.limit(train_count, "training"),
             test.limit(test_count, "testing"),

@@ -1,5 +1,6 @@
 //! `spinal train`: the main job.
 
+mod backbone_flags;
 pub mod data_flags;
 pub mod dataset;
 pub mod files;
@@ -73,6 +74,7 @@ impl Train {
             trainer.device_bytes() as f64 / 1e6
         ));
 
+        trainer.notes().iter().for_each(note);
         trainer.micro_batch_note().into_iter().for_each(note);
 
         let mut recorder = Recorder::new(&folder, Interruption::catch())?;

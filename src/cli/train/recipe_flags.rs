@@ -5,7 +5,6 @@ use clap::Args;
 use crate::data::augment::Augmentation;
 use crate::error::{Error, Result};
 use crate::experiment::{DataKind, Experiment};
-use crate::models::Freeze;
 use crate::recipe::{Normalization, OptimizerName, Validation};
 use crate::train::{Config, MAX_LR};
 
@@ -34,17 +33,6 @@ pub struct RecipeFlags {
     /// others behind (:step:7:0.1)
     #[arg(long, value_name = "RULE")]
     schedule: Option<String>,
-    /// The layers that are not trained: none, backbone (all but the head), or until:LAYER
-    #[arg(long, value_name = "LAYERS", default_value_t)]
-    freeze: Freeze,
-    /// Multiply the learning rate of the backbone by this
-    #[arg(
-        long,
-        value_name = "FACTOR",
-        default_value_t = 1.0,
-        allow_negative_numbers = true
-    )]
-    lr_backbone: f64,
     /// SGD's momentum
     #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
     momentum: Option<f64>,
@@ -98,7 +86,6 @@ impl RecipeFlags {
         config.dropout = !self.no_dropout;
         self.set_optimizer(&mut config)?;
         self.set_rates(&mut config)?;
-        self.set_backbone(&mut config)?;
         self.set_selection(&mut config)?;
         self.set_pixels(&mut config, experiment)?;
         Ok(config)
@@ -208,20 +195,6 @@ impl RecipeFlags {
             )),
             _ => Ok(()),
         }
-    }
-
-    /// What of the nets is trained, and how fast.
-    fn set_backbone(&self, config: &mut Config) -> Result<()> {
-        config.freeze = self.freeze.clone();
-        config.lr_backbone = self.lr_backbone;
-        if self.freeze == Freeze::Backbone && self.lr_backbone != 1.0 {
-            return Err(Error::usage(
-                "--lr-backbone: the backbone is frozen",
-                "leave it out, or use another --freeze",
-            ));
-        }
-        // A rate of 0 would compute gradients for nothing.
-        Error::refuse_outside("--lr-backbone", self.lr_backbone, 1e-6, 1e3)
     }
 
     /// What the best epoch is, and what follows from it.

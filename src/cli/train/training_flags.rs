@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::backbone_flags::BackboneFlags;
 use super::data_flags::DataFlags;
 use super::recipe_flags::RecipeFlags;
 use crate::cli::model::ModelFlags;
@@ -21,6 +22,8 @@ pub struct TrainingFlags {
     pub recipe: RecipeFlags,
     #[command(flatten)]
     network: ModelFlags,
+    #[command(flatten)]
+    backbone: BackboneFlags,
 }
 
 impl TrainingFlags {
@@ -37,10 +40,11 @@ impl TrainingFlags {
         }
         let data = self.data.data.as_deref();
         let recipe = self.recipe.config(experiment, &nets, data)?;
-        Ok(Config {
-            network,
+        let config = Config {
+            network: network.or(experiment.head),
             ..self.data.apply(recipe)
-        })
+        };
+        self.backbone.apply(config, experiment)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Experiments: a spinal net and its baseline, with the recipe that the paper trains them by.
 
+mod transfer;
+
 use crate::error::{Error, Result};
+use crate::models::{self, HeadOptions};
 use crate::recipe::{Recipe, recipes};
 
 /// What an experiment is trained on.
@@ -29,6 +32,8 @@ pub struct Experiment {
     pub data: DataKind,
     /// The data set or function they are trained on unless the user names another.
     pub default_data: &'static str,
+    /// What is changed about the heads that the nets have by themselves.
+    pub head: HeadOptions,
     /// How they are trained.
     pub recipe: Recipe,
     /// How they are trained on data sets for which the paper has another recipe.
@@ -44,6 +49,7 @@ const MNIST: Experiment = Experiment {
     default_net: "both",
     data: DataKind::Images,
     default_data: "mnist",
+    head: HeadOptions::UNCHANGED,
     recipe: recipes::MNIST_CNN,
     recipes: &[],
 };
@@ -131,6 +137,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
         default_net: "all",
         ..REGRESSION
     },
+    transfer::ANY,
 ];
 
 const CIFAR100_VGG: &[(&str, Recipe)] = &[("cifar100", recipes::CIFAR100_VGG)];
@@ -179,6 +186,11 @@ pub fn of_model(name: &str) -> Result<(&'static Experiment, &'static str)> {
 }
 
 impl Experiment {
+    /// Whether its backbone begins with published weights, and may be another one.
+    pub fn is_transfer(&self) -> bool {
+        models::imagenet_backbones().any(|backbone| backbone == self.family)
+    }
+
     /// The nets that `--net` asks for: one by its name, the pair by `both`, or all.
     pub fn select(&self, net: &str) -> Result<Vec<&'static str>> {
         match net {

@@ -1,0 +1,84 @@
+//! The flags of transferred initialisation: which backbone, what it begins with, and what of it is trained.
+
+use clap::Args;
+
+use crate::error::{Error, Result};
+use crate::experiment::Experiment;
+use crate::models::{self, Freeze};
+use crate::pretrained;
+use crate::train::Config;
+
+/// What stands for random weights.
+const RANDOM: &str = "none";
+
+/// Which backbone is trained, and from where.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Backbone")]
+pub struct BackboneFlags {
+    /// The backbone of a transfer experiment: alexnet, vgg11 (13, 16, 19, each with _bn), resnet18 (34, 50, 101, 152),
+    /// wide_resnet50_2, wide_resnet101_2, resnext50_32x4d, efficientnet_lite0
+    #[arg(long, value_name = "NAME")]
+    backbone: Option<String>,
+    /// What the backbone begins with: a file of weights, the name of published ones (see `spinal weights list`), or none for
+    /// random ones; the published ones of the backbone if not given
+    #[arg(long, value_name = "FILE|NAME|none")]
+    weights: Option<String>,
+    /// The layers that are not trained: none, backbone (all but the head), or until:LAYER
+    #[arg(long, value_name = "LAYERS", default_value_t)]
+    freeze: Freeze,
+    /// Multiply the learning rate of the backbone by this
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, allow_negative_numbers = true)]
+    lr_backbone: f64,
+}
+
+impl BackboneFlags {
+    /// The configuration with these choices.
+    ///
+    /// # Errors
+    /// `Error::Usage` if the experiment has no such backbone or there are no such weights.
+    pub fn apply(&self, mut config: Config, experiment: &Experiment) -> Result<Config> {
+        self.set_training(&mut config)?;
+        let is_transfer = experiment.is_transfer();
+        if let Some(name) = &self.backbone {
+            check_backbone(name, experiment)?;
+            config.backbone = Some(name.clone());
+        }
+        let family = config.backbone.as_deref().unwrap_or(experiment.family);
+        let weights = self.weights.as_deref().or(is_transfer.then_some(family));
+        if let Some(weights) = weights.filter(|weights| *weights != RANDOM) {
+            config.weights = Some(pretrained::resolve(weights, None)?);
+        }
+        Ok(config)
+    }
+
+    /// What is trained, and how fast.
+    fn set_training(&self, config: &mut Config) -> Result<()> {
+        config.freeze = self.freeze.clone();
+        config.lr_backbone = self.lr_backbone;
+        if self.freeze == Freeze::Backbone && self.lr_backbone != 1.0 {
+            return Err(Error::usage(
+                "--lr-backbone: the backbone is frozen",
+                "leave it out, or use another --freeze",
+            ));
+        }
+        // A rate of 0 would compute gradients for nothing.
+        Error::refuse_outside("--lr-backbone", self.lr_backbone, 1e-6, 1e3)
+    }
+}
+
+fn check_backbone(name: &str, experiment: &Experiment) -> Result<()> {
+    if !experiment.is_transfer() {
+        return Err(Error::usage(
+            format!("--backbone {name}: {} has its own", experiment.name),
+            "leave it out, or train the experiment transfer",
+        ));
+    }
+    if models::imagenet_backbones().any(|backbone| backbone == name) {
+        return Ok(());
+    }
+    let backbones: Vec<&str> = models::imagenet_backbones().collect();
+    Err(Error::usage(
+        format!("--backbone {name}: there is no such backbone"),
+        format!("choose one of {}", backbones.join(", ")),
+    ))
+}
