@@ -476,36 +476,39 @@ fn avg_pool2d_equals_pytorch() {
 fn batch_norm_gradients() {
     for (rows, channels) in [(2, 1), (3, 5), (17, 3)] {
         for activation in Activation::ALL {
-            let shape = BatchNorm {
-                rows,
-                channels,
-                activation,
-            };
-            let mut random = Random(12);
-            let x: Vec<_> = random
-                .uniforms(rows * channels)
-                .iter()
-                .map(|x| 4.0 * x)
-                .collect();
-            let (weight, bias) = (random.uniforms(channels), random.uniforms(channels));
-            let dy = random.uniforms(x.len());
-            let forward = |x: &[f64], weight: &[f64], bias: &[f64]| {
-                let norm = batch_norm::statistics(&shape, x).normalisation();
-                batch_norm::forward(&shape, x, &norm, weight, bias)
-            };
-            let norm = batch_norm::statistics(&shape, &x).normalisation();
-            let y = forward(&x, &weight, &bias);
-            let gradients = batch_norm::backward(&shape, &x, &norm, &weight, &y, &dy);
-            let name = |of: &str| format!("{of} of {shape:?}");
-            assert_gradient(&name("dx"), &x, &dy, &gradients.dx, |x| {
-                forward(x, &weight, &bias)
-            });
-            assert_gradient(&name("dweight"), &weight, &dy, &gradients.dweight, |w| {
-                forward(&x, w, &bias)
-            });
-            assert_gradient(&name("dbias"), &bias, &dy, &gradients.dbias, |bias| {
-                forward(&x, &weight, bias)
-            });
+            for frozen in [false, true] {
+                let shape = BatchNorm {
+                    frozen,
+                    eps: 1e-3,
+                    ..BatchNorm::new(rows, channels, activation)
+                };
+                let mut random = Random(12);
+                let x: Vec<_> = random
+                    .uniforms(rows * channels)
+                    .iter()
+                    .map(|x| 4.0 * x)
+                    .collect();
+                let (weight, bias) = (random.uniforms(channels), random.uniforms(channels));
+                let dy = random.uniforms(x.len());
+                let norm = batch_norm::statistics(&shape, &x).normalisation(&shape);
+                let forward = |values: &[f64], weight: &[f64], bias: &[f64]| {
+                    let of_batch = batch_norm::statistics(&shape, values).normalisation(&shape);
+                    let norm = if frozen { &norm } else { &of_batch };
+                    batch_norm::forward(&shape, values, norm, weight, bias)
+                };
+                let y = forward(&x, &weight, &bias);
+                let gradients = batch_norm::backward(&shape, &x, &norm, &weight, &y, &dy);
+                let name = |of: &str| format!("{of} of {shape:?}");
+                assert_gradient(&name("dx"), &x, &dy, &gradients.dx, |x| {
+                    forward(x, &weight, &bias)
+                });
+                assert_gradient(&name("dweight"), &weight, &dy, &gradients.dweight, |w| {
+                    forward(&x, w, &bias)
+                });
+                assert_gradient(&name("dbias"), &bias, &dy, &gradients.dbias, |bias| {
+                    forward(&x, &weight, bias)
+                });
+            }
         }
     }
 }
@@ -514,11 +517,7 @@ fn batch_norm_gradients() {
 /// with the statistics from before it.
 #[test]
 fn batch_norm_equals_pytorch() {
-    let shape = BatchNorm {
-        rows: 4,
-        channels: 2,
-        activation: Activation::Relu,
-    };
+    let shape = BatchNorm::new(4, 2, Activation::Relu);
     let x = [1.0, -2.0, 2.0, 0.5, 4.0, 1.0, -3.0, 3.0];
     let (weight, bias) = ([2.0, -0.5], [0.25, 1.0]);
     let running = Statistics {
@@ -526,7 +525,7 @@ fn batch_norm_equals_pytorch() {
         var: vec![2.0, 0.25],
     };
     let batch = batch_norm::statistics(&shape, &x);
-    let norm = batch.normalisation();
+    let norm = batch.normalisation(&shape);
     let y = batch_norm::forward(&shape, &x, &norm, &weight, &bias);
     #[rustfmt::skip]
     let expected = [
@@ -547,7 +546,7 @@ fn batch_norm_equals_pytorch() {
     assert_close("dweight", &gradients.dweight, &dweight);
     assert_close("dbias", &gradients.dbias, &[-0.5, 2.25]);
 
-    let after = running.after(&batch, shape.rows);
+    let after = running.after(&batch, &shape);
     assert_close("running mean", &after.mean, &[0.55, -0.8375]);
     assert_close(
         "running var",
@@ -559,7 +558,7 @@ fn batch_norm_equals_pytorch() {
         activation: Activation::Identity,
         ..shape
     };
-    let y = batch_norm::forward(&shape, &x, &running.normalisation(), &weight, &bias);
+    let y = batch_norm::forward(&shape, &x, &running.normalisation(&shape), &weight, &bias);
     #[rustfmt::skip]
     let expected = [
         0.957_105_013_426_223_7, 1.999_980_000_599_98, 2.371_315_040_278_671, -0.499_970_000_899_969_9,

@@ -12,7 +12,10 @@ override STRIDE_H: u32;
 override STRIDE_W: u32;
 override PADDING_H: u32;
 override PADDING_W: u32;
+override GROUPS: u32;           // parts of the channels that are convolved on their own
 override CHUNKS: u32;           // of a sum that is written in parts, to be added up
 override ACCUMULATE: bool;
 
-override TAP_ROWS = KERNEL_H * KERNEL_W * IN_CHANNELS;  // of the weight; the row after them stands for the bias
+override GROUP_IN = IN_CHANNELS / GROUPS;
+override GROUP_OUT = OUT_CHANNELS / GROUPS;
+override TAP_ROWS = KERNEL_H * KERNEL_W * GROUP_IN;     // of the weight; the row after them stands for the bias

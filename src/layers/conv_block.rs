@@ -288,6 +288,7 @@ fn fits(block: ConvBlock) -> bool {
     let [window_h, window_w] = block.pool;
     let taps = kernel_h * kernel_w * options.in_channels;
     block.conv.bias.is_some()
+        && options.groups == 1
         && options.stride == [1, 1]
         && taps * options.out_channels.next_multiple_of(4) <= UNIFORM_ELEMENTS
         && kernel_w <= UNIFORM.constant("MAX_KERNEL_W")

@@ -15,6 +15,9 @@ use crate::reference::activation::Activation;
 use crate::reference::batch_norm::{self, Normalisation, Statistics};
 use crate::reference::max_pool2d::{self, MaxPool2d};
 
+/// The relative error of rstd from running statistics: eps is rounded, and the sum.
+const RUNNING_RSTD: f64 = SQUARE_ROOT + DIVISION + 2.0 * EPS;
+
 /// One normalisation of values drawn around `center`, no further from it than `spread`.
 #[derive(Clone, Copy, Debug)]
 struct Case {
@@ -28,8 +31,12 @@ struct Case {
     center: f32,
     spread: f32,
     twice: bool,
+    eps: f64,
+    momentum: f64,
     /// x is data, and gets no gradient.
     constant: bool,
+    /// The statistics are the running ones, and stay.
+    frozen: bool,
     /// The class of adapter whose kernels are recorded.
     class: AdapterClass,
 }
@@ -43,7 +50,10 @@ const fn case(images: [u32; 3], channels: u32, activation: usize) -> Case {
         center: 0.0,
         spread: 1.0,
         twice: false,
+        eps: 1e-5,
+        momentum: 0.1,
         constant: false,
+        frozen: false,
         class: AdapterClass::Gpu,
     }
 }
@@ -61,6 +71,15 @@ const fn twice(case: Case) -> Case {
     }
 }
 
+/// The same case with running statistics that stay, and another eps.
+const fn frozen(case: Case) -> Case {
+    Case {
+        frozen: true,
+        eps: 1e-3,
+        ..case
+    }
+}
+
 /// The same case of other values.
 const fn around(case: Case, center: f32, spread: f32) -> Case {
     Case {
@@ -73,8 +92,8 @@ const fn around(case: Case, center: f32, spread: f32) -> Case {
 /// Rows at and beyond a strip of 16, a chunk of 64 or 128, 1024 rows at once, and the most chunks; channels that fit one
 /// kernel or another, in one group of invocations or in several; every activation; windows that fit, that are cut off, and
 /// as large as an image; x without a gradient; a variance that is small beside the mean, in one chunk and in many; no
-/// variance at all.
-const LISTED: [Case; 27] = [
+/// variance at all; running statistics, of one row, too; another eps and momentum.
+const LISTED: [Case; 34] = [
     case([2, 1, 1], 1, 0),
     twice(case([3, 1, 1], 65, 1)),
     case([17, 1, 1], 3, 2),
@@ -108,6 +127,24 @@ const LISTED: [Case; 27] = [
         constant: true,
         ..pooled(case([2, 5, 5], 3, 1), [2, 3])
     },
+    frozen(case([1, 1, 1], 1, 0)),
+    frozen(twice(case([17, 1, 1], 12, 5))),
+    frozen(twice(pooled(case([2, 7, 5], 68, 1), [2, 2]))),
+    frozen(case([3, 28, 28], 3, 5)),
+    Case {
+        constant: true,
+        ..frozen(case([1025, 1, 1], 8, 1))
+    },
+    Case {
+        eps: 1e-3,
+        momentum: 0.01,
+        ..case([2, 5, 7], 6, 5)
+    },
+    Case {
+        eps: 1e-3,
+        momentum: 1.0,
+        ..twice(case([1030, 1, 1], 20, 5))
+    },
 ];
 
 fn cases(class: AdapterClass) -> impl Strategy<Value = Case> {
@@ -117,14 +154,20 @@ fn cases(class: AdapterClass) -> impl Strategy<Value = Case> {
     ];
     let channels = prop_oneof![Just(1), Just(3), Just(64), Just(66), 1..40u32];
     let values = (-20.0..20.0f32, 0.5..4.0f32);
-    let rest = (0..ACTIVATIONS.len(), [1..4u32, 1..4], any::<[bool; 2]>());
+    let rest = (0..ACTIVATIONS.len(), [1..4u32, 1..4], any::<[bool; 3]>());
     (images, channels, values, rest).prop_map(
-        move |(images, channels, (center, spread), (activation, window, [twice, constant]))| {
+        move |(
+            images,
+            channels,
+            (center, spread),
+            (activation, window, [twice, constant, frozen]),
+        )| {
             let [_, height, width] = images;
             Case {
                 pool: [window[0].min(height), window[1].min(width)],
                 twice,
                 constant,
+                frozen,
                 class,
                 ..around(case(images, channels, activation), center, spread)
             }
@@ -152,16 +195,23 @@ impl Case {
     }
 
     fn twin(&self) -> batch_norm::BatchNorm {
+        let rows = self.images.iter().product::<u32>() as usize;
+        let activation = ACTIVATIONS[self.activation].1;
         batch_norm::BatchNorm {
-            rows: self.images.iter().product::<u32>() as usize,
-            channels: self.channels as usize,
-            activation: ACTIVATIONS[self.activation].1,
+            eps: self.eps,
+            momentum: self.momentum,
+            frozen: self.frozen,
+            ..batch_norm::BatchNorm::new(rows, self.channels as usize, activation)
         }
     }
 
     fn layer(&self, parameters: &mut Parameters) -> BatchNorm {
         let activation = ACTIVATIONS[self.activation].0;
-        BatchNorm::new(parameters, "norm", self.channels, activation).pooled(self.pool)
+        let norm = BatchNorm::new(parameters, "norm", self.channels, activation)
+            .pooled(self.pool)
+            .with_eps(self.eps)
+            .with_momentum(self.momentum);
+        if self.frozen { norm.frozen() } else { norm }
     }
 
     fn windows(&self) -> MaxPool2d {
@@ -258,14 +308,23 @@ impl<'a> Found<'a> {
         assert_within("mean", &self.norm.mean, &exact.mean, |channel| {
             self.moments_error(channel)[0]
         });
-        let expected = exact.normalisation().rstd;
+        let expected = exact.normalisation(&self.shape).rstd;
         assert_within("rstd", &self.norm.rstd, &expected, |channel| {
             let [_, error] = self.moments_error(channel);
-            let rstd = |var: f64| 1.0 / (var.max(0.0) + batch_norm::EPS).sqrt();
+            let rstd = |var: f64| 1.0 / (var.max(0.0) + self.shape.eps).sqrt();
             let var = exact.var[channel];
             let furthest = (rstd(var - error) - rstd(var)).max(rstd(var) - rstd(var + error));
             // The variance is divided, the rounded EPS added.
             furthest + expected[channel] * (2.0 * DIVISION + SQUARE_ROOT + 2.0 * EPS)
+        });
+    }
+
+    /// Asserts mean and rstd where they are those of the running statistics.
+    fn assert_running_moments(&self, running: &Statistics) {
+        let expected = running.normalisation(&self.shape);
+        assert_within("mean", &self.norm.mean, &expected.mean, |_| 0.0);
+        assert_within("rstd", &self.norm.rstd, &expected.rstd, |channel| {
+            RUNNING_RSTD * expected.rstd[channel]
         });
     }
 
@@ -349,14 +408,18 @@ impl<'a> Found<'a> {
         if dx.is_empty() {
             return;
         }
-        let rows = self.shape.rows as f64;
+        let share = if self.shape.frozen {
+            0.0
+        } else {
+            1.0 / self.shape.rows as f64
+        };
         assert_within("dx", dx, &expected.dx, |index| {
             let c = index % channels;
             let xhat = self.xhat(index).abs();
             let factor = (weight[c] * self.norm.rstd[c]).abs();
-            let means = (bias_scale[c] + xhat * weight_scale[c]) / rows;
+            let means = share * (bias_scale[c] + xhat * weight_scale[c]);
             let means_error =
-                (sum(terms, bias_scale[c]) + xhat * sum(terms, weight_scale[c])) / rows;
+                share * (sum(terms, bias_scale[c]) + xhat * sum(terms, weight_scale[c]));
             // dz, the divisions, xhat, two products, two differences, the factor, and the sum with an earlier gradient.
             factor * (means_error + sum(16, dy[index].abs() + means)) + TINY
         });
@@ -375,6 +438,14 @@ pub struct Backward<'a> {
     pub dbias: &'a [f64],
 }
 
+/// The running statistics of the layer called `name`, before or after.
+fn running(of: &BTreeMap<String, Vec<f64>>, name: &str) -> Statistics {
+    Statistics {
+        mean: of[&format!("{name}.running_mean")].clone(),
+        var: of[&format!("{name}.running_var")].clone(),
+    }
+}
+
 /// Asserts the running statistics of the layer called `name` after `times` batches alike.
 pub fn assert_running(
     found: &Found,
@@ -383,17 +454,14 @@ pub fn assert_running(
     exact: &Statistics,
     times: u32,
 ) {
-    let statistics = |of: &BTreeMap<String, Vec<f64>>| Statistics {
-        mean: of[&format!("{name}.running_mean")].clone(),
-        var: of[&format!("{name}.running_var")].clone(),
-    };
-    let before = statistics(&outcome.parameters);
+    let before = running(&outcome.parameters, name);
     let rows = found.shape.rows;
-    let expected = (0..times).fold(before.clone(), |running, _| running.after(exact, rows));
-    let after = statistics(&outcome.statistics);
+    let shape = &found.shape;
+    let expected = (0..times).fold(before.clone(), |running, _| running.after(exact, shape));
+    let after = running(&outcome.statistics, name);
     // Old and new share are products that are added, of a rounded MOMENTUM; the new value has its own error, and the
     // variance has been divided by one row less.
-    let share = 1.0 - (1.0 - batch_norm::MOMENTUM).powi(times as i32);
+    let share = 1.0 - (1.0 - shape.momentum).powi(times as i32);
     let error = |old: f64, new: f64, new_error: f64| {
         f64::from(times) * sum(3, old.abs().max(new.abs())) + share * new_error
     };
@@ -450,10 +518,17 @@ fn check(bench: &Bench, class: AdapterClass) {
         for outcome in bench.trial(&setup, |tape, x| layer.forward(tape, x[0])) {
             let buffer = |name: &str| outcome.buffers.get(name).map(Vec::as_slice);
             let found = Found::new(case.twin(), &outcome.x[0], buffer).pooled(case.windows());
-            let exact = batch_norm::statistics(&found.shape, found.x);
-            found.assert_moments(&exact);
-            let times = 1 + u32::from(case.twice);
-            assert_running(&found, &outcome, "norm", &exact, times);
+            if case.frozen {
+                let before = running(&outcome.parameters, "norm");
+                let after = running(&outcome.statistics, "norm");
+                assert!(before.mean == after.mean && before.var == after.var);
+                found.assert_running_moments(&before);
+            } else {
+                let exact = batch_norm::statistics(&found.shape, found.x);
+                found.assert_moments(&exact);
+                let times = 1 + u32::from(case.twice);
+                assert_running(&found, &outcome, "norm", &exact, times);
+            }
             let weight = &outcome.parameters["norm.weight"];
             let bias = &outcome.parameters["norm.bias"];
             found.assert_y(&outcome.y, weight, bias, 0.0);
@@ -524,13 +599,11 @@ fn check_evaluation(bench: &Bench, class: AdapterClass) {
             let found = Found {
                 shape: case.twin(),
                 x: &doubles(&case.values()),
-                norm: running.normalisation(),
+                norm: running.normalisation(&case.twin()),
                 windows: case.windows(),
                 chunks: [[0, 0]; 2],
             };
-            // EPS is rounded, and the sum.
-            let rstd_error = SQUARE_ROOT + DIVISION + 2.0 * EPS;
-            found.assert_y(&doubles(&open.read(y)), &weight, &bias, rstd_error);
+            found.assert_y(&doubles(&open.read(y)), &weight, &bias, RUNNING_RSTD);
             assert!(open.read_named::<f32>("statistics") == values.statistics);
         }
     });
@@ -623,7 +696,7 @@ pub fn batch_norm_evaluates_nan(bench: &Bench) {
             mean: doubles(&mean[..channels]),
             var: doubles(&var[..channels]),
         };
-        let norm = statistics.normalisation();
+        let norm = statistics.normalisation(&case.twin());
         let input = case.values_not_finite();
         let [weight, bias] = [weight, bias].map(|values| doubles(&values[..channels]));
         let all = batch_norm::forward(&case.twin(), &doubles(&input), &norm, &weight, &bias);

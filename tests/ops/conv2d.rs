@@ -54,6 +54,15 @@ const fn ended(case: Case, padding_end: [usize; 2]) -> Case {
     Case { twin, ..case }
 }
 
+/// The same case in groups.
+const fn grouped(case: Case, groups: usize) -> Case {
+    let twin = conv2d::Conv2d {
+        groups,
+        ..case.twin
+    };
+    Case { twin, ..case }
+}
+
 /// Strips are 8 pixels and 4 channels: sizes at, below and above both; a kernel of one, as large as the image, larger
 /// than the image without its padding; strides that leave a rest or skip pixels; more rows of output than chunks; padding on one
 /// side.
@@ -127,6 +136,23 @@ const LISTED_FOR_WINOGRAD: [Case; 8] = [
     ended(case([2, 9, 6, 8, 36], [3, 3], [1, 1], [0, 2], true), [2, 1]),
 ];
 
+/// Groups whose channels come in fours, of x, of y, of both or of none; more of one than of the other; two groups or one for each
+/// channel; padding on one side.
+const LISTED_IN_GROUPS: [Case; 9] = [
+    grouped(case([1, 1, 1, 2, 2], [1, 1], [1, 1], [0, 0], true), 2),
+    grouped(case([2, 5, 9, 32, 32], [3, 3], [1, 1], [1, 1], false), 8),
+    grouped(case([1, 7, 8, 16, 8], [3, 3], [2, 2], [1, 1], true), 4),
+    grouped(case([2, 3, 7, 6, 24], [3, 2], [1, 1], [0, 1], false), 3),
+    grouped(case([1, 8, 5, 24, 6], [2, 3], [1, 2], [1, 0], true), 3),
+    grouped(case([3, 6, 7, 15, 10], [3, 3], [1, 1], [1, 1], false), 5),
+    grouped(case([1, 4, 17, 7, 7], [3, 3], [1, 1], [1, 1], true), 7),
+    grouped(case([2, 5, 6, 5, 15], [3, 3], [2, 1], [1, 1], true), 5),
+    ended(
+        grouped(case([2, 6, 8, 12, 8], [3, 3], [2, 2], [0, 0], false), 2),
+        [1, 1],
+    ),
+];
+
 /// Candidates that are Winograd's algorithm and those over the windows, wherever they stand in the list.
 const CANDIDATES_ON_CPU: usize = 4;
 
@@ -157,6 +183,16 @@ fn cases() -> impl Strategy<Value = Case> {
             }
         },
     )
+}
+
+/// Cases in groups of up to eight channels.
+fn cases_in_groups() -> impl Strategy<Value = Case> {
+    let channels = [1..6usize, 1..9, 1..9];
+    (cases(), channels).prop_map(|(case, [groups, inputs, outputs])| {
+        let mut case = grouped(case, groups);
+        (case.twin.in_channels, case.twin.out_channels) = (groups * inputs, groups * outputs);
+        case
+    })
 }
 
 /// Cases whose channels of y come in fours, and mostly those of x.
@@ -254,7 +290,7 @@ fn check_forward(outcome: &Outcome, twin: &conv2d::Conv2d) {
         outcome.assert_close("y", &outcome.y, &expected, terms, &scale);
     } else {
         let scale = conv2d::forward(twin, &x, &weight, bias.as_deref());
-        let terms = twin.kernel[0] * twin.kernel[1] * twin.in_channels + 1;
+        let terms = twin.kernel[0] * twin.kernel[1] * twin.group_channels() + 1;
         outcome.assert_sums("y", &outcome.y, &expected, terms, &scale);
     }
 }
@@ -269,7 +305,7 @@ fn check_backward_input(outcome: &Outcome, twin: &conv2d::Conv2d) {
         outcome.assert_close("dx", &outcome.dx[0], &expected, terms, &scale);
     } else {
         let scale = conv2d::backward_input(twin, &weight, &dy);
-        let terms = twin.kernel[0] * twin.kernel[1] * twin.out_channels;
+        let terms = twin.kernel[0] * twin.kernel[1] * twin.out_channels / twin.groups;
         outcome.assert_sums("dx", &outcome.dx[0], &expected, terms, &scale);
     }
 }
@@ -355,6 +391,19 @@ pub fn winograd_matches_its_twin(bench: &Bench) {
     for_all(&[], 3, cases_for_winograd(), |case| by(case, 0));
 }
 
+/// By turns on the classes of adapters.
+pub fn conv2d_in_groups_matches_its_twin(bench: &Bench) {
+    let classes = [AdapterClass::Gpu, AdapterClass::Cpu, AdapterClass::Tight];
+    for (number, case) in LISTED_IN_GROUPS.iter().enumerate() {
+        for (turn, class) in classes.into_iter().enumerate() {
+            in_turn(number + turn, || trial(bench, case, Draw::Uniform, class));
+        }
+    }
+    for_all(&[], 6, cases_in_groups(), |case| {
+        trial(bench, case, Draw::Uniform, AdapterClass::Gpu)
+    });
+}
+
 /// More pixels than a grid of tiles holds on any adapter along one dimension: 65,664 workgroups of 16.
 pub fn conv2d_of_a_million_pixels_matches_its_twin(bench: &Bench) {
     let large = case([2, 1026, 512, 4, 4], [1, 1], [1, 1], [0, 0], true);
@@ -367,6 +416,7 @@ pub fn conv2d_under_tight_limits_matches_its_twin(bench: &Bench) {
         case([2, 3, 5, 132, 8], [3, 3], [1, 1], [1, 1], true),
         case([4, 40, 44, 2, 20], [3, 3], [1, 1], [1, 1], false),
         case([1, 7, 9, 8, 300], [3, 3], [2, 2], [1, 1], true),
+        grouped(case([1, 3, 5, 264, 8], [3, 3], [1, 1], [1, 1], true), 2),
     ];
     for case in long.iter().chain(&LISTED_FOR_WINOGRAD[3..5]) {
         for candidate in [0, usize::MAX] {

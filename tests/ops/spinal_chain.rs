@@ -223,11 +223,11 @@ impl<'a> Chain<'a> {
     /// Normalisation and activation of sub-layer `l`, and its gradients.
     fn assert_normalised(&self, l: usize) {
         let (SubLayer { z, h, .. }, back) = (&self.sub_layers[l], &self.gradients[l]);
-        let shape = reference::batch_norm::BatchNorm {
-            rows: self.case.batch as usize,
-            channels: self.case.width as usize,
-            activation: ACTIVATIONS[self.case.activation].1,
-        };
+        let shape = reference::batch_norm::BatchNorm::new(
+            self.case.batch as usize,
+            self.case.width as usize,
+            ACTIVATIONS[self.case.activation].1,
+        );
         let scope = format!("sub_layers.{l}");
         let buffers = &self.outcome.buffers;
         let buffer = |name: &str| buffers.get(&format!("{scope}.{name}")).map(Vec::as_slice);

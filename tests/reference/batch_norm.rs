@@ -2,12 +2,6 @@
 
 use super::activation::Activation;
 
-/// Added to the variance.
-pub const EPS: f64 = 1e-5;
-
-/// The share of a new batch in the running statistics.
-pub const MOMENTUM: f64 = 0.1;
-
 /// The sizes of one normalisation.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNorm {
@@ -17,6 +11,26 @@ pub struct BatchNorm {
     pub channels: usize,
     /// The function phi behind it.
     pub activation: Activation,
+    /// Added to the variance.
+    pub eps: f64,
+    /// The share of a new batch in the running statistics.
+    pub momentum: f64,
+    /// Whether the statistics are constants.
+    pub frozen: bool,
+}
+
+impl BatchNorm {
+    /// With PyTorch's defaults, through the statistics of the batch.
+    pub fn new(rows: usize, channels: usize, activation: Activation) -> Self {
+        Self {
+            rows,
+            channels,
+            activation,
+            eps: 1e-5,
+            momentum: 0.1,
+            frozen: false,
+        }
+    }
 }
 
 /// Mean and variance of every channel: those of a batch, divided by the rows, or the running ones.
@@ -33,7 +47,7 @@ pub struct Statistics {
 pub struct Normalisation {
     /// `[C]`.
     pub mean: Vec<f64>,
-    /// `1 / sqrt(var + EPS)`, `[C]`.
+    /// `1 / sqrt(var + eps)`, `[C]`.
     pub rstd: Vec<f64>,
 }
 
@@ -50,23 +64,24 @@ pub struct Gradients {
 
 impl Statistics {
     /// The normalisation that they give.
-    pub fn normalisation(&self) -> Normalisation {
+    pub fn normalisation(&self, shape: &BatchNorm) -> Normalisation {
         Normalisation {
             mean: self.mean.clone(),
             rstd: self
                 .var
                 .iter()
-                .map(|var| 1.0 / (var + EPS).sqrt())
+                .map(|var| 1.0 / (var + shape.eps).sqrt())
                 .collect(),
         }
     }
 
-    /// What these running statistics are after a batch of `rows` rows, whose unbiased variance they take.
-    pub fn after(&self, batch: &Self, rows: usize) -> Self {
-        let unbiased = rows as f64 / (rows as f64 - 1.0);
+    /// What these running statistics are after a batch, whose unbiased variance they take.
+    pub fn after(&self, batch: &Self, shape: &BatchNorm) -> Self {
+        let (rows, momentum) = (shape.rows as f64, shape.momentum);
+        let unbiased = rows / (rows - 1.0);
         let mix = |old: &[f64], new: &[f64], factor: f64| -> Vec<f64> {
             let both = old.iter().zip(new);
-            both.map(|(old, new)| (1.0 - MOMENTUM) * old + MOMENTUM * factor * new)
+            both.map(|(old, new)| (1.0 - momentum) * old + momentum * factor * new)
                 .collect()
         };
         Self {
@@ -113,7 +128,7 @@ pub fn forward(
     y
 }
 
-/// Gradients through the statistics of the batch, from the output `y` of [`forward`] and its gradient.
+/// Gradients through the statistics, unless these are constants, from the output `y` of [`forward`] and its gradient.
 pub fn backward(
     shape: &BatchNorm,
     x: &[f64],
@@ -122,7 +137,11 @@ pub fn backward(
     y: &[f64],
     dy: &[f64],
 ) -> Gradients {
-    let rows = shape.rows as f64;
+    let share = if shape.frozen {
+        0.0
+    } else {
+        1.0 / shape.rows as f64
+    };
     let mut dx = vec![0.0; x.len()];
     let mut dweight = vec![0.0; shape.channels];
     let mut dbias = vec![0.0; shape.channels];
@@ -136,8 +155,8 @@ pub fn backward(
         }
         for row in 0..shape.rows {
             let i = row * shape.channels + c;
-            dx[i] =
-                weight[c] * norm.rstd[c] * (dz(i) - dbias[c] / rows - xhat(i) * dweight[c] / rows);
+            let means = share * (dbias[c] + xhat(i) * dweight[c]);
+            dx[i] = weight[c] * norm.rstd[c] * (dz(i) - means);
         }
     }
     Gradients { dx, dweight, dbias }

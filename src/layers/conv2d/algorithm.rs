@@ -33,7 +33,7 @@ const CACHED_ELEMENTS: u32 = 1 << 17;
 /// A way to compute a convolution or one of its gradients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Algorithm {
-    /// Every invocation walks over the windows of its own pixels. Any shape, any adapter.
+    /// Every invocation walks over the windows of its own pixels. Any shape and groups, any adapter.
     Direct,
     /// A matrix product with one factor read through the windows. CPU adapters; channels of y in fours, and for the
     /// gradient of x those of x.
@@ -81,7 +81,7 @@ impl Work<'_> {
     /// Multiplications of the whole batch.
     pub(super) fn multiplications(self) -> f64 {
         let [height, width] = self.options.kernel_size;
-        let sizes = [&self.y[..], &[height, width, self.x[3]]].concat();
+        let sizes = [&self.y[..], &[height, width, self.options.group_channels()]].concat();
         sizes.iter().map(|&size| f64::from(size)).product()
     }
 
@@ -89,8 +89,8 @@ impl Work<'_> {
     fn summands(self) -> u32 {
         let taps = self.options.kernel_size[0] * self.options.kernel_size[1];
         match self.purpose {
-            Purpose::Forward => taps * self.x[3],
-            Purpose::BackwardInput => taps * self.y[3],
+            Purpose::Forward => taps * self.options.group_channels(),
+            Purpose::BackwardInput => taps * self.y[3] / self.options.groups,
             Purpose::BackwardWeight => self.y[1] * self.y[2],
         }
     }
@@ -104,10 +104,9 @@ impl Work<'_> {
     pub(super) fn algorithms(self, kernels: &Kernels) -> Vec<Offer<Algorithm>> {
         let limits = kernels.limits();
         let mut algorithms = Vec::new();
-        if [self.x, self.y]
-            .iter()
-            .all(|shape| shape.iter().product::<u32>().is_multiple_of(4))
-        {
+        let whole = self.options.groups == 1;
+        let in_fours = |shape: &[u32; 4]| shape.iter().product::<u32>().is_multiple_of(4);
+        if whole && [self.x, self.y].iter().all(in_fours) {
             let cuts = self.product().cuts(limits);
             if kernels.precision() == Precision::F16 {
                 algorithms.extend(cuts.iter().copied().map(Algorithm::TiledF16));
@@ -116,7 +115,7 @@ impl Work<'_> {
         }
         let read_in_fours =
             self.purpose != Purpose::BackwardInput || self.options.in_channels.is_multiple_of(4);
-        if read_in_fours && self.options.out_channels.is_multiple_of(4) {
+        if whole && read_in_fours && self.options.out_channels.is_multiple_of(4) {
             algorithms.push(Algorithm::ImplicitGemm);
         }
         algorithms.push(Algorithm::Direct);
@@ -370,7 +369,7 @@ pub(super) struct WeightGradient {
 pub(super) fn partial_sizes(options: &Conv2dOptions) -> (u32, u32) {
     let [height, width] = options.kernel_size;
     (
-        height * width * options.in_channels + 1,
+        height * width * options.group_channels() + 1,
         options.out_channels.next_multiple_of(4),
     )
 }

@@ -128,7 +128,11 @@ impl Conv2d {
     pub(super) fn constants(&self, x: Tensor, y_shape: [u32; 4]) -> Vec<(&'static str, f64)> {
         let [stride_h, stride_w] = self.options.stride.map(f64::from);
         let mut constants = self.unstrided_constants(x, y_shape);
-        constants.extend([("STRIDE_H", stride_h), ("STRIDE_W", stride_w)]);
+        constants.extend([
+            ("STRIDE_H", stride_h),
+            ("STRIDE_W", stride_w),
+            ("GROUPS", self.options.groups.into()),
+        ]);
         constants
     }
 
@@ -164,10 +168,16 @@ impl Conv2d {
             padding: [padding_h, padding_w],
             padding_end: [end_h, end_w],
             out_channels,
+            groups,
             ..
         } = self.options;
         let [batch, height, width, in_channels] = x.image_sizes();
         let bias = if self.bias.is_some() { "+1" } else { "" };
+        let groups = if groups == 1 {
+            String::new()
+        } else {
+            format!(" in {groups} groups")
+        };
         let end = if [end_h, end_w] == [padding_h, padding_w] {
             String::new()
         } else {
@@ -175,7 +185,7 @@ impl Conv2d {
         };
         format!(
             "{batch}x{height}x{width}x{in_channels} to {out_channels}{bias}, {kernel_h}x{kernel_w} \
-             by {stride_h}x{stride_w} in {padding_h}x{padding_w}{end}"
+             by {stride_h}x{stride_w} in {padding_h}x{padding_w}{end}{groups}"
         )
     }
 
@@ -189,7 +199,6 @@ impl Conv2d {
 
 impl Layer for Conv2d {
     fn forward(&self, tape: &mut Tape, x: Tensor) -> Tensor {
-        assert_eq!(self.options.groups, 1, "no kernel takes groups");
         let y_shape = self.out_shape(x);
         let y = tape.tensor("y", y_shape);
         let pass = Pass { conv: *self, x, y };
@@ -284,7 +293,7 @@ impl Pass {
             tensor: self.y,
             accumulate: false,
         };
-        let channels = options.in_channels;
+        let channels = options.group_channels();
         sum_chunks(tape, images.chunks, y, |tape, y| {
             let mut bindings = vec![
                 (images.input, self.x),
@@ -450,7 +459,7 @@ impl Pass {
         let mut constants = self.constants();
         constants.extend(algorithm.constants(Purpose::BackwardInput));
         constants.push(("CHUNKS", images.chunks.into()));
-        let channels = self.conv.options.out_channels;
+        let channels = self.conv.options.out_channels / self.conv.options.groups;
         sum_chunks(tape, images.chunks, dx, |tape, dx| {
             let bindings = [
                 (images.weight, weight),

@@ -52,6 +52,7 @@ impl Winograd {
     ) -> Vec<Self> {
         let in_fours = x[3].is_multiple_of(4) && y[3].is_multiple_of(4);
         let suits = in_fours
+            && options.groups == 1
             && options.kernel_size == [3, 3]
             && options.stride == [1, 1]
             && options.padding.iter().all(|&padding| padding <= 2);
