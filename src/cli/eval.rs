@@ -59,10 +59,11 @@ struct Report {
 impl Eval {
     /// Evaluates and prints loss and accuracy.
     pub fn run(&self) -> Result<()> {
-        let (experiment, net) = experiment::of_model(&self.model)?;
+        let (experiment, family, net) = experiment::of_model(&self.model)?;
         let metadata = WeightsMetadata::read(&self.weights, &self.model)?;
         let recipe = Config::of_recipe(experiment, &[net], self.data.data.as_deref());
         let config = Config {
+            backbone: experiment.is_transfer().then(|| family.to_owned()),
             normalization: self.normalize.unwrap_or(recipe.normalization),
             network: self.network.options_for(&metadata),
             validation: Validation::None,

@@ -169,20 +169,22 @@ pub fn find(name: &str) -> Result<&'static Experiment> {
     })
 }
 
-/// The first experiment that has the model called `name`, and the net that it is there.
-pub fn of_model(name: &str) -> Result<(&'static Experiment, &'static str)> {
+/// The first experiment that has the model called `name`, the family of the model, and the net that it is there.
+pub fn of_model(name: &str) -> Result<(&'static Experiment, &'static str, &'static str)> {
     let candidates = EXPERIMENTS.iter().flat_map(|experiment| {
         let nets = experiment.nets.iter();
-        nets.map(move |&net| (experiment, net))
+        nets.map(move |&net| (experiment, experiment.family, net))
     });
-    let mut found = candidates.filter(|(experiment, net)| experiment.model(net) == name);
-    found.next().ok_or_else(|| {
-        let names: Vec<String> = crate::models::names().collect();
-        Error::usage(
-            format!("--model {name}: there is no such network"),
-            format!("choose one of {}", names.join(", ")),
-        )
-    })
+    let backbones = models::imagenet_backbones().flat_map(|backbone| {
+        let nets = transfer::ANY.nets.iter();
+        nets.map(move |&net| (&transfer::ANY, backbone, net))
+    });
+    let mut found = candidates
+        .chain(backbones)
+        .filter(|(_, family, net)| format!("{family}-{net}") == name);
+    found
+        .next()
+        .ok_or_else(|| models::unknown(format!("--model {name}: there is no such network"), name))
 }
 
 impl Experiment {

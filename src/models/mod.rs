@@ -397,8 +397,7 @@ pub fn build(name: &str, options: ModelOptions) -> Result<Model> {
         let net = name.strip_prefix(family.name);
         let net = net.and_then(|rest| rest.strip_prefix('-'));
         if let Some(net) = net.filter(|net| family.nets.contains(net)) {
-            if options.frozen_statistics && !family.is_imagenet
-            {
+            if options.frozen_statistics && !family.is_imagenet {
                 return Err(Error::usage(
                     format!("--frozen-statistics: {name} has no statistics to begin with"),
                     "leave it out, or choose a network that is trained on ImageNet",
@@ -413,8 +412,20 @@ pub fn build(name: &str, options: ModelOptions) -> Result<Model> {
             return (family.build)(name, net, &options);
         }
     }
-    Err(Error::usage(
-        format!("there is no model `{name}`"),
-        format!("choose one of {}", names().collect::<Vec<_>>().join(", ")),
-    ))
+    Err(unknown(format!("there is no model `{name}`"), name))
 }
+
+/// The error of a name that no network has, with the names that are most like it.
+pub fn unknown(what: String, name: &str) -> Error {
+    let mut names: Vec<String> = names().collect();
+    let unlikeness = |other: &String| -strsim::jaro_winkler(name, other);
+    names.sort_by(|a, b| unlikeness(a).total_cmp(&unlikeness(b)));
+    names.truncate(LIKE);
+    Error::usage(
+        what,
+        format!("choose one of `spinal list`, such as {}", names.join(", ")),
+    )
+}
+
+/// Names that are shown for one that there is not.
+const LIKE: usize = 4;

@@ -54,6 +54,14 @@ pub enum Normalization {
 }
 
 impl Normalization {
+    /// What the published weights of a backbone expect.
+    pub fn of_backbone(name: &str) -> Self {
+        match name {
+            "efficientnet_lite0" => Self::TensorFlow,
+            _ => Self::ImageNet,
+        }
+    }
+
     /// Mean and standard deviation, of one channel for all or of three channels; nothing for what the data set brings.
     pub fn statistics(self) -> Option<(&'static [f32], &'static [f32])> {
         match self {

@@ -146,11 +146,15 @@ impl Config {
         }
     }
 
+    /// The family of its networks.
+    pub fn family<'a>(&'a self, experiment: &Experiment) -> &'a str {
+        self.backbone.as_deref().unwrap_or(experiment.family)
+    }
+
     /// The name of the model of a net: `FAMILY-NET`.
-    pub fn model(&self, net: &str) -> Result<String> {
+    fn model(&self, net: &str) -> Result<String> {
         let experiment = experiment::find(&self.experiment)?;
-        let family = self.backbone.as_deref().unwrap_or(experiment.family);
-        Ok(format!("{family}-{net}"))
+        Ok(format!("{}-{net}", self.family(experiment)))
     }
 
     /// The schedule of a net.

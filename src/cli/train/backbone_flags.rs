@@ -27,7 +27,12 @@ pub struct BackboneFlags {
     #[arg(long, value_name = "LAYERS", default_value_t)]
     freeze: Freeze,
     /// Multiply the learning rate of the backbone by this
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "FACTOR",
+        default_value_t = 1.0,
+        allow_negative_numbers = true
+    )]
     lr_backbone: f64,
 }
 
@@ -43,7 +48,7 @@ impl BackboneFlags {
             check_backbone(name, experiment)?;
             config.backbone = Some(name.clone());
         }
-        let family = config.backbone.as_deref().unwrap_or(experiment.family);
+        let family = config.family(experiment);
         let weights = self.weights.as_deref().or(is_transfer.then_some(family));
         if let Some(weights) = weights.filter(|weights| *weights != RANDOM) {
             config.weights = Some(pretrained::resolve(weights, None)?);

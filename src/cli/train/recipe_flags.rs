@@ -126,6 +126,11 @@ impl RecipeFlags {
         Ok(())
     }
 
+    /// Whether `--normalize` is among them.
+    pub fn choose_normalization(&self) -> bool {
+        self.normalize.is_some()
+    }
+
     /// Whether `--validation` is among them.
     pub fn choose_validation(&self) -> bool {
         self.validation.is_some()

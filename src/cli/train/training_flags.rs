@@ -8,6 +8,7 @@ use super::recipe_flags::RecipeFlags;
 use crate::cli::model::ModelFlags;
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
+use crate::recipe::Normalization;
 use crate::train::Config;
 
 /// What is trained, on what and how.
@@ -44,7 +45,11 @@ impl TrainingFlags {
             network: network.or(experiment.head),
             ..self.data.apply(recipe)
         };
-        self.backbone.apply(config, experiment)
+        let mut config = self.backbone.apply(config, experiment)?;
+        if config.normalization == Normalization::ImageNet && !self.recipe.choose_normalization() {
+            config.normalization = Normalization::of_backbone(config.family(experiment));
+        }
+        Ok(config)
     }
 }
 
