@@ -17,7 +17,9 @@ use clap::ValueEnum;
 use common::device;
 use spinalnet::checkpoint::{self, NamedTensor};
 use spinalnet::data::regression::{self, Target};
-use spinalnet::data::{ImageSet, Images, MNIST_MEAN, MNIST_STD, embedded, shuffled_order};
+use spinalnet::data::{
+    Division, ImageSet, Images, MNIST_MEAN, MNIST_STD, embedded, shuffled_order,
+};
 use spinalnet::error::Result;
 use spinalnet::experiment;
 use spinalnet::gpu::{AdapterChoice, Backend, Checks, Device};
@@ -127,8 +129,10 @@ fn digit_set(train: Images, test: Images) -> Dataset {
     Dataset::Images(ImageSet {
         name: "digits".to_owned(),
         classes: 10,
+        class_names: Vec::new(),
         train,
         held_out: 0,
+        division: Division::Published,
         test,
         mean: vec![MNIST_MEAN],
         std: vec![MNIST_STD],

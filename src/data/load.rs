@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use super::cache::Cache;
 use super::catalog::{self, Entry, Format};
 use super::idx_folder::{self, Expected};
+use super::pictures::Sides;
 use super::{
-    BROKEN_HINT, ImageSet, Splits, cifar, cifar_sheets, embedded, image_folder, stl10, svhn,
+    BROKEN_HINT, ImageSet, Splits, cifar, cifar_sheets, class_names, embedded, pictures, stl10,
+    svhn,
 };
 use crate::error::{Error, Result};
 
@@ -18,6 +20,8 @@ const FASHION_MNIST_FOLDER: &str = "/usr/share/datasets/fashion-mnist";
 pub struct LoadOptions {
     /// Rows and columns that pictures of a folder are scaled and cut to; without it they must be of one size.
     pub image_size: Option<u32>,
+    /// Rows and columns of the pictures to test on, where they are not those of the others.
+    pub test_size: Option<u32>,
     /// Subtracted from the labels of IDX files; EMNIST's letters have 1 without it, others 0.
     pub label_offset: Option<u8>,
     /// Whether the rows and columns of every image change places; EMNIST is published lying on its side.
@@ -121,39 +125,19 @@ fn check_counts(entry: &Entry, folder: &Path, set: &ImageSet) -> Result<()> {
     Ok(())
 }
 
-/// The names of the classes of a data set, where its folders tell them.
-///
-/// # Errors
-/// A folder of pictures that cannot be read.
-pub fn class_names(name_or_dir: &str) -> Result<Option<Vec<String>>> {
-    let folder = Path::new(name_or_dir);
-    let is_name = name_or_dir == "mnist" || catalog::find(name_or_dir).is_some();
-    if is_name || !is_image_folder(folder) {
-        return Ok(None);
-    }
-    image_folder::class_names(folder).map(Some)
-}
-
-/// Whether a folder is of pictures, having files of no other format.
-fn is_image_folder(folder: &Path) -> bool {
-    !idx_folder::is_idx_folder(folder)
-        && !COLOUR_FORMATS.iter().any(|(is_it, _)| is_it(folder))
-        && image_folder::has_folders(folder)
-}
-
 /// A reader of a colour data set whose format leaves no choice.
 type Reader = fn(&Path) -> Result<Splits>;
 
 /// Whether a folder has files of a format.
 type Detector = fn(&Path) -> bool;
 
-/// The colour formats that folders are tried for.
-const COLOUR_FORMATS: [(Detector, Reader); 5] = [
-    (cifar::is_cifar10_folder, cifar::read_cifar10),
-    (cifar::is_cifar100_folder, cifar::read_cifar100),
-    (cifar_sheets::is_sheet_folder, cifar_sheets::read),
-    (stl10::is_stl10_folder, stl10::read),
-    (svhn::is_svhn_folder, svhn::read),
+/// The colour formats that folders are tried for, by the data sets that have them.
+const COLOUR_FORMATS: [(&str, Detector, Reader); 5] = [
+    ("cifar10", cifar::is_cifar10_folder, cifar::read_cifar10),
+    ("cifar100", cifar::is_cifar100_folder, cifar::read_cifar100),
+    ("cifar10", cifar_sheets::is_sheet_folder, cifar_sheets::read),
+    ("stl10", stl10::is_stl10_folder, stl10::read),
+    ("svhn", svhn::is_svhn_folder, svhn::read),
 ];
 
 fn load_folder(name: &str, options: &LoadOptions) -> Result<ImageSet> {
@@ -170,16 +154,15 @@ fn load_folder(name: &str, options: &LoadOptions) -> Result<ImageSet> {
         };
         return Ok(ImageSet::grey(name, idx_folder::read(folder, expected)?));
     }
-    if let Some((_, reader)) = COLOUR_FORMATS.iter().find(|(is_it, _)| is_it(folder)) {
-        return colour(name, folder, options, *reader);
-    }
-    if image_folder::has_folders(folder) {
-        refuse_options(options, &["--label-offset"])?;
-        let (splits, held_out) = image_folder::read(folder, options.image_size)?;
+    let format = COLOUR_FORMATS.iter().find(|(_, is_it, _)| is_it(folder));
+    if let Some((data_set, _, reader)) = format {
         return Ok(ImageSet {
-            held_out,
-            ..ImageSet::colour(name, splits)
+            class_names: class_names::of(data_set),
+            ..colour(name, folder, options, *reader)?
         });
+    }
+    if pictures::is_picture_folder(folder) {
+        return load_pictures(name, folder, options);
     }
     Err(Error::file(
         folder,
@@ -187,6 +170,21 @@ fn load_folder(name: &str, options: &LoadOptions) -> Result<ImageSet> {
          train_X.bin or train_32x32.mat, and no folders of pictures",
         BROKEN_HINT,
     ))
+}
+
+fn load_pictures(name: &str, folder: &Path, options: &LoadOptions) -> Result<ImageSet> {
+    refuse_options(options, &["--label-offset"])?;
+    let sides = Sides {
+        train: options.image_size,
+        test: options.test_size.or(options.image_size),
+    };
+    let found = pictures::read(folder, sides)?;
+    Ok(ImageSet {
+        class_names: found.class_names,
+        held_out: found.held_out,
+        division: found.division,
+        ..ImageSet::colour(name, found.splits)
+    })
 }
 
 fn colour(name: &str, folder: &Path, options: &LoadOptions, read: Reader) -> Result<ImageSet> {

@@ -8,19 +8,21 @@ mod cache;
 pub mod catalog;
 mod cifar;
 mod cifar_sheets;
+mod class_names;
 pub mod contact_sheet;
 pub(crate) mod digest;
 mod digit;
+mod division;
 pub mod embedded;
 pub mod fetch;
 mod idx;
 mod idx_folder;
-mod image_folder;
 mod limit;
 mod load;
 mod mat5;
 mod order;
 pub mod picture;
+mod pictures;
 mod records;
 pub mod regression;
 pub mod sheet;
@@ -29,8 +31,9 @@ mod stl10;
 mod svhn;
 
 pub use cache::Cache;
+pub use division::Division;
 pub use limit::{Limit, Rule};
-pub use load::{LoadOptions, class_names, load, load_with};
+pub use load::{LoadOptions, load, load_with};
 pub use order::shuffled_order;
 
 /// The mean of MNIST's pixels, of 1.
@@ -131,12 +134,16 @@ pub struct ImageSet {
     pub name: String,
     /// Number of classes; every label is below it.
     pub classes: usize,
+    /// `[classes]`, what they are called; empty where nothing tells.
+    pub class_names: Vec<String>,
     /// The training images; the last `held_out` of them are the set's own validation split.
     pub train: Images,
     /// How many of the training images the set itself holds out for validation; 0 where it has no such split.
     pub held_out: usize,
-    /// The test images, of the same size.
+    /// The test images, of the same size but where [`LoadOptions::test_size`] says another.
     pub test: Images,
+    /// How the images came to their parts.
+    pub division: Division,
     /// `[channels]`, subtracted after a pixel is divided by 255.
     pub mean: Vec<f32>,
     /// `[channels]`, divided by after the mean is subtracted.
@@ -158,13 +165,28 @@ impl ImageSet {
         Self::new(name, splits, &CIFAR_MEAN, &CIFAR_STD)
     }
 
+    /// What a class is called: its number where nothing tells more.
+    pub fn class_name(&self, class: usize) -> String {
+        self.class_names
+            .get(class)
+            .cloned()
+            .unwrap_or_else(|| class.to_string())
+    }
+
     fn new(name: &str, splits: Splits, mean: &[f32], std: &[f32]) -> Self {
+        // A label offset may have made other classes of those that are published.
+        let mut class_names = class_names::of(name);
+        if class_names.len() != splits.classes {
+            class_names.clear();
+        }
         Self {
             name: name.to_owned(),
             classes: splits.classes,
             train: splits.train,
+            class_names,
             held_out: 0,
             test: splits.test,
+            division: Division::Published,
             mean: mean.to_vec(),
             std: std.to_vec(),
         }

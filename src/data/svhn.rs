@@ -43,7 +43,7 @@ pub(super) fn read(folder: &Path) -> Result<Splits> {
 
 fn read_split(path: &Path) -> Result<Images> {
     let refuse = |what: String| Error::file(path, what, BROKEN_HINT);
-    let [x, y] = mat5::read(path, ["X", "y"])?;
+    let [x, y] = mat5::read::<u8, 2>(path, ["X", "y"])?;
     let &[height, width, 3, count] = x.dims.as_slice() else {
         let what = format!("X is {:?}, expected [height, width, 3, count]", x.dims);
         return Err(refuse(what));

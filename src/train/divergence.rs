@@ -60,7 +60,7 @@ impl Bounds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{ImageSet, Images, Table};
+    use crate::data::{Division, ImageSet, Images, Table};
 
     fn record(validation_loss: Option<f64>, test_loss: f64) -> EpochRecord {
         EpochRecord {
@@ -89,8 +89,10 @@ mod tests {
         Dataset::Images(ImageSet {
             name: String::new(),
             classes: 10,
+            class_names: Vec::new(),
             train: images.clone(),
             held_out: 0,
+            division: Division::Published,
             test: images,
             mean: vec![0.0],
             std: vec![1.0],

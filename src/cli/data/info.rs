@@ -39,6 +39,8 @@ struct Summary {
     train: usize,
     held_out: usize,
     test: usize,
+    /// How the images came to their parts.
+    division: String,
     classes: Vec<Class>,
     /// Of the training pixels, of 1.
     mean: Vec<f64>,
@@ -64,7 +66,7 @@ impl Info {
             let png = contact_sheet::by_class(&set.train, set.classes);
             atomic_file::write(path, &png)?;
         }
-        let summary = summarise(&set, data::class_names(&self.data)?);
+        let summary = summarise(&set);
         if self.json {
             print_json(&summary)
         } else {
@@ -73,15 +75,14 @@ impl Info {
     }
 }
 
-fn summarise(set: &ImageSet, names: Option<Vec<String>>) -> Summary {
+fn summarise(set: &ImageSet) -> Summary {
     let train = set.train.count - set.held_out;
     let (train_labels, held_out_labels) = set.train.labels.split_at(train);
     let counts = |labels| class_counts(labels, set.classes);
     let (in_train, in_held_out) = (counts(train_labels), counts(held_out_labels));
     let in_test = counts(&set.test.labels);
-    let names = names.unwrap_or_else(|| (0..set.classes).map(|class| class.to_string()).collect());
-    let classes = names.into_iter().enumerate().map(|(class, name)| Class {
-        name,
+    let classes = (0..set.classes).map(|class| Class {
+        name: set.class_name(class),
         train: in_train[class],
         held_out: in_held_out[class],
         test: in_test[class],
@@ -95,6 +96,7 @@ fn summarise(set: &ImageSet, names: Option<Vec<String>>) -> Summary {
         train,
         held_out: set.held_out,
         test: set.test.count,
+        division: set.division.to_string(),
         classes: classes.collect(),
         mean: moments.mean,
         std: moments.std,
@@ -118,8 +120,8 @@ fn render(summary: &Summary) -> String {
             summary.classes.len()
         ),
         format!(
-            "{} training images, {} held out for validation, {} test images",
-            summary.train, summary.held_out, summary.test
+            "{} training images, {} held out for validation, {} test images ({})",
+            summary.train, summary.held_out, summary.test, summary.division
         ),
         format!(
             "training pixels: mean {}, std {} (normalised by {} and {})",

@@ -31,6 +31,7 @@ impl LoadFlags {
     pub fn options(&self) -> LoadOptions {
         LoadOptions {
             image_size: self.image_size,
+            test_size: None,
             label_offset: self.label_offset,
             classes: self.classes.map(|classes| classes as usize),
             transposed: self.transposed,

@@ -2,7 +2,7 @@
 
 use crate::cli::output::note;
 use crate::data::regression::{self, DEFAULT_COUNT};
-use crate::data::{self, ImageSet, Limit, LoadOptions};
+use crate::data::{self, Division, ImageSet, Limit, LoadOptions};
 use crate::error::{Error, Result};
 use crate::experiment::{DataKind, Experiment};
 use crate::recipe::Normalization;
@@ -27,6 +27,9 @@ pub fn read(config: &Config, experiment: &Experiment) -> Result<Dataset> {
                 ..LoadOptions::default()
             };
             let mut set = data::load_with(&config.data, &options)?;
+            if set.division != Division::Published {
+                note(format!("{}: {}", set.name, set.division));
+            }
             normalize(&mut set, config.normalization)?;
             Ok(Dataset::Images(set))
         }

@@ -1,10 +1,13 @@
-//! Arrays of bytes from MATLAB's MAT-files of level 5, as `save -v6` and `save -v7` write them.
+//! Arrays of whole numbers from MATLAB's MAT-files of level 5, as `save -v6` and `save -v7` write them; `structs.rs` reads
+//! structs and cells of text.
 //!
 //! 128 bytes of header, then elements: a type and a length, four bytes each, and that many bytes. A
 //! variable is a matrix element, alone or as a zlib stream of its own; in it, elements that begin at
 //! multiples of eight bytes tell class, dimensions, name and values. Up to four bytes of values may
 //! share the eight bytes of type and length. Source: MathWorks, "MAT-File Format", chapter 1.
 //! (Read by hand because crates for it do not say where a file is broken.)
+
+mod structs;
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -14,6 +17,10 @@ use flate2::read::ZlibDecoder;
 
 use super::BROKEN_HINT;
 use crate::error::{Error, Result};
+
+#[cfg(test)]
+pub(super) use structs::tests as struct_tests;
+pub(super) use structs::{Field, read_structs, read_texts};
 
 const HEADER_BYTES: u64 = 128;
 /// Deflate never shrinks by more than this factor, which bounds what a compressed element can hold.
@@ -26,12 +33,33 @@ const UINT32: u32 = 6;
 const MATRIX: u32 = 14;
 const COMPRESSED: u32 = 15;
 
-/// A numeric array whose values all fit a byte.
+/// A numeric array whose values are all whole and fit `T`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Array {
+pub(super) struct Array<T = u8> {
     pub dims: Vec<usize>,
     /// The first axis the fastest.
-    pub values: Vec<u8>,
+    pub values: Vec<T>,
+}
+
+/// A whole number that values are read as.
+pub(super) trait Whole: Copy + From<u8> + Into<f64> + std::fmt::Display {
+    const MAX: Self;
+    /// The nearest one towards zero.
+    fn truncate(value: f64) -> Self;
+}
+
+impl Whole for u8 {
+    const MAX: Self = Self::MAX;
+    fn truncate(value: f64) -> Self {
+        value as Self
+    }
+}
+
+impl Whole for u32 {
+    const MAX: Self = Self::MAX;
+    fn truncate(value: f64) -> Self {
+        value as Self
+    }
 }
 
 /// What is wrong with a file.
@@ -41,8 +69,20 @@ type Parsed<T> = std::result::Result<T, String>;
 ///
 /// # Errors
 /// A file that cannot be read or is not of the format, a name that is missing, or an array that does
-/// not hold whole numbers from 0 to 255.
-pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Array; N]> {
+/// not hold whole numbers from 0 to what `T` has room for.
+pub(super) fn read<T: Whole, const N: usize>(
+    path: &Path,
+    names: [&str; N],
+) -> Result<[Array<T>; N]> {
+    read_as(path, names, |matrix| matrix.array())
+}
+
+/// Reads the variables of these names as what `read` makes of each.
+fn read_as<T, const N: usize>(
+    path: &Path,
+    names: [&str; N],
+    read: impl Fn(Matrix) -> Parsed<T>,
+) -> Result<[T; N]> {
     let refuse = |what: String| Error::file(path, what, BROKEN_HINT);
     let unreadable = |error: std::io::Error| refuse(format!("cannot be read: {error}"));
     let file = File::open(path).map_err(unreadable)?;
@@ -51,7 +91,7 @@ pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Arr
     parse(BufReader::new(file), file_bytes, |name, matrix| {
         let wanted = names.iter().position(|wanted| *wanted == name);
         if let Some(index) = wanted {
-            found[index] = Some(matrix.array()?);
+            found[index] = Some(read(matrix)?);
         }
         Ok(())
     })
@@ -202,25 +242,27 @@ fn open_matrix(body: &[u8]) -> Parsed<(&str, Matrix<'_>)> {
 }
 
 impl Matrix<'_> {
-    /// Its values, as bytes.
-    fn array(mut self) -> Parsed<Array> {
+    /// The number of its values, by its dimensions.
+    fn count(&self) -> Parsed<usize> {
+        let size = |count, &dim: &usize| usize::checked_mul(count, dim);
+        let count = self.dims.iter().try_fold(1, size);
+        count
+            .filter(|&count| count > 0)
+            .ok_or_else(|| format!("its dimensions {:?} are empty or absurd", self.dims))
+    }
+
+    /// Its values.
+    fn array<T: Whole>(mut self) -> Parsed<Array<T>> {
         if !(6..=15).contains(&self.class) || self.is_complex {
             let class = self.class;
             return Err(format!(
                 "array class {class}, expected real numbers (6 to 15)"
             ));
         }
-        let size = |count, &dim: &usize| usize::checked_mul(count, dim);
-        let count = self.dims.iter().try_fold(1, size);
-        if count.is_none_or(|count| count == 0) {
-            return Err(format!(
-                "its dimensions {:?} are empty or absurd",
-                self.dims
-            ));
-        }
+        let count = self.count()?;
         let (kind, bytes) = self.rest.next_of_any_type("the values")?;
-        let values = to_bytes(kind, bytes)?;
-        if Some(values.len()) != count {
+        let values = to_whole(kind, bytes)?;
+        if values.len() != count {
             return Err(format!(
                 "holds {} values, expected {:?} by its dimensions",
                 values.len(),
@@ -276,11 +318,11 @@ impl<'a> Elements<'a> {
     }
 }
 
-/// Values of an element type as bytes.
-fn to_bytes(kind: u32, bytes: &[u8]) -> Parsed<Vec<u8>> {
+/// Values of an element type as whole numbers.
+fn to_whole<T: Whole>(kind: u32, bytes: &[u8]) -> Parsed<Vec<T>> {
     match kind {
         1 => convert(bytes, |[a]: [u8; 1]| f64::from(a as i8)),
-        2 => Ok(bytes.to_vec()),
+        2 => Ok(bytes.iter().map(|&byte| byte.into()).collect()),
         3 => convert(bytes, |value| i16::from_le_bytes(value).into()),
         4 => convert(bytes, |value| u16::from_le_bytes(value).into()),
         5 => convert(bytes, |value| i32::from_le_bytes(value).into()),
@@ -293,7 +335,10 @@ fn to_bytes(kind: u32, bytes: &[u8]) -> Parsed<Vec<u8>> {
     }
 }
 
-fn convert<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f64) -> Parsed<Vec<u8>> {
+fn convert<T: Whole, const N: usize>(
+    bytes: &[u8],
+    value: impl Fn([u8; N]) -> f64,
+) -> Parsed<Vec<T>> {
     let (values, rest) = bytes.as_chunks::<N>();
     if !rest.is_empty() {
         let length = bytes.len();
@@ -301,14 +346,15 @@ fn convert<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f64) -> Pars
             "{length} bytes of values, expected a multiple of {N}"
         ));
     }
-    let to_byte = |(index, &bytes): (usize, &[u8; N])| {
+    let to_whole = |(index, &bytes): (usize, &[u8; N])| {
         let value = value(bytes);
-        let byte = value as u8;
-        (f64::from(byte) == value).then_some(byte).ok_or_else(|| {
-            format!("value {value} at index {index}, expected a whole number from 0 to 255")
+        let whole = T::truncate(value);
+        (whole.into() == value).then_some(whole).ok_or_else(|| {
+            let max = T::MAX;
+            format!("value {value} at index {index}, expected a whole number from 0 to {max}")
         })
     };
-    values.iter().enumerate().map(to_byte).collect()
+    values.iter().enumerate().map(to_whole).collect()
 }
 
 #[cfg(test)]
@@ -323,7 +369,7 @@ pub(super) mod tests {
     use super::*;
 
     /// An element with padding behind it.
-    fn element(kind: u32, bytes: &[u8]) -> Vec<u8> {
+    pub(super) fn element(kind: u32, bytes: &[u8]) -> Vec<u8> {
         let mut element = [kind, bytes.len() as u32].map(u32::to_le_bytes).concat();
         element.extend_from_slice(bytes);
         element.resize(element.len().next_multiple_of(8), 0);
@@ -338,7 +384,7 @@ pub(super) mod tests {
         element
     }
 
-    fn matrix_of(class: u8, name: &str, dims: &[i32], values: &[u8]) -> Vec<u8> {
+    pub(super) fn matrix_of(class: u8, name: &str, dims: &[i32], values: &[u8]) -> Vec<u8> {
         let dims = dims.iter().flat_map(|dim| dim.to_le_bytes());
         let name = match name.len() {
             1..=4 => small_element(1, name.as_bytes()),
@@ -445,10 +491,14 @@ pub(super) mod tests {
             _ => [0u64, 100].iter().flat_map(|x| x.to_le_bytes()).collect(),
         };
         for kind in [1, 2, 3, 4, 5, 6, 7, 9, 12, 13] {
-            assert_eq!(to_bytes(kind, &le(kind)).unwrap(), [0, 100], "type {kind}");
+            assert_eq!(
+                to_whole::<u8>(kind, &le(kind)).unwrap(),
+                [0, 100],
+                "type {kind}"
+            );
         }
         assert!(
-            to_bytes(16, &[65])
+            to_whole::<u8>(16, &[65])
                 .unwrap_err()
                 .contains("values of type 16")
         );
@@ -457,14 +507,14 @@ pub(super) mod tests {
     #[test]
     fn values_that_are_no_bytes_are_refused() {
         for value in [-1.0, 256.0, 0.5, f64::NAN, f64::INFINITY] {
-            let message = to_bytes(9, &value.to_le_bytes()).unwrap_err();
+            let message = to_whole::<u8>(9, &value.to_le_bytes()).unwrap_err();
             assert!(
                 message.contains(&format!("value {value} at index 0")),
                 "{message}"
             );
         }
-        assert!(to_bytes(1, &[255]).unwrap_err().contains("value -1"));
-        let message = to_bytes(9, &[0; 15]).unwrap_err();
+        assert!(to_whole::<u8>(1, &[255]).unwrap_err().contains("value -1"));
+        let message = to_whole::<u8>(9, &[0; 15]).unwrap_err();
         assert!(message.contains("15 bytes of values, expected a multiple of 8"));
     }
 
