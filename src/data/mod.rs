@@ -17,6 +17,7 @@ pub mod embedded;
 pub mod fetch;
 mod idx;
 mod idx_folder;
+pub mod imagenet;
 mod limit;
 mod load;
 mod mat5;

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::ModelOptions;
-use crate::checkpoint;
 use crate::error::{Error, Result};
+use crate::pretrained;
 
 /// The network of a file of weights, and what its inputs were like.
 #[derive(Clone, PartialEq, Debug)]
@@ -19,6 +19,8 @@ pub struct WeightsMetadata {
     pub network: ModelOptions,
     /// Mean and standard deviation of each channel that pixels were normalised by, of 1; nothing for rows of numbers.
     pub normalisation: Option<(Vec<f32>, Vec<f32>)>,
+    /// What the classes are called; empty where nothing tells.
+    pub class_names: Vec<String>,
 }
 
 impl WeightsMetadata {
@@ -31,6 +33,9 @@ impl WeightsMetadata {
         if let Some(normalisation) = &self.normalisation {
             entries.insert("normalisation".to_owned(), json(normalisation));
         }
+        if !self.class_names.is_empty() {
+            entries.insert("classes".to_owned(), json(&self.class_names));
+        }
         entries
     }
 
@@ -39,7 +44,7 @@ impl WeightsMetadata {
     /// # Errors
     /// `Error::File` if the file cannot be read, is of another model, or has an entry that is broken.
     pub fn read(path: &Path, model: &str) -> Result<Self> {
-        let entries = checkpoint::metadata(path)?;
+        let entries = pretrained::metadata(path)?;
         match entries.get("model") {
             Some(other) if other != model => Err(Error::file(
                 path,
@@ -50,6 +55,7 @@ impl WeightsMetadata {
                 model: model.to_owned(),
                 network: entry(path, &entries, "network")?.unwrap_or_default(),
                 normalisation: entry(path, &entries, "normalisation")?,
+                class_names: entry(path, &entries, "classes")?.unwrap_or_default(),
             }),
         }
     }

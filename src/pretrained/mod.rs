@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use self::float::Float;
 use self::refusal::Refusal;
-use crate::checkpoint::NamedTensor;
+use crate::checkpoint::{self, NamedTensor};
 use crate::error::{Error, Result};
 
 pub use self::catalog::resolve;
@@ -68,6 +68,17 @@ pub fn read(path: &Path) -> Result<TensorFile> {
         tensors: tensors.collect(),
         notes,
     })
+}
+
+/// The entries of a file's metadata; none in a format that has no place for them.
+///
+/// # Errors
+/// `Error::File` if it cannot be read, or is of another format.
+pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>> {
+    match format(path)? {
+        Format::Safetensors => checkpoint::metadata(path),
+        Format::TorchArchive(_) | Format::TorchLegacy(_) => Ok(BTreeMap::new()),
+    }
 }
 
 /// The formats that are read.
