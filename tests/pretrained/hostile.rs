@@ -58,10 +58,7 @@ fn nothing_is_run() {
         let by_stack = [text(module), text(name), vec![0x93]].concat();
         place.assert_refused(&call(&by_stack), &asks);
     }
-    for opcode in *b"iobjf0129F\x81\x82\x92\x8f\x90\x97" {
-        if opcode == b'b' || opcode == b'j' {
-            continue;
-        }
+    for opcode in *b"iof012FIS\x81\x82\x8f\x92\x97" {
         let what = format!("opcode {opcode:#04x} at byte 3, which no state dict needs");
         place.assert_refused(&saved(&[b"N", &[opcode]]), &what);
     }
@@ -303,11 +300,7 @@ fn entries_that_share_their_bytes_are_refused() {
     let mut shared = whole.clone();
     shared.copy_within(first + 16..first + 28, second + 16);
     shared.copy_within(first + 42..first + 46, second + 42);
-    let refusal = place.refusal(&shared);
-    assert!(
-        refusal.contains("larger together than the file") || refusal.contains("zip archive"),
-        "{refusal}"
-    );
+    place.assert_refused(&shared, "larger together than the file");
 }
 
 #[test]
@@ -342,10 +335,10 @@ fn every_truncation_is_refused() {
 #[test]
 fn any_changed_byte_gives_a_result_and_never_a_panic() {
     let place = Place::new();
-    for (name, is_checked) in [("state", true), ("views", true), ("views-legacy", false)] {
+    for (name, is_checked) in [("state", true), ("views-legacy", false)] {
         let whole = bytes(name);
         for at in 0..whole.len() {
-            for change in [0x01, 0x80, 0xff] {
+            for change in [0x01, 0xff] {
                 let mut changed = whole.clone();
                 changed[at] ^= change;
                 let result = place.read(&changed);
