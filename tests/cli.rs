@@ -23,4 +23,5 @@ mod cli {
     #[cfg(unix)]
     pub mod streams;
     pub mod svg;
+    pub mod weights;
 }

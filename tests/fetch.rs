@@ -207,6 +207,42 @@ fn a_wrong_file_is_refused_and_not_kept() {
     assert!(names(&place.path("set.part")).is_empty());
 }
 
+/// Of published weights only the first digits of the hash are known, and they lie a folder deeper.
+#[test]
+fn the_start_of_a_hash_tells_weights_from_other_files() {
+    let place = Place::new();
+    let hash = sha256(&contents());
+    let fetch_by = |start, server: &Server| {
+        let files = [Remote {
+            hash: Hash::Sha256Start(start),
+            ..remote("net.pth", "", Contents::Data)
+        }];
+        let package = Package {
+            name: "weights/net",
+            files: &files,
+        };
+        fetch(&package, &place.options(&server.url()), &mut |_| {})
+    };
+    let target = Server::start(|_, index| match index {
+        0 => Reply::Cut(contents(), 100_000),
+        _ => Reply::Contents(contents()),
+    });
+    let url = target.url();
+    let server = Server::start(move |request, _| Reply::Redirect(url.clone() + &request.path));
+    let error = fetch_by("01234567", &server).unwrap_err().to_string();
+    let expected = format!("has SHA-256 {hash}, expected 01234567..; it is not kept");
+    assert!(error.contains(&expected), "{error}");
+    assert!(!place.path("weights/net").exists());
+    assert!(names(&place.path("weights/net.part")).is_empty());
+    assert_eq!(first_bytes(&target), [None, Some(100_000)]);
+
+    let folder = fetch_by(&hash[..8], &server).unwrap();
+    assert_eq!(folder, place.path("weights/net"));
+    assert!(fs::read(folder.join("net.pth")).unwrap() == contents());
+    assert!(!place.path("weights/net.part").exists());
+    assert_eq!(target.requests()[2].path, "/weights/net/net.pth");
+}
+
 #[test]
 fn what_is_left_of_another_file_is_thrown_away() {
     for left in [vec![1; 1000], vec![1; 300_000], vec![1; 400_000]] {

@@ -4,6 +4,7 @@ mod bench;
 mod convert;
 mod data;
 mod device;
+mod download;
 mod eval;
 mod info;
 mod interruption;
@@ -18,6 +19,7 @@ mod reproduce;
 mod train;
 mod tune;
 mod universal;
+mod weights;
 
 use clap::{Parser, Subcommand};
 
@@ -59,6 +61,8 @@ enum Command {
     Report(report::Report),
     /// Work with data sets
     Data(data::Data),
+    /// List and download weights that were trained on ImageNet
+    Weights(weights::Weights),
 }
 
 /// Runs what the command line asks for.
@@ -77,5 +81,6 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Reproduce(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Data(command) => command.run(),
+        Command::Weights(command) => command.run(),
     }
 }

@@ -68,7 +68,10 @@ pub fn select(
         }
     }
     let hint = match guess {
-        Some(guess) => format!("by its number of parameters it is of {}", guess.name),
+        Some(guess) => format!(
+            "by its number of parameters the file is of {}: choose that backbone, or other weights",
+            guess.name
+        ),
         None => "check that the weights belong to the chosen backbone".to_owned(),
     };
     checkpoint::check_agreement(&path, &kinds, expected, &hint)?;
@@ -160,7 +163,7 @@ mod tests {
                 "file.pth: missing tensors: bn1.bias [2]; unexpected tensors: x.conv1"
             )
         );
-        assert!(refusal(&[("features.0.weight", &[2_469_696])]).ends_with("it is of alexnet"));
+        assert!(refusal(&[("features.0.weight", &[2_469_696])]).contains("the file is of alexnet"));
     }
 
     #[test]

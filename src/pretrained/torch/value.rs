@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(gathered(7, &[3], &[2]), [7.0, 9.0, 11.0]);
         assert_eq!(gathered(3, &[2, 2], &[0, 0]), [3.0; 4]);
         assert_eq!(gathered(11, &[], &[]), [11.0]);
-        assert_eq!(gathered(12, &[0, 5], &[5, 1]), []);
+        assert!(gathered(12, &[0, 5], &[5, 1]).is_empty());
         assert!(view(0, &[3, 1, 4], &[4, 99, 1]).unwrap().is_whole(12));
         assert!(!view(0, &[4, 3], &[1, 4]).unwrap().is_whole(12));
     }
