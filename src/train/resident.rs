@@ -31,14 +31,20 @@ impl Dataset {
         }
     }
 
-    /// What one sample is.
-    pub fn sample(&self) -> Sample {
+    /// What one sample of a part is, as it is stored.
+    pub fn sample(&self, part: Part) -> Sample {
         match self {
-            Self::Images(set) => Sample::Image {
-                height: set.train.height as u32,
-                width: set.train.width as u32,
-                channels: set.train.channels as u32,
-            },
+            Self::Images(set) => {
+                let images = match part {
+                    Part::Train | Part::Validation => &set.train,
+                    Part::Test => &set.test,
+                };
+                Sample::Image {
+                    height: images.height as u32,
+                    width: images.width as u32,
+                    channels: images.channels as u32,
+                }
+            }
             Self::Tables { train, .. } => Sample::Row {
                 features: train.features as u32,
                 targets: train.outputs as u32,
@@ -134,7 +140,7 @@ impl Dataset {
         let (count, resident) = (count as u32, resident as u32);
         Source {
             resident,
-            ..Source::whole(part, self.sample(), count, batch_size.min(count))
+            ..Source::whole(part, self.sample(part), count, batch_size.min(count))
         }
     }
 
