@@ -122,7 +122,7 @@ fn angles_and_probabilities_are_uniform() {
 fn crops_and_translations_are_uniform() {
     let (mut crops, mut shifts) = (vec![0.0; 81], vec![0.0; 100]);
     for draws in draws(3) {
-        let [x, y] = draws.pad_crop(4);
+        let [x, y] = draws.crop(4, [20, 40], [20, 40]);
         crops[(9 * (x + 4) + y + 4) as usize] += 1.0;
         let [x, y] = draws.translation([0.25, 0.5], [20, 40]);
         assert!(x.abs() <= 10.0 && y.abs() <= 10.0, "{x}, {y}");

@@ -10,6 +10,8 @@ override SLOT: u32;            // the place of this one
 override STREAM: u32;          // of the random draws
 override HEIGHT: u32;          // of the image it is given
 override WIDTH: u32;
+override OUT_HEIGHT: u32;      // of the image that it makes
+override OUT_WIDTH: u32;
 
 @group(0) @binding(0) var<storage, read> step: array<Step>;          // [1]
 @group(0) @binding(1) var<storage, read_write> warps: array<Warp>;   // [BATCH, SLOTS]
@@ -36,15 +38,15 @@ fn below(row: u32, draw: u32, end: u32) -> u32 {
     return ((bits(row, draw) >> 16u) * end) >> 16u;
 }
 
-fn write(row: u32, kind: u32, size: vec2<u32>, matrix: array<i32, 6>, homography: array<f32, 8>) {
-    warps[row * SLOTS + SLOT] = Warp(kind, size.y, size.x, matrix, homography);
+fn write(row: u32, kind: u32, matrix: array<i32, 6>, homography: array<f32, 8>) {
+    warps[row * SLOTS + SLOT] = Warp(kind, OUT_HEIGHT, OUT_WIDTH, matrix, homography);
 }
 
 // A nearest-pixel map of whole pixels: x -> x_sign x + x_shift, y -> y_sign y + y_shift.
 fn write_whole(row: u32, sign: vec2<i32>, shift: vec2<i32>) {
     let half = ONE / 2;
     let matrix = array<i32, 6>(sign.x * ONE, 0, shift.x * ONE + half, 0, sign.y * ONE, shift.y * ONE + half);
-    write(row, NEAREST, vec2<u32>(WIDTH, HEIGHT), matrix, NO_HOMOGRAPHY);
+    write(row, NEAREST, matrix, NO_HOMOGRAPHY);
 }
 
 override P: f32;               // how often an operation happens at all
@@ -71,19 +73,37 @@ fn flip(
     }
 }
 
-// RandomCrop of the size of the image, after padding on all sides.
+// RandomCrop, after padding on all sides.
 override PADDING: u32;
 
 @compute @workgroup_size(64)
-fn pad_crop(
+fn crop(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local_index: u32,
 ) {
     let row = flat_index(workgroup_id, workgroups, local_index, 64u);
     if row < BATCH {
-        let corner = vec2<u32>(below(row, 0u, 2u * PADDING + 1u), below(row, 1u, 2u * PADDING + 1u));
+        let padded = vec2<u32>(WIDTH, HEIGHT) + 2u * PADDING;
+        let places = padded - vec2<u32>(OUT_WIDTH, OUT_HEIGHT) + 1u;
+        let corner = vec2<u32>(below(row, 0u, places.x), below(row, 1u, places.y));
         write_whole(row, vec2<i32>(1, 1), vec2<i32>(corner) - i32(PADDING));
+    }
+}
+
+// CenterCrop. Nothing is drawn.
+override TOP: i32;
+override LEFT: i32;
+
+@compute @workgroup_size(64)
+fn center_crop(
+    @builtin(workgroup_id) workgroup_id: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) local_index: u32,
+) {
+    let row = flat_index(workgroup_id, workgroups, local_index, 64u);
+    if row < BATCH {
+        write_whole(row, vec2<i32>(1, 1), vec2<i32>(LEFT, TOP));
     }
 }
 
@@ -114,7 +134,7 @@ fn write_turned(row: u32, cosine: f32, sine: f32, shift: vec2<f32>) {
         fixed(cosine), fixed(sine), fixed(cosine * origin.x + sine * origin.y + centre.x),
         fixed(-sine), fixed(cosine), fixed(cosine * origin.y - sine * origin.x + centre.y),
     );
-    write(row, NEAREST, vec2<u32>(WIDTH, HEIGHT), matrix, NO_HOMOGRAPHY);
+    write(row, NEAREST, matrix, NO_HOMOGRAPHY);
 }
 
 override DEGREES: f32;         // the largest angle
@@ -184,7 +204,7 @@ fn perspective(
             f32(select(y, HEIGHT - 1u - DISTORTION_Y + y, low)),
         );
     }
-    write(row, INTERPOLATION, vec2<u32>(WIDTH, HEIGHT), array<i32, 6>(), homography_from(corners));
+    write(row, INTERPOLATION, array<i32, 6>(), homography_from(corners));
 }
 
 // The homography that takes four points (clockwise from the top left) to the corners of the image. Heckbert
@@ -214,7 +234,7 @@ fn cross2(a: vec2<f32>, b: vec2<f32>) -> f32 {
     return a.x * b.y - a.y * b.x;
 }
 
-// RandomResizedCrop back to the size of the image: a box of random area and aspect ratio.
+// RandomResizedCrop: a box of random area and aspect ratio.
 override SCALE_LOW: f32;       // the area of the box, as a part of the image's
 override SCALE_HIGH: f32;
 override LOG_RATIO_LOW: f32;   // ln(width / height) of the box
@@ -249,13 +269,10 @@ fn resized_crop(
         }
     }
     let numbers = array<i32, 6>(i32(corner.x), i32(corner.y), i32(box.x), i32(box.y), 0, 0);
-    write(row, RESIZE, vec2<u32>(WIDTH, HEIGHT), numbers, NO_HOMOGRAPHY);
+    write(row, RESIZE, numbers, NO_HOMOGRAPHY);
 }
 
 // Resize: the whole image. Nothing is drawn.
-override OUT_WIDTH: u32;
-override OUT_HEIGHT: u32;
-
 @compute @workgroup_size(64)
 fn resize(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -265,6 +282,6 @@ fn resize(
     let row = flat_index(workgroup_id, workgroups, local_index, 64u);
     if row < BATCH {
         let numbers = array<i32, 6>(0, 0, i32(WIDTH), i32(HEIGHT), 0, 0);
-        write(row, RESIZE, vec2<u32>(OUT_WIDTH, OUT_HEIGHT), numbers, NO_HOMOGRAPHY);
+        write(row, RESIZE, numbers, NO_HOMOGRAPHY);
     }
 }

@@ -103,7 +103,7 @@ fn warp_pixels(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) local_index: u32,
 ) {
-    let pixel = pixel_at(flat_index(workgroup_id, workgroups, local_index, WORKGROUP), HEIGHT, WIDTH);
+    let pixel = pixel_at(flat_index(workgroup_id, workgroups, local_index, WORKGROUP), OUT_HEIGHT, OUT_WIDTH);
     if pixel.row >= BATCH {
         return;
     }

@@ -69,6 +69,7 @@ impl Augmented<'_> {
                 slots,
                 slot: slot as u32,
                 size: sizes[slot],
+                output_size: sizes[slot + 1],
                 warps,
             };
             draw.record(tape, transform);

@@ -15,6 +15,8 @@ pub(super) struct Draw {
     pub slot: u32,
     /// Height and width of the image that the operation is given.
     pub size: [u32; 2],
+    /// Height and width of the image that it makes.
+    pub output_size: [u32; 2],
     /// What every operation does to every image: `[N, slots, words]`.
     pub warps: Tensor,
 }
@@ -23,7 +25,7 @@ impl Draw {
     /// Records the drawing of what `transform` does.
     pub fn record(&self, tape: &mut Tape, transform: Transform) {
         let (entry, parameters) = self.entry(transform);
-        let [height, width] = self.size;
+        let ([height, width], [out_height, out_width]) = (self.size, self.output_size);
         let mut constants = vec![
             ("BATCH", f64::from(self.batch)),
             ("SLOTS", self.slots.into()),
@@ -31,6 +33,8 @@ impl Draw {
             ("STREAM", tape.random_stream().into()),
             ("HEIGHT", height.into()),
             ("WIDTH", width.into()),
+            ("OUT_HEIGHT", out_height.into()),
+            ("OUT_WIDTH", out_width.into()),
         ];
         constants.extend(parameters);
         let mut bindings = vec![("warps", self.warps)];
@@ -78,17 +82,24 @@ impl Draw {
                 ];
                 ("affine", parameters)
             }
-            Transform::RandomResizedCrop { scale, ratio } => {
+            Transform::RandomResizedCrop { scale, ratio, .. } => {
                 ("resized_crop", self.crop_parameters(scale, ratio))
             }
-            Transform::PadCrop { padding } => ("pad_crop", vec![("PADDING", padding.into())]),
+            Transform::RandomCrop { padding, .. } => ("crop", vec![("PADDING", padding.into())]),
+            Transform::CenterCrop { .. } => ("center_crop", self.center_corner()),
             Transform::RandomHorizontalFlip { p } => ("flip", vec![("P", p), ("VERTICAL", 0.0)]),
             Transform::RandomVerticalFlip { p } => ("flip", vec![("P", p), ("VERTICAL", 1.0)]),
-            Transform::Resize { height, width } => {
-                let parameters = vec![("OUT_HEIGHT", height.into()), ("OUT_WIDTH", width.into())];
-                ("resize", parameters)
-            }
+            Transform::Resize { .. } => ("resize", Vec::new()),
         }
+    }
+
+    /// Top and left of what is cut out of the middle, by Python's rounding.
+    fn center_corner(&self) -> Vec<(&'static str, f64)> {
+        let corner = |axis: usize| {
+            let surplus = f64::from(self.size[axis]) - f64::from(self.output_size[axis]);
+            (surplus / 2.0).round_ties_even()
+        };
+        vec![("TOP", corner(0)), ("LEFT", corner(1))]
     }
 
     /// The parameters of a random box, with the central box that torchvision falls back to.

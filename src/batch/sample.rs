@@ -30,6 +30,18 @@ pub enum Sample {
 }
 
 impl Sample {
+    /// The same image of this height and width, if one is given; rows have none.
+    pub fn with_size(self, size: Option<[u32; 2]>) -> Self {
+        match (self, size) {
+            (Self::Image { channels, .. }, Some([height, width])) => Self::Image {
+                height,
+                width,
+                channels,
+            },
+            _ => self,
+        }
+    }
+
     /// The buffer `input` of a batch that is given, not gathered: images `[N, H, W, C]` or rows `[N, features]`.
     pub fn input(self, tape: &mut Tape, batch: u32) -> Tensor {
         match self {

@@ -54,8 +54,10 @@ pub struct Source {
     /// Samples that go through a net at once where they are fewer than those of a step: a micro-batch, of several that make
     /// the step. All of a step's if absent.
     pub micro_batch: Option<u32>,
-    /// What happens to an image on its way into a batch. Evaluation leaves out what is random.
+    /// What happens to an image on its way into a batch of training.
     pub transforms: Transforms,
+    /// The same of evaluation.
+    pub evaluation: Transforms,
     /// Bytes of images that are bound at once.
     pub window_bytes: u64,
 }
@@ -74,6 +76,7 @@ impl Source {
             batch_size,
             micro_batch: None,
             transforms: Transforms::default(),
+            evaluation: Transforms::default(),
             window_bytes: WINDOW_BYTES,
         }
     }
@@ -166,10 +169,12 @@ impl Source {
     }
 
     fn record_images(&self, tape: &mut Tape, images: &Images) -> Batch {
+        let [height, width, _] = images.size;
         let transforms = match tape.mode() {
             Mode::Train => self.transforms,
-            Mode::Evaluate => self.transforms.fixed(),
+            Mode::Evaluate => self.evaluation,
         };
+        let transforms = transforms.on([height, width]);
         if transforms == Transforms::default() {
             return images.gather(tape);
         }

@@ -20,8 +20,9 @@ const FASHION_MNIST_FOLDER: &str = "/usr/share/datasets/fashion-mnist";
 pub struct LoadOptions {
     /// Rows and columns that pictures of a folder are scaled and cut to; without it they must be of one size.
     pub image_size: Option<u32>,
-    /// Rows and columns of the pictures to test on, where they are not those of the others.
-    pub test_size: Option<u32>,
+    /// The same of pictures to train and to test on, where augmentation makes other sizes of them; data sets that are stored
+    /// in one size keep it.
+    pub stored_sides: [Option<u32>; 2],
     /// Subtracted from the labels of IDX files; EMNIST's letters have 1 without it, others 0.
     pub label_offset: Option<u8>,
     /// Whether the rows and columns of every image change places; EMNIST is published lying on its side.
@@ -175,8 +176,8 @@ fn load_folder(name: &str, options: &LoadOptions) -> Result<ImageSet> {
 fn load_pictures(name: &str, folder: &Path, options: &LoadOptions) -> Result<ImageSet> {
     refuse_options(options, &["--label-offset"])?;
     let sides = Sides {
-        train: options.image_size,
-        test: options.test_size.or(options.image_size),
+        train: options.stored_sides[0].or(options.image_size),
+        test: options.stored_sides[1].or(options.image_size),
     };
     let found = pictures::read(folder, sides)?;
     Ok(ImageSet {

@@ -141,7 +141,7 @@ pub struct ImageSet {
     pub train: Images,
     /// How many of the training images the set itself holds out for validation; 0 where it has no such split.
     pub held_out: usize,
-    /// The test images, of the same size but where [`LoadOptions::test_size`] says another.
+    /// The test images, of the same size but where [`LoadOptions::stored_sides`] says another.
     pub test: Images,
     /// How the images came to their parts.
     pub division: Division,

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::resident::Dataset;
 use super::schedule::Schedule;
+use crate::batch::{Part, Sample};
 use crate::data::augment::Augmentation;
 use crate::error::{Error, Result};
 use crate::experiment::{self, Experiment};
@@ -42,7 +43,7 @@ pub struct Config {
     pub transposed: bool,
     /// How pixels are normalised.
     pub normalization: Normalization,
-    /// What happens to training images on their way into a batch.
+    /// What happens to images on their way into a batch.
     pub augment: Augmentation,
     /// What the schedule and the best epoch are judged by.
     pub validation: Validation,
@@ -191,14 +192,19 @@ impl Config {
     pub(super) fn model_options(&self, dataset: &Dataset) -> ModelOptions {
         ModelOptions {
             no_dropout: !self.dropout,
-            sample: Some(dataset.sample()),
+            sample: Some(dataset.sample(Part::Train).with_size(self.augment.size())),
             classes: self.network.classes.or(Some(dataset.outputs())),
             ..self.network
         }
     }
 
-    /// All nets, if the changes to them fit.
+    /// All nets, if the changes to them fit and what happens to images on their way does.
     pub(super) fn build_models(&self, dataset: &Dataset) -> Result<Vec<Model>> {
+        for part in [Part::Train, Part::Test] {
+            if let Sample::Image { height, width, .. } = dataset.sample(part) {
+                self.augment.check([height, width])?;
+            }
+        }
         let models = self.nets.iter().map(|net| self.build_model(net, dataset));
         let models = models.collect::<Result<Vec<_>>>()?;
         self.check_changes(&models)?;

@@ -65,6 +65,7 @@ pub struct Trainer<'a> {
     split: Split,
     network: ModelOptions,
     normalisation: Option<(Vec<f32>, Vec<f32>)>,
+    class_names: Vec<String>,
     bounds: Bounds,
     notes: Vec<String>,
     /// Epochs that all nets have trained, or stopped before.
@@ -116,12 +117,12 @@ impl<'a> Trainer<'a> {
         let mut models = config.build_models(&dataset)?;
         let start = Start::read(&config, &models)?;
         let (network, normalisation) = (config.model_options(&dataset), dataset.normalisation());
-        let bounds = Bounds::of(&dataset);
+        let (bounds, class_names) = (Bounds::of(&dataset), dataset.class_names());
         let mut dataset = dataset;
         if probe::applies(&config) {
             let values = start.values(&models[0]);
             dataset = probe::dataset(device, &config, dataset, &models[0], &values)?;
-            let Sample::Features { features } = dataset.sample() else {
+            let Sample::Features { features } = dataset.sample(Part::Train) else {
                 unreachable!("features were made");
             };
             let take = |model: &mut Model| model.take_features(features);
@@ -156,6 +157,7 @@ impl<'a> Trainer<'a> {
             split,
             network,
             normalisation,
+            class_names,
             bounds,
             notes: start.notes,
             epochs_done: 0,
@@ -198,6 +200,7 @@ impl<'a> Trainer<'a> {
             model: self.nets[index].model().name.clone(),
             network: self.network,
             normalisation: self.normalisation.clone(),
+            class_names: self.class_names.clone(),
         }
     }
 

@@ -10,10 +10,10 @@ use crate::models::{Freeze, Model};
 use crate::plan::{Allocation, Plan, Values};
 use crate::steps::features_plan;
 
-/// Whether every image is the same to the heads in every epoch.
+/// Whether every image is the same to the heads in every epoch, and in evaluation.
 pub(super) fn applies(config: &Config) -> bool {
-    let transforms = config.augment.transforms();
-    config.epochs > 0 && config.freeze == Freeze::Backbone && transforms == transforms.fixed()
+    let is_frozen = config.epochs > 0 && config.freeze == Freeze::Backbone;
+    is_frozen && config.augment.transforms() == config.augment.evaluation()
 }
 
 /// The features of all images by the backbone of `model` with `values`, as a data set.
@@ -30,7 +30,7 @@ pub(super) fn dataset(
     let mut set = images.without_images();
     let batch = evaluation_batch(model);
     let source = |part, count| Source {
-        transforms: config.augment.transforms(),
+        evaluation: config.augment.evaluation(),
         ..images.source(part, count, batch)
     };
     let passes = [

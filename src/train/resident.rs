@@ -67,14 +67,20 @@ impl Dataset {
         }
     }
 
-    /// What one sample is.
-    pub fn sample(&self) -> Sample {
+    /// What one sample of a part is, as it is stored.
+    pub fn sample(&self, part: Part) -> Sample {
         match self {
-            Self::Images(set) => Sample::Image {
-                height: set.train.height as u32,
-                width: set.train.width as u32,
-                channels: set.train.channels as u32,
-            },
+            Self::Images(set) => {
+                let images = match part {
+                    Part::Train | Part::Validation => &set.train,
+                    Part::Test => &set.test,
+                };
+                Sample::Image {
+                    height: images.height as u32,
+                    width: images.width as u32,
+                    channels: images.channels as u32,
+                }
+            }
             Self::Features(set) => Sample::Features {
                 features: set.train.features as u32,
             },
@@ -95,6 +101,14 @@ impl Dataset {
             Self::Images(set) => set.classes as u32,
             Self::Features(set) => set.outputs,
             Self::Tables { train, .. } => train.outputs as u32,
+        }
+    }
+
+    /// What the classes are called; empty where nothing tells.
+    pub fn class_names(&self) -> Vec<String> {
+        match self {
+            Self::Images(set) => set.class_names.clone(),
+            Self::Features(_) | Self::Tables { .. } => Vec::new(),
         }
     }
 
@@ -195,7 +209,7 @@ impl Dataset {
         let (count, resident) = (count as u32, resident as u32);
         Source {
             resident,
-            ..Source::whole(part, self.sample(), count, batch_size.min(count))
+            ..Source::whole(part, self.sample(part), count, batch_size.min(count))
         }
     }
 

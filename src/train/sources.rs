@@ -31,12 +31,15 @@ impl Sources {
     pub fn new(config: &Config, dataset: &Dataset, split: &Split, model: &Model) -> Result<Self> {
         let evaluation_batch = evaluation_batch(model);
         let trains = config.epochs > 0;
-        let source = |part, count, batch_size| dataset.source(part, count, batch_size);
+        let source = |part, count, batch_size| Source {
+            transforms: config.augment.transforms(),
+            evaluation: config.augment.evaluation(),
+            ..dataset.source(part, count, batch_size)
+        };
         let (train, validation) = (split.train.len(), split.validation.len());
         let sources = Self {
             train: trains.then(|| Source {
                 micro_batch: config.micro_batch,
-                transforms: config.augment.transforms(),
                 ..source(Part::Train, train, config.batch_size)
             }),
             validation: (trains && validation > 0)

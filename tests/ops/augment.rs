@@ -91,15 +91,26 @@ impl Setup {
 }
 
 /// What the device drew for each sample and operation.
-fn read_warps(open: &OpenPlan) -> Vec<Warp> {
+fn read_warps(open: &OpenPlan, transforms: &Transforms) -> Vec<Warp> {
     let words: Vec<u32> = open.read_named("gather.warps");
-    words.chunks_exact(WARP_WORDS).map(read_warp).collect()
+    let transforms: Vec<Transform> = transforms.iter().collect();
+    let rows = words.chunks_exact(WARP_WORDS).enumerate();
+    rows.map(|(index, words)| read_warp(words, &transforms[index % transforms.len()]))
+        .collect()
 }
 
-fn read_warp(words: &[u32]) -> Warp {
+fn read_warp(words: &[u32], transform: &Transform) -> Warp {
     let matrix: [i32; 6] = std::array::from_fn(|k| words[3 + k] as i32);
     let homography = std::array::from_fn(|k| f64::from(f32::from_bits(words[9 + k])));
     match words[0] {
+        0 if is_cut(transform) => {
+            let corner = [2, 5].map(|k| (matrix[k] - 32_768) / 65_536);
+            assert_eq!(augment::whole([1, 1], corner), Warp::Nearest(matrix));
+            Warp::Cut {
+                corner,
+                size: [words[1] as usize, words[2] as usize],
+            }
+        }
         0 => Warp::Nearest(matrix),
         1 => Warp::Bilinear(homography),
         2 => Warp::Bicubic(homography),
@@ -111,16 +122,29 @@ fn read_warp(words: &[u32]) -> Warp {
     }
 }
 
+/// Whether an operation cuts whole pixels out.
+fn is_cut(transform: &Transform) -> bool {
+    matches!(
+        transform,
+        Transform::RandomCrop { .. } | Transform::CenterCrop { .. }
+    )
+}
+
 fn write_warp(warp: &Warp, size: [usize; 2]) -> [u32; WARP_WORDS] {
     let mut words = [0; WARP_WORDS];
-    let [height, width] = if let Warp::Resize { size, .. } = warp {
-        *size
-    } else {
-        size
+    let [height, width] = match warp {
+        Warp::Resize { size, .. } | Warp::Cut { size, .. } => *size,
+        _ => size,
     };
     (words[1], words[2]) = (height as u32, width as u32);
     match warp {
         Warp::Nearest(matrix) => words[3..9].copy_from_slice(&matrix.map(|number| number as u32)),
+        Warp::Cut { corner, .. } => {
+            let Warp::Nearest(matrix) = augment::whole([1, 1], *corner) else {
+                panic!("a map by whole pixels is affine")
+            };
+            words[3..9].copy_from_slice(&matrix.map(|number| number as u32));
+        }
         Warp::Bilinear(h) | Warp::Bicubic(h) => {
             words[0] = if matches!(warp, Warp::Bilinear(_)) {
                 1
@@ -144,7 +168,7 @@ const PERSPECTIVE: Transform = Transform::RandomPerspective {
 };
 
 /// Every operation, with parameters of the paper and others.
-const TRANSFORMS: [Transform; 11] = [
+const TRANSFORMS: [Transform; 15] = [
     PERSPECTIVE,
     Transform::RandomPerspective {
         distortion_scale: 0.3,
@@ -162,16 +186,35 @@ const TRANSFORMS: [Transform; 11] = [
         translate: [0.2, 0.0],
     },
     Transform::RandomResizedCrop {
+        size: None,
         scale: [0.95, 1.0],
         ratio: [3.0 / 4.0, 4.0 / 3.0],
     },
     Transform::RandomResizedCrop {
+        size: None,
         scale: [0.08, 1.0],
         ratio: [3.0 / 4.0, 4.0 / 3.0],
     },
-    Transform::PadCrop { padding: 4 },
+    Transform::RandomCrop {
+        size: None,
+        padding: 4,
+    },
     Transform::RandomHorizontalFlip { p: 0.5 },
     Transform::RandomVerticalFlip { p: 0.25 },
+    Transform::RandomCrop {
+        size: Some([1, 1]),
+        padding: 0,
+    },
+    Transform::RandomCrop {
+        size: Some([5, 4]),
+        padding: 3,
+    },
+    Transform::CenterCrop { size: [1, 1] },
+    Transform::RandomResizedCrop {
+        size: Some([13, 9]),
+        scale: [0.2, 0.9],
+        ratio: [0.5, 2.0],
+    },
 ];
 
 /// Sides of at least 4 pixels let a corner move; smaller ones keep it in its place.
@@ -209,7 +252,7 @@ pub fn draws_match_their_twins(bench: &Bench) {
                     let order: Vec<u32> = (0..STEPS * batch as u32).collect();
                     setup.write(&open, &setup.images(), &order);
                     open.run();
-                    for (sample, warp) in read_warps(&open).iter().enumerate() {
+                    for (sample, warp) in read_warps(&open, &setup.transforms).iter().enumerate() {
                         let draws = Draws {
                             seed,
                             step: in_training,
@@ -232,7 +275,23 @@ fn assert_drawn(transform: &Transform, draws: &Draws, size: [usize; 2], warp: &W
             augment::horizontal_flip(size)
         }
         Transform::RandomVerticalFlip { p } if draws.unit(0) < p => augment::vertical_flip(size),
-        Transform::PadCrop { padding } => augment::whole([1, 1], draws.pad_crop(padding)),
+        Transform::RandomCrop {
+            size: result,
+            padding,
+        } => {
+            let result = result.map_or(size, |result| result.map(|side| side as usize));
+            Warp::Cut {
+                corner: draws.crop(padding, size, result),
+                size: result,
+            }
+        }
+        Transform::CenterCrop { size: result } => {
+            let result = result.map(|side| side as usize);
+            Warp::Cut {
+                corner: augment::center_corner(size, result),
+                size: result,
+            }
+        }
         Transform::RandomPerspective {
             distortion_scale,
             p,
@@ -249,11 +308,16 @@ fn assert_drawn(transform: &Transform, draws: &Draws, size: [usize; 2], warp: &W
             let matrix = augment::affine(draws.angle(degrees), translate, size);
             return assert_matrix(&matrix, degrees, size, warp);
         }
-        Transform::RandomResizedCrop { scale, ratio } => {
+        Transform::RandomResizedCrop {
+            size: result,
+            scale,
+            ratio,
+        } => {
             let (cut, tried) = draws.resized_crop(scale, ratio, size);
             if tried.iter().any(|&side| is_tie(side)) {
                 return;
             }
+            let size = result.map_or(size, |result| result.map(|side| side as usize));
             Warp::Resize { cut, size }
         }
         _ => identity,
@@ -458,6 +522,14 @@ fn pipelines() -> Vec<Transforms> {
         TRANSFORMS[8],
         TRANSFORMS[10],
     ]));
+    pipelines.push(Transforms::new(&[
+        resize,
+        TRANSFORMS[2],
+        Transform::CenterCrop { size: [8, 20] },
+        TRANSFORMS[12],
+        TRANSFORMS[14],
+        TRANSFORMS[9],
+    ]));
     pipelines
 }
 
@@ -481,6 +553,10 @@ pub fn augmented_images_match_their_twin(bench: &Bench) {
         shapes(),
         |&(size, channels, batch, [seed, in_training])| {
             for (transforms, window_bytes) in pipelines_in_windows() {
+                let transforms = transforms.on(size.map(|side| side as u32));
+                if transforms == Transforms::default() {
+                    continue;
+                }
                 let setup = Setup {
                     transforms,
                     size,
@@ -499,7 +575,19 @@ pub fn augmented_images_match_their_twin(bench: &Bench) {
 /// Images that a workgroup alone could not take through its operations where loops are bounded.
 pub fn large_augmented_images_match_their_twin(bench: &Bench) {
     let resize = |height, width| Transform::Resize { height, width };
+    let rotation = Transform::RandomRotation { degrees: 15.0 };
+    let crop = Transform::RandomCrop {
+        size: Some([448, 448]),
+        padding: 0,
+    };
+    let resized_crop = Transform::RandomResizedCrop {
+        size: Some([224, 224]),
+        scale: [0.08, 1.0],
+        ratio: [3.0 / 4.0, 4.0 / 3.0],
+    };
     let pipelines = [
+        Transforms::new(&[rotation, crop, TRANSFORMS[9], TRANSFORMS[10]]),
+        Transforms::new(&[resized_crop, TRANSFORMS[9]]),
         Transforms::new(&[TRANSFORMS[2], TRANSFORMS[6]]),
         Transforms::new(&[resize(37, 600)]),
         Transforms::new(&[resize(1, 1)]),
@@ -528,7 +616,7 @@ fn assert_matches_twin(bench: &Bench, setup: &Setup) {
     for open in bench.open(&plan) {
         setup.write(&open, &images, &order);
         open.run();
-        let warps = read_warps(&open);
+        let warps = read_warps(&open, &setup.transforms);
         let slots = warps.len() / setup.batch;
         let warps: Vec<Vec<Warp>> = warps.chunks_exact(slots).map(<[_]>::to_vec).collect();
         let got = setup.bytes(&open.read(recorded.x));
@@ -580,9 +668,15 @@ pub fn augmented_images_are_torchvision_s(bench: &Bench) {
 fn record_case(case: &Case) -> (Plan, Batch, Setup) {
     let image = &case.images[0];
     let transforms = case.warps[0].iter().map(|warp| match warp {
-        Warp::Resize { size, .. } => Transform::Resize {
-            height: size[0] as u32,
-            width: size[1] as u32,
+        // Of what draws nothing, that which changes nothing would be left out.
+        Warp::Resize { size, .. } => Transform::RandomResizedCrop {
+            size: Some(size.map(|side| side as u32)),
+            scale: [1.0, 1.0],
+            ratio: [1.0, 1.0],
+        },
+        Warp::Cut { size, .. } => Transform::RandomCrop {
+            size: Some(size.map(|side| side as u32)),
+            padding: 0,
         },
         _ => Transform::RandomHorizontalFlip { p: 1.0 },
     });

@@ -7,6 +7,13 @@ use super::random::random_bits;
 pub enum Warp {
     /// The nearest pixel under an affine map in 16.16 fixed point, from the indices of a pixel; 0 outside.
     Nearest([i32; 6]),
+    /// The same by whole pixels, for a result of another size.
+    Cut {
+        /// Left and top.
+        corner: [i32; 2],
+        /// Height and width of the result.
+        size: [usize; 2],
+    },
     /// Between 2 x 2 pixels under a homography, from the centre of a pixel; 0 outside.
     Bilinear([f64; 8]),
     /// Between 4 x 4 pixels.
@@ -54,6 +61,7 @@ impl Image {
 pub fn apply(warp: &Warp, image: &Image) -> Image {
     match warp {
         Warp::Nearest(matrix) => nearest(matrix, image),
+        Warp::Cut { corner, size } => cut(*corner, *size, image),
         Warp::Resize { cut, size } => resize(cut, *size, image),
         Warp::Bilinear(_) | Warp::Bicubic(_) => {
             let mut result = Image::black([image.height, image.width], image.channels);
@@ -73,6 +81,26 @@ fn nearest(m: &[i32; 6], image: &Image) -> Image {
             let (i, j) = (x as i32, y as i32);
             let from_x = (m[0] * i + m[1] * j + m[2]) >> 16;
             let from_y = (m[3] * i + m[4] * j + m[5]) >> 16;
+            if (0..image.width as i32).contains(&from_x)
+                && (0..image.height as i32).contains(&from_y)
+            {
+                for c in 0..image.channels {
+                    let to = result.index(y, x, c);
+                    result.bytes[to] =
+                        image.bytes[image.index(from_y as usize, from_x as usize, c)];
+                }
+            }
+        }
+    }
+    result
+}
+
+/// `crop`: 0 outside the image.
+fn cut([left, top]: [i32; 2], size: [usize; 2], image: &Image) -> Image {
+    let mut result = Image::black(size, image.channels);
+    for y in 0..size[0] {
+        for x in 0..size[1] {
+            let (from_x, from_y) = (x as i32 + left, y as i32 + top);
             if (0..image.width as i32).contains(&from_x)
                 && (0..image.height as i32).contains(&from_y)
             {
@@ -228,6 +256,11 @@ pub fn vertical_flip([height, _]: [usize; 2]) -> Warp {
     whole([1, -1], [0, height as i32 - 1])
 }
 
+/// `center_crop`: left and top of what is cut out, by Python's rounding.
+pub fn center_corner(before: [usize; 2], size: [usize; 2]) -> [i32; 2] {
+    [1, 0].map(|axis| ((before[axis] - size[axis]) as f64 / 2.0).round_ties_even() as i32)
+}
+
 /// An affine map before it is rounded to fixed point, in 2^-16, from the indices of a pixel.
 pub type Matrix = [f64; 6];
 
@@ -354,9 +387,12 @@ impl Draws {
         })
     }
 
-    /// Left and top of `RandomCrop` after padding, less the padding.
-    pub fn pad_crop(&self, padding: u32) -> [i32; 2] {
-        [0, 1].map(|axis| self.below(axis, 2 * padding + 1) as i32 - padding as i32)
+    /// Left and top of `RandomCrop(size)` after padding, less the padding.
+    pub fn crop(&self, padding: u32, before: [usize; 2], size: [usize; 2]) -> [i32; 2] {
+        [0, 1].map(|axis| {
+            let places = before[1 - axis] + 2 * padding as usize + 1 - size[1 - axis];
+            self.below(axis as u32, places as u32) as i32 - padding as i32
+        })
     }
 
     /// The box of `RandomResizedCrop` as left, top, width, height; and the widths and heights that were tried, unrounded.

@@ -1,4 +1,5 @@
-//! What torchvision itself makes of small pictures: `tests/fixtures/augmentation.safetensors`, its draws as warps.
+//! What torchvision itself makes of pictures, its draws as warps: `augmentation.safetensors` of small ones and
+//! `photographs.safetensors` of the sizes of paper.md 3.4, both in `tests/fixtures`.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,7 +14,7 @@ struct Tensor {
     values: Vec<f64>,
 }
 
-/// The whole file.
+/// Both files.
 pub struct Fixture(HashMap<String, Tensor>);
 
 /// Pictures that went through the same operations.
@@ -58,11 +59,55 @@ const CASES: [(&str, &[&str]); 16] = [
     ("crop-flip", &["pad-crop", "horizontal-flip"]),
 ];
 
+/// The same of photographs, each case with the pictures it is made of.
+const PHOTOGRAPHS: [(&str, &str, &[&str]); 9] = [
+    (
+        "digits",
+        "train",
+        &["resize", "rotation", "crop", "bicubic"],
+    ),
+    ("digits", "evaluation", &["resize"]),
+    (
+        "digits",
+        "clothes",
+        &["resize", "horizontal-flip", "affine", "resized-crop"],
+    ),
+    (
+        "small",
+        "train",
+        &["resize", "rotation", "crop", "horizontal-flip"],
+    ),
+    (
+        "small",
+        "wide",
+        &["resize", "rotation", "center-crop", "crop"],
+    ),
+    ("fruits", "evaluation", &["resize"]),
+    (
+        "fruits",
+        "train",
+        &[
+            "rotation",
+            "resized-crop",
+            "horizontal-flip",
+            "vertical-flip",
+        ],
+    ),
+    ("insects", "train", &["resized-crop", "horizontal-flip"]),
+    ("insects", "evaluation", &["center-crop"]),
+];
+
 impl Fixture {
-    /// Reads the file.
+    /// Reads both files.
     pub fn read() -> Self {
-        let path =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/augmentation.safetensors");
+        let mut all = Self::read_file("augmentation");
+        all.0.extend(Self::read_file("photographs").0);
+        all
+    }
+
+    fn read_file(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join(format!("tests/fixtures/{name}.safetensors"));
         let file =
             std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let tensors = SafeTensors::deserialize(&file).expect("a fixture is a safetensors file");
@@ -103,8 +148,12 @@ impl Fixture {
     /// Every case.
     pub fn cases(&self) -> Vec<Case> {
         let sets = ["grey", "colour"];
-        let all = sets.iter().flat_map(|set| CASES.map(|case| (set, case)));
-        all.map(|(set, (case, operations))| self.case(set, case, operations))
+        let small = sets
+            .iter()
+            .flat_map(|set| CASES.map(|case| (*set, case.0, case.1)));
+        small
+            .chain(PHOTOGRAPHS)
+            .map(|(set, case, operations)| self.case(set, case, operations))
             .collect()
     }
 
@@ -114,6 +163,7 @@ impl Fixture {
         let results = self.images(&format!("{name}.result"));
         let stored = [images[0].height, images[0].width];
         let warps = (0..images.len()).map(|row| {
+            let mut size = stored;
             let slots = operations.iter().enumerate();
             let warp = |(slot, operation): (usize, &&str)| {
                 let draws = Drawn {
@@ -121,7 +171,12 @@ impl Fixture {
                     prefix: format!("{name}.{slot}"),
                     row,
                 };
-                draws.warp(operation, stored, [results[0].height, results[0].width])
+                let after = draws.size().unwrap_or(match *operation {
+                    "resize" => [results[0].height, results[0].width],
+                    _ => size,
+                });
+                let before = std::mem::replace(&mut size, after);
+                draws.warp(operation, before, after)
             };
             slots.map(warp).collect()
         });
@@ -164,6 +219,12 @@ impl Drawn<'_> {
         &tensor.values[self.row * count..][..count]
     }
 
+    /// Height and width of the result, where the operation tells it.
+    fn size(&self) -> Option<[usize; 2]> {
+        let tensor = self.fixture.0.get(&format!("{}.size", self.prefix))?;
+        Some([0, 1].map(|axis| tensor.values[2 * self.row + axis] as usize))
+    }
+
     fn warp(&self, operation: &str, stored: [usize; 2], result: [usize; 2]) -> Warp {
         match operation {
             "bilinear" => Warp::Bilinear(self.coefficients()),
@@ -184,7 +245,7 @@ impl Drawn<'_> {
                 };
                 Warp::Resize {
                     cut: [left, top, width, height].map(|number| number as usize),
-                    size: stored,
+                    size: result,
                 }
             }
             "pad-crop" => {
@@ -194,6 +255,17 @@ impl Drawn<'_> {
                     [corner[1], corner[0]].map(|number| number as i32 - 4),
                 )
             }
+            "crop" => {
+                let corner = self.numbers("corner");
+                Warp::Cut {
+                    corner: [corner[1], corner[0]].map(|number| number as i32),
+                    size: result,
+                }
+            }
+            "center-crop" => Warp::Cut {
+                corner: augment::center_corner(stored, result),
+                size: result,
+            },
             "resize" => Warp::Resize {
                 cut: [0, 0, stored[1], stored[0]],
                 size: result,

@@ -31,7 +31,7 @@ impl LoadFlags {
     pub fn options(&self) -> LoadOptions {
         LoadOptions {
             image_size: self.image_size,
-            test_size: None,
+            stored_sides: [None; 2],
             label_offset: self.label_offset,
             classes: self.classes.map(|classes| classes as usize),
             transposed: self.transposed,

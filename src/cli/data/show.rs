@@ -7,9 +7,9 @@ use clap::Args;
 use super::load_flags::LoadFlags;
 use crate::cli::device::DeviceFlags;
 use crate::cli::output::print;
-use crate::data::augment::{Augmentation, Transform, Transforms};
-use crate::data::{self, Images};
-use crate::error::Result;
+use crate::data::augment::{Augmentation, MAX_TRANSFORMS, Transform, Transforms};
+use crate::data::{self, Images, LoadOptions};
+use crate::error::{Error, Result};
 use crate::preview::Preview;
 use crate::report::labelled_sheet::{LabelledSheet, SheetRow};
 
@@ -21,11 +21,10 @@ pub struct Show {
     data: String,
     #[command(flatten)]
     load: LoadFlags,
-    /// What happens to the images
+    /// What happens to the images (see `spinal train --help`)
     #[arg(
         long,
-        value_name = "NAME",
-        value_enum,
+        value_name = "NAME|OPERATIONS",
         default_value = "perspective-rotation"
     )]
     augment: Augmentation,
@@ -51,8 +50,16 @@ pub struct Show {
 impl Show {
     /// Draws the sheet.
     pub fn run(&self) -> Result<()> {
-        let mut images = data::load_with(&self.data, &self.load.options())?.train;
+        let augment = match self.load.options().image_size {
+            Some(side) => self.augment.with_side(side),
+            None => self.augment,
+        };
+        let [train, evaluation] =
+            [augment.transforms(), augment.evaluation()].map(|transforms| self.resized(transforms));
+        let (train, evaluation) = (train?, evaluation?);
+        let mut images = self.load_images(augment)?;
         images.truncate(self.count as usize);
+        augment.check([images.height as u32, images.width as u32])?;
         let device = self.device.open()?;
         let run = |transforms, steps| {
             let preview = Preview {
@@ -62,47 +69,58 @@ impl Show {
             };
             preview.run(&device, steps)
         };
-        let mut columns = run(self.resized(&[]), 1)?;
-        let augmentation: Vec<Transform> = self.augment.transforms().iter().collect();
-        columns.extend(run(self.resized(&augmentation), self.versions)?);
-        self.sheet(&images, &columns).write(&self.out)?;
+        let mut columns = run(evaluation, 1)?;
+        columns.extend(run(train, self.versions)?);
+        let stored = [images.height as u32, images.width as u32];
+        let size = train.size().unwrap_or(stored);
+        self.sheet(&images, size, &columns).write(&self.out)?;
         print(self.out.display())
     }
 
+    /// The training images, of the size that an augmentation begins with.
+    fn load_images(&self, augment: Augmentation) -> Result<Images> {
+        let options = self.load.options();
+        let options = LoadOptions {
+            image_size: options.image_size.filter(|_| augment.size().is_none()),
+            stored_sides: augment.stored_sides(),
+            ..options
+        };
+        Ok(data::load_with(&self.data, &options)?.train)
+    }
+
     /// The operations, after the resize that is asked for.
-    fn resized(&self, transforms: &[Transform]) -> Transforms {
+    fn resized(&self, transforms: Transforms) -> Result<Transforms> {
         let resize = self.resize.map(|side| Transform::Resize {
             height: side,
             width: side,
         });
-        Transforms::new(
-            &resize
-                .into_iter()
-                .chain(transforms.iter().copied())
-                .collect::<Vec<_>>(),
-        )
+        let all: Vec<Transform> = resize.into_iter().chain(transforms.iter()).collect();
+        match all.len() {
+            0..=MAX_TRANSFORMS => Ok(Transforms::new(&all)),
+            count => Err(Error::usage(
+                format!(
+                    "--resize: there would be {count} operations, where {MAX_TRANSFORMS} have room"
+                ),
+                "leave it out, and let --augment begin with a resize",
+            )),
+        }
     }
 
-    /// A row for each image: the original, then its versions.
-    fn sheet(&self, images: &Images, columns: &[Vec<u8>]) -> LabelledSheet {
-        let side = self.resize.map(|side| side as usize);
-        let (height, width) = (side.unwrap_or(images.height), side.unwrap_or(images.width));
-        let size = height * width * images.channels;
+    /// A row for each image: as evaluation sees it, then its versions.
+    fn sheet(&self, images: &Images, size: [u32; 2], columns: &[Vec<u8>]) -> LabelledSheet {
+        let [height, width] = size.map(|side| side as usize);
+        let bytes = height * width * images.channels;
         let row = |(index, label): (usize, &u8)| SheetRow {
             label: format!("{label}:"),
             pictures: columns
                 .iter()
-                .map(|column| column[index * size..][..size].to_vec())
+                .map(|column| column[index * bytes..][..bytes].to_vec())
                 .collect(),
         };
-        let name = clap::ValueEnum::to_possible_value(&self.augment);
-        let name = name.expect("every augmentation has a name");
         LabelledSheet {
             title: format!(
                 "{}   class: original, then {} (seed {})",
-                self.data,
-                name.get_name(),
-                self.seed
+                self.data, self.augment, self.seed
             ),
             height,
             width,

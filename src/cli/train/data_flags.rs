@@ -19,7 +19,8 @@ pub struct DataFlags {
     /// Use only N test samples, chosen in the same way, but the same ones for every seed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit_test: Option<u32>,
-    /// Scale and cut the pictures of a folder to N rows and columns
+    /// Give the nets pictures of N rows and columns: those of a folder are scaled and cut, and the sizes of the augmentation
+    /// keep their proportion to it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     image_size: Option<u32>,
     /// Subtract N from the labels of IDX files
@@ -38,6 +39,10 @@ impl DataFlags {
             limit_train: self.limit_train.map(|limit| limit as usize),
             limit_test: self.limit_test.map(|limit| limit as usize),
             image_size: self.image_size,
+            augment: match self.image_size {
+                Some(side) => config.augment.with_side(side),
+                None => config.augment,
+            },
             label_offset: self.label_offset,
             transposed: self.transposed,
             ..config

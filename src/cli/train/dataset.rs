@@ -19,8 +19,11 @@ pub fn load(config: &Config, experiment: &Experiment) -> Result<(Dataset, Vec<Li
 pub fn read(config: &Config, experiment: &Experiment) -> Result<Dataset> {
     match experiment.data {
         DataKind::Images => {
+            let augment = config.augment;
             let options = LoadOptions {
-                image_size: config.image_size,
+                // What augmentation makes a size of need not be stored in it.
+                image_size: config.image_size.filter(|_| augment.size().is_none()),
+                stored_sides: augment.stored_sides(),
                 label_offset: config.label_offset,
                 transposed: config.transposed,
                 classes: config.network.classes.map(|classes| classes as usize),

@@ -58,8 +58,9 @@ pub struct RecipeFlags {
     /// How pixels are normalised
     #[arg(long, value_name = "NAME", value_enum)]
     normalize: Option<Normalization>,
-    /// What happens to training images on their way into a batch
-    #[arg(long, value_name = "NAME", value_enum)]
+    /// What happens to training images on their way into a batch: none, perspective-rotation, rotation-crop, crop-flip, or
+    /// operations such as resize:272+rotate:15+crop:256+flip, behind a / those of evaluation
+    #[arg(long, value_name = "NAME|OPERATIONS")]
     augment: Option<Augmentation>,
     /// Train on the images as they are, whatever the recipe says
     #[arg(long, conflicts_with = "augment")]
