@@ -43,7 +43,7 @@ impl Convert {
     pub fn run(&self) -> Result<()> {
         let conversion = Conversion::new(&self.model, self.network.options())?;
         if let (Some(weights), Some(out)) = (&self.weights, &self.out) {
-            let before = load_weights(weights, &conversion.before.parameters)?;
+            let before = load_weights(weights, &conversion.before.parameters)?.values;
             let mut metadata = WeightsMetadata::read(weights, &self.model)?;
             metadata.network = conversion.options();
             checkpoint::save(out, &conversion.weights(&before), &metadata.entries())?;

@@ -18,9 +18,18 @@ pub fn classes_of(names: &[String]) -> Result<Vec<usize>> {
     let known: Vec<String> = NAMES.lines().map(plain).collect();
     let find = |name: &String| {
         let plain = plain(name);
-        let singulars = [Some(plain.as_str()), plain.strip_suffix('s'), plain.strip_suffix("es")];
+        let singulars = [
+            Some(plain.as_str()),
+            plain.strip_suffix('s'),
+            plain.strip_suffix("es"),
+        ];
         let named = |singular: &str| known.iter().position(|known| known == singular);
-        let numbered = || plain.parse().ok().filter(|&class: &usize| class < known.len());
+        let numbered = || {
+            plain
+                .parse()
+                .ok()
+                .filter(|&class: &usize| class < known.len())
+        };
         let found = singulars.into_iter().flatten().find_map(named);
         found.or_else(numbered).ok_or_else(|| {
             Error::usage(
@@ -59,7 +68,10 @@ mod tests {
     fn other_names_are_refused() {
         for name in ["bumblebee", "1000", ""] {
             let error = classes(&["bee", name]).unwrap_err();
-            assert!(error.to_string().contains(&format!("class {name} is none")), "{error}");
+            assert!(
+                error.to_string().contains(&format!("class {name} is none")),
+                "{error}"
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageReader, Rgb, RgbImage, Rgba};
@@ -46,6 +46,52 @@ pub fn load(path: &Path, height: usize, width: usize, channels: usize) -> Result
             .into_raw()),
         _ => panic!("a picture has 1 or 3 channels, not {channels}"),
     }
+}
+
+/// The PNG and JPEG files of a folder and of the folders in it, by their names' endings, sorted.
+///
+/// # Errors
+/// A folder that cannot be read, or has none.
+pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    collect(folder, MAX_NESTING, &mut files)?;
+    if files.is_empty() {
+        return Err(Error::file(folder, "is a folder without pictures", HINT));
+    }
+    Ok(files)
+}
+
+/// Folders within folders that are looked into.
+const MAX_NESTING: usize = 8;
+
+fn collect(folder: &Path, nesting: usize, files: &mut Vec<PathBuf>) -> Result<()> {
+    let unreadable =
+        |error: std::io::Error| Error::file(folder, format!("cannot be read: {error}"), HINT);
+    let entries = fs::read_dir(folder).map_err(unreadable)?;
+    let mut paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<std::io::Result<Vec<PathBuf>>>()
+        .map_err(unreadable)?;
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            if nesting > 0 {
+                collect(&path, nesting - 1, files)?;
+            }
+        } else if is_named_like_a_picture(&path) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn is_named_like_a_picture(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| {
+        ["png", "jpg", "jpeg"]
+            .iter()
+            .any(|known| ending.eq_ignore_ascii_case(known))
+    })
 }
 
 /// A picture of any size, upright and on white; as [`load`] otherwise.

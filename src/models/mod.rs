@@ -23,9 +23,10 @@ use serde::{Deserialize, Serialize};
 
 pub use freeze::Freeze;
 pub use head::{HeadKind, HeadOptions};
+pub use imagenet::ORIGINAL;
 pub use init::initial_values;
 pub use metadata::WeightsMetadata;
-pub use weights::{load_weights, named_weights};
+pub use weights::{LoadedWeights, load_weights, named_weights};
 
 use crate::batch::Sample;
 use crate::error::{Error, Result};
@@ -139,7 +140,7 @@ impl Model {
     /// are the first ones.
     pub fn pretrained(&self) -> Vec<(String, Vec<usize>)> {
         let specs = self.parameters.specs();
-        let is_original = self.name.ends_with(&format!("-{}", imagenet::ORIGINAL));
+        let is_original = self.name.ends_with(&format!("-{}", ORIGINAL));
         let count = if is_original {
             specs.len()
         } else {
@@ -261,7 +262,7 @@ impl Family {
     /// The classes that one of its nets is shown with: those of the family, or for an ImageNet classifier ImageNet's.
     pub fn classes_of(&self, net: &str) -> &'static [u32] {
         match net {
-            imagenet::ORIGINAL => &[imagenet::CLASSES],
+            ORIGINAL => &[imagenet::CLASSES],
             _ => self.classes,
         }
     }

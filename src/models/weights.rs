@@ -5,20 +5,35 @@ use std::path::Path;
 use crate::checkpoint::{self, NamedTensor};
 use crate::error::Result;
 use crate::plan::{Parameters, Values};
+use crate::pretrained;
 
-/// Reads a file of weights. Missing, wrong or misshapen tensors are refused by name.
-pub fn load_weights(path: &Path, parameters: &Parameters) -> Result<Values> {
+/// The weights of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadedWeights {
+    /// All of a model's.
+    pub values: Values,
+    /// What there is to tell about how a file of others was read, a line each.
+    pub notes: Vec<String>,
+}
+
+/// Reads a file of weights: ours, or one of others with the same names. Missing, wrong or misshapen tensors are refused by name.
+pub fn load_weights(path: &Path, parameters: &Parameters) -> Result<LoadedWeights> {
     let expected: Vec<_> = parameters
         .specs()
         .iter()
         .map(|spec| (spec.name.clone(), spec.shape.clone()))
         .collect();
-    let tensors = checkpoint::load(path, &expected)?;
+    let (tensors, notes) = if pretrained::is_of_others(path)? {
+        let selection = pretrained::select(pretrained::read(path)?, &expected, &[])?;
+        (selection.tensors, selection.notes)
+    } else {
+        (checkpoint::load(path, &expected)?, Vec::new())
+    };
     let mut values = Values::zeros(parameters);
     for (spec, tensor) in parameters.specs().iter().zip(&tensors) {
         values.set(spec, &tensor.values);
     }
-    Ok(values)
+    Ok(LoadedWeights { values, notes })
 }
 
 /// The values as tensors with `state_dict` names and PyTorch shapes.
@@ -84,6 +99,8 @@ mod tests {
             ]
         );
         checkpoint::save(&path, &tensors, &BTreeMap::new()).unwrap();
-        assert_eq!(load_weights(&path, &parameters).unwrap(), values);
+        let loaded = load_weights(&path, &parameters).unwrap();
+        assert_eq!(loaded.values, values);
+        assert_eq!(loaded.notes, [""; 0]);
     }
 }

@@ -114,7 +114,7 @@ pub fn find(name: &str) -> Result<&'static Published> {
 /// `Error::File` if there is no such file or name, or the weights have not been fetched.
 pub fn resolve(name_or_path: &str, cache: Option<&Path>) -> Result<PathBuf> {
     let path = PathBuf::from(name_or_path);
-    if path.exists() {
+    if path.is_file() {
         return Ok(path);
     }
     let Some(published) = lookup(name_or_path) else {
@@ -152,7 +152,7 @@ macro_rules! torchvision {
     };
 }
 
-/// `NAME` is torchvision's IMAGENET1K_V1, `NAME-v2` its IMAGENET1K_V2. The first ones of the wide networks are F16.
+/// `NAME` is torchvision's IMAGENET1K_V1, `NAME-v2` its IMAGENET1K_V2. The first ones of the wide networks are F16, by their size.
 static PUBLISHED: [Published; 24] = [
     torchvision!("alexnet", "alexnet", "alexnet-owt-7be5be79.pth", 233.087),
     torchvision!("vgg11", "vgg11", "vgg11-8a719046.pth", 506.84),

@@ -73,12 +73,20 @@ pub fn read(path: &Path) -> Result<TensorFile> {
 /// The entries of a file's metadata; none in a format that has no place for them.
 ///
 /// # Errors
-/// `Error::File` if it cannot be read, or is of another format.
+/// `Error::File` if it cannot be read or is damaged.
 pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>> {
-    match format(path)? {
-        Format::Safetensors => checkpoint::metadata(path),
-        Format::TorchArchive(_) | Format::TorchLegacy(_) => Ok(BTreeMap::new()),
+    match format(path) {
+        Ok(Format::TorchArchive(_) | Format::TorchLegacy(_)) => Ok(BTreeMap::new()),
+        _ => checkpoint::metadata(path),
     }
+}
+
+/// Whether a file of weights was written by another program: ours say which model they are of.
+///
+/// # Errors
+/// As [`metadata`].
+pub fn is_of_others(path: &Path) -> Result<bool> {
+    Ok(!metadata(path)?.contains_key("model"))
 }
 
 /// The formats that are read.

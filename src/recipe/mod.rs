@@ -62,6 +62,15 @@ impl Normalization {
         }
     }
 
+    /// Mean and standard deviation of each of so many channels; nothing for what the data set brings, or for images of another
+    /// number of channels.
+    pub fn of_channels(self, channels: usize) -> Option<(Vec<f32>, Vec<f32>)> {
+        let (mean, std) = self.statistics()?;
+        let fits = mean.len() == 1 || mean.len() == channels;
+        let each = |values: &[f32]| values.iter().copied().cycle().take(channels).collect();
+        fits.then(|| (each(mean), each(std)))
+    }
+
     /// Mean and standard deviation, of one channel for all or of three channels; nothing for what the data set brings.
     pub fn statistics(self) -> Option<(&'static [f32], &'static [f32])> {
         match self {

@@ -151,6 +151,14 @@ impl Dataset {
         Split::new(self.train_count(), own, validation)
     }
 
+    /// The images. Panics if there are none.
+    pub fn into_images(self) -> ImageSet {
+        match self {
+            Self::Images(set) => set,
+            _ => panic!("{} has no images", self.name()),
+        }
+    }
+
     /// Everything but the pixels of a set of images, for the features that are made of them.
     pub(super) fn without_images(&self) -> FeatureSet {
         let Self::Images(set) = self else {

@@ -30,7 +30,8 @@ impl Start {
             ..Self::default()
         };
         if let (Some(path), Some(model)) = (&config.init, models.first()) {
-            start.whole = Some(models::load_weights(path, &model.parameters)?);
+            let loaded = models::load_weights(path, &model.parameters)?;
+            (start.whole, start.notes) = (Some(loaded.values), loaded.notes);
         }
         let Some(path) = &config.weights else {
             return Ok(start);
@@ -49,7 +50,7 @@ impl Start {
         let file = pretrained::read(path)?;
         let selection = pretrained::select(file, &expected, models::HEADS)?;
         start.backbone = selection.tensors;
-        start.notes = selection.notes;
+        start.notes.extend(selection.notes);
         Ok(start)
     }
 

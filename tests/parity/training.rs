@@ -143,7 +143,7 @@ impl<'a> Training<'a> {
                 width,
                 channels,
             } => height * width * channels,
-            Sample::Row { features, .. } => features,
+            Sample::Features { features } | Sample::Row { features, .. } => features,
         };
         (self.course.batch * sample) as usize
     }

@@ -57,6 +57,7 @@ fn write_data(fixture: &Fixture, model: &Model, training: &Training) {
             mean: &[0.1307],
             std: &[0.3081],
         },
+        Sample::Features { .. } => unreachable!("whole networks are trained"),
         Sample::Row { .. } => Data::Rows {
             x: fixture.floats("inputs.x"),
             y: fixture.floats("inputs.y"),

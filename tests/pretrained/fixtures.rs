@@ -65,6 +65,8 @@ impl Place {
     /// Reads a file of these bytes, and asserts that this took no more memory than it may.
     pub fn read(&self, bytes: &[u8]) -> Result<TensorFile> {
         let path = self.folder.path().join("file.pth");
+        // Some file systems wait for the disk where a file is overwritten.
+        let _ = fs::remove_file(&path);
         fs::write(&path, bytes).unwrap();
         let (result, peak) = peak_of(|| read(&path));
         let bound = ALWAYS + PER_BYTE * bytes.len();

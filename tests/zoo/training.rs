@@ -80,6 +80,7 @@ fn write_samples(device: &Device, memory: &Memory, model: &Model, batch: u32) {
                 bytemuck::cast_slice(&normalisation),
             );
         }
+        Sample::Features { .. } => unreachable!("whole networks are trained"),
         Sample::Row { features, targets } => {
             let rows = |name: &str, columns: u32| -> Vec<f32> {
                 let stream = formula::Stream::new(SEED, name);

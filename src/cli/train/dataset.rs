@@ -69,21 +69,19 @@ pub fn limit(dataset: &mut Dataset, config: &Config) -> Vec<Limit> {
 
 /// Replaces the mean and deviation that the data set brings. One number counts for every channel.
 fn normalize(set: &mut ImageSet, normalization: Normalization) -> Result<()> {
-    let Some((mean, std)) = normalization.statistics() else {
+    let Some((mean, _)) = normalization.statistics() else {
         return Ok(());
     };
     let channels = set.train.channels;
-    if mean.len() != 1 && mean.len() != channels {
-        return Err(Error::usage(
+    (set.mean, set.std) = normalization.of_channels(channels).ok_or_else(|| {
+        Error::usage(
             format!(
                 "--normalize: it is for {} channels, and {} has {channels}",
                 mean.len(),
                 set.name
             ),
             "use mnist, half, none or data-set",
-        ));
-    }
-    let of_channel = |values: &[f32]| values.iter().copied().cycle().take(channels).collect();
-    (set.mean, set.std) = (of_channel(mean), of_channel(std));
+        )
+    })?;
     Ok(())
 }

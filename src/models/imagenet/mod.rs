@@ -33,7 +33,7 @@ pub const NETS: &[&str] = &[
 ];
 
 /// The net with ImageNet's classifier.
-pub(super) const ORIGINAL: &str = "original";
+pub const ORIGINAL: &str = "original";
 
 /// Classes of ImageNet.
 pub(super) const CLASSES: u32 = 1000;

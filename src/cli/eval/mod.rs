@@ -1,28 +1,30 @@
 //! `spinal eval`: saved weights on test data.
 
-use std::path::PathBuf;
+mod original;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::device::DeviceFlags;
 use super::model::ModelFlags;
-use super::output::{print, print_json};
+use super::output::{note, print, print_json};
 use super::train::data_flags::DataFlags;
 use super::train::dataset;
 use crate::data::Limit;
 use crate::error::Result;
 use crate::experiment;
-use crate::models::WeightsMetadata;
+use crate::models::{ORIGINAL, WeightsMetadata};
+use crate::pretrained;
 use crate::recipe::{Normalization, Validation};
 use crate::train::{Config, Trainer};
+use original::ClassScore;
 
 /// Flags of `spinal eval`.
 #[derive(Args, Debug)]
 pub struct Eval {
     /// The weights
-    #[arg(long, value_name = "FILE.safetensors")]
-    weights: PathBuf,
+    #[arg(long, value_name = "FILE|NAME")]
+    weights: String,
     /// The network they belong to (see `spinal list`)
     #[arg(long, value_name = "NAME")]
     model: String,
@@ -51,6 +53,9 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     correct: Option<u64>,
     total: u64,
+    /// ImageNet's classifier alone: how each class of the data set fares among its 1000.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    classes: Vec<ClassScore>,
     /// What the limits have left of the data set.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     limits: Vec<String>,
@@ -60,31 +65,55 @@ impl Eval {
     /// Evaluates and prints loss and accuracy.
     pub fn run(&self) -> Result<()> {
         let (experiment, family, net) = experiment::of_model(&self.model)?;
-        let metadata = WeightsMetadata::read(&self.weights, &self.model)?;
+        let weights = pretrained::resolve(&self.weights, None)?;
+        let metadata = WeightsMetadata::read(&weights, &self.model)?;
         let recipe = Config::of_recipe(experiment, &[net], self.data.data.as_deref());
+        let normalization = match experiment.is_transfer() {
+            true => Normalization::of_backbone(family),
+            false => recipe.normalization,
+        };
         let config = Config {
             backbone: experiment.is_transfer().then(|| family.to_owned()),
-            normalization: self.normalize.unwrap_or(recipe.normalization),
+            normalization: self.normalize.unwrap_or(normalization),
             network: self.network.options_for(&metadata),
             validation: Validation::None,
             epochs: 0,
             seed: self.seed,
-            init: Some(self.weights.clone()),
+            init: Some(weights.clone()),
             ..self.data.apply(recipe)
         };
         let (mut dataset, limits) = dataset::load(&config, experiment)?;
         if let (None, Some((mean, std))) = (self.normalize, metadata.normalisation) {
             dataset.normalise_by(mean, std)?;
         }
+        let limits = limits.iter().map(Limit::to_string).collect();
+        if net == ORIGINAL {
+            let outcome =
+                original::evaluate(&self.model, &weights, dataset, || self.device.open())?;
+            return self.print(Report {
+                loss: outcome.loss,
+                accuracy: Some(outcome.correct() as f64 / outcome.total() as f64),
+                correct: Some(outcome.correct()),
+                total: outcome.total(),
+                classes: outcome.classes,
+                limits,
+            });
+        }
         let device = self.device.open()?;
-        let score = Trainer::new(&device, config, dataset)?.evaluate(0)?;
-        let report = Report {
+        let mut trainer = Trainer::new(&device, config, dataset)?;
+        trainer.notes().iter().for_each(note);
+        let score = trainer.evaluate(0)?;
+        self.print(Report {
             loss: score.loss,
             accuracy: score.accuracy(),
             correct: score.correct,
             total: score.total,
-            limits: limits.iter().map(Limit::to_string).collect(),
-        };
+            classes: Vec::new(),
+            limits,
+        })
+    }
+
+    fn print(&self, report: Report) -> Result<()> {
         if self.json {
             return print_json(&report);
         }
