@@ -7,6 +7,7 @@
 )]
 
 mod adapter_class;
+pub mod course;
 mod device;
 pub mod formula;
 mod modes;

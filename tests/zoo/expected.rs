@@ -1,8 +1,10 @@
 //! The lines of `pytorch.csv`, which `pytorch.py` beside it writes.
 
-use spinalnet::models::{self, ModelOptions};
+use spinalnet::error::Result;
+use spinalnet::models::{self, Model, ModelOptions};
+use spinalnet::optim::Sgd;
 
-use super::training;
+use crate::common::course::{Course, initial_values};
 use crate::common::formula;
 use crate::common::tolerance::{EPS, LUCK, assert_within};
 
@@ -60,7 +62,8 @@ impl Expected {
         };
         let model = models::build(&self.model, options).expect("it is a model");
         let what = format!("{} for {} classes", self.model, self.classes);
-        let losses = training::losses(&model, self.batch, self.lr)
+        let losses = self
+            .train(&model)
             .unwrap_or_else(|error| panic!("{what}: {error}"));
         // The roundings of all sums add up like a random walk, and every step starts from what the steps before have made.
         let rounding = EPS * formula::depth(&model.parameters).sqrt();
@@ -68,6 +71,25 @@ impl Expected {
             let scale = self.losses[step].max(1.0) * (step as f64 + 1.0).sqrt();
             LUCK * self.errors[step] + rounding * scale
         });
+    }
+
+    /// The losses of two steps and of an evaluation.
+    fn train(&self, model: &Model) -> Result<Vec<f64>> {
+        let optimizer = Sgd {
+            momentum: 0.5,
+            ..Sgd::default()
+        };
+        let course = Course {
+            batch: self.batch,
+            steps: 2,
+            optimizer: &optimizer,
+            lr: self.lr,
+        };
+        let running = course.start(model, &initial_values(model))?;
+        running.step(course.steps)?;
+        let mut losses = running.losses()?;
+        losses.push(running.evaluate()?);
+        Ok(losses)
     }
 }
 
