@@ -15,7 +15,7 @@ pub const STEPS: u32 = 3;
 
 /// What PyTorch says of a number: what it is in f64, and how far from that PyTorch in f32 can come.
 #[derive(Clone, Copy)]
-pub struct Result64 {
+pub struct Number {
     pub value: f64,
     pub error: f64,
 }
@@ -36,9 +36,9 @@ pub struct Training {
     pub batch: u32,
     pub lr: f32,
     /// The loss of each training step and of the evaluation after them.
-    losses: Vec<Result64>,
+    losses: Vec<Number>,
     /// A norm of each trained parameter, in the order of their names.
-    pub norms: Vec<Result64>,
+    pub norms: Vec<Number>,
 }
 
 impl Expected {
@@ -68,6 +68,11 @@ impl Expected {
 
     /// The network.
     pub fn build(&self) -> Model {
+        self.build_with(ModelOptions::default())
+    }
+
+    /// The network with such changes.
+    pub fn build_with(&self, changes: ModelOptions) -> Model {
         let [height, width] = self.size;
         let options = ModelOptions {
             no_dropout: true,
@@ -76,7 +81,7 @@ impl Expected {
                 width,
                 channels: 3,
             }),
-            ..ModelOptions::default()
+            ..changes
         };
         models::build(&self.model, options).expect("it is a model")
     }
@@ -112,7 +117,7 @@ impl Expected {
 impl Training {
     /// What the fields of a line from the learning rate on say.
     pub fn parse(batch: u32, fields: &[&str]) -> Self {
-        let results: Vec<Result64> = fields[1..].iter().map(|text| result(text)).collect();
+        let results: Vec<Number> = fields[1..].iter().map(|text| result(text)).collect();
         let (losses, norms) = results.split_at(STEPS as usize + 1);
         Self {
             batch,
@@ -141,7 +146,7 @@ impl Training {
         let rounding = EPS * formula::depth(&model.parameters).sqrt();
         let what = format!("the losses of {}", model.name);
         assert_within(&what, &losses, &values(&self.losses), |step| {
-            let Result64 { value, error } = self.losses[step];
+            let Number { value, error } = self.losses[step];
             LUCK * error + rounding * value.max(1.0) * (step as f64 + 1.0).sqrt()
         });
         Ok(())
@@ -185,7 +190,10 @@ pub fn trained(model: &Model) -> Vec<&ParameterSpec> {
 
 /// The L2 norm of some values of each trained parameter.
 pub fn norms(model: &Model, of: impl Fn(&ParameterSpec) -> Vec<f32>) -> Vec<f64> {
-    trained(model).into_iter().map(|spec| norm(&of(spec))).collect()
+    trained(model)
+        .into_iter()
+        .map(|spec| norm(&of(spec)))
+        .collect()
 }
 
 /// The L2 norm of some values.
@@ -195,7 +203,7 @@ pub fn norm(values: &[f32]) -> f64 {
 }
 
 /// The numbers without their errors.
-pub fn values(results: &[Result64]) -> Vec<f64> {
+pub fn values(results: &[Number]) -> Vec<f64> {
     results.iter().map(|result| result.value).collect()
 }
 
@@ -210,20 +218,28 @@ pub fn backward_error(model: &Model, batch: u32) -> f64 {
 
 /// The largest norm of the layer of trained parameter `index`. A bias before a BatchNorm has gradient 0, and its error is still
 /// that of a sum over the same gradients that its weight's is made of.
-pub fn layer_scale(model: &Model, norms: &[Result64], index: usize) -> f64 {
+pub fn layer_scale(model: &Model, norms: &[Number], index: usize) -> f64 {
     let trained = trained(model);
-    assert_eq!(trained.len(), norms.len(), "{}: trained parameters", model.name);
+    assert_eq!(
+        trained.len(),
+        norms.len(),
+        "{}: trained parameters",
+        model.name
+    );
     let layer = |spec: &ParameterSpec| spec.name.rsplit_once('.').expect("LAYER.PART").0.to_owned();
     let own = layer(trained[index]);
-    let of_layer = trained.iter().zip(norms).filter(|(spec, _)| layer(spec) == own);
+    let of_layer = trained
+        .iter()
+        .zip(norms)
+        .filter(|(spec, _)| layer(spec) == own);
     of_layer.map(|(_, norm)| norm.value).fold(0.0, f64::max)
 }
 
-fn result(text: &str) -> Result64 {
+fn result(text: &str) -> Number {
     let (value, error) = text
         .split_once("+-")
         .unwrap_or_else(|| panic!("`{text}` is not VALUE+-ERROR"));
-    Result64 {
+    Number {
         value: number(value),
         error: number(error),
     }

@@ -2,23 +2,27 @@
 //! parameters with `requires_grad=False`, and the rate of the backbone in a parameter group of its own.
 
 use spinalnet::error::Result;
-use spinalnet::models::{Freeze, Model};
+use spinalnet::models::{Model, ModelOptions};
 use spinalnet::optim::{Adam, Optimizer, Sgd};
 use spinalnet::plan::{Access, Binding, ParameterSpec, Plan, Role, Values};
 
 use super::expected::{
-    Expected, Result64, STEPS, Training, backward_error, initial_values, layer_scale, norm, norms,
+    Expected, Number, STEPS, Training, backward_error, initial_values, layer_scale, norm, norms,
     trained, values,
 };
 use crate::common::tolerance::{EPS, LUCK, assert_within};
 
 /// A line of `freezing.csv`.
 struct Line {
-    freeze: Freeze,
+    /// What is frozen, or [`STATISTICS`].
+    freeze: String,
     rate_of_backbone: f64,
     optimizer: Box<dyn Optimizer>,
     training: Training,
 }
+
+/// What is frozen where the normalisations of the whole backbone evaluate, and all parameters are trained.
+const STATISTICS: &str = "statistics";
 
 /// The network of all lines.
 const NETWORK: &str = "resnet18-spinal";
@@ -32,7 +36,7 @@ fn lines() -> Vec<Line> {
             panic!("{line}: too few fields")
         };
         Line {
-            freeze: freeze.parse().expect("it is a choice"),
+            freeze: freeze.to_owned(),
             rate_of_backbone: rate.parse().expect("it is a number"),
             optimizer: match optimizer {
                 "sgd" => Box::new(Sgd {
@@ -54,9 +58,7 @@ fn lines() -> Vec<Line> {
 #[test]
 fn what_is_frozen_stays_and_the_rest_is_trained_as_by_pytorch() {
     for line in lines() {
-        let mut model = Expected::of(NETWORK).build();
-        let freezes = model.freeze(&line.freeze, line.rate_of_backbone);
-        freezes.expect("it has such layers");
+        let mut model = line.model();
         model.name = format!("{NETWORK} with --freeze {}", line.freeze);
         let checked = line.check(&model);
         checked.unwrap_or_else(|error| panic!("{}: {error}", model.name));
@@ -64,15 +66,47 @@ fn what_is_frozen_stays_and_the_rest_is_trained_as_by_pytorch() {
 }
 
 impl Line {
+    fn model(&self) -> Model {
+        if self.freeze == STATISTICS {
+            return Expected::of(NETWORK).build_with(ModelOptions {
+                frozen_statistics: true,
+                ..ModelOptions::default()
+            });
+        }
+        let mut model = Expected::of(NETWORK).build();
+        let freeze = self.freeze.parse().expect("it is a choice");
+        let frozen = model.freeze(&freeze, self.rate_of_backbone);
+        frozen.expect("it has such layers");
+        model
+    }
+
+    /// Whether a parameter or running statistic stays as it is.
+    fn freezes(&self, spec: &ParameterSpec) -> bool {
+        spec.rate == 0.0 || self.freeze == STATISTICS && spec.role == Role::Statistic
+    }
+
     fn check(&self, model: &Model) -> Result<()> {
         let running = self.training.start(model, &*self.optimizer)?;
         assert_leaves_frozen_gradients(model, &running.plan);
         running.step(STEPS)?;
         let (before, after) = (initial_values(model), running.values()?);
-        assert_frozen(model, &before, &after);
+        self.assert_frozen(model, &before, &after);
         self.training.assert_losses(model, &running)?;
         self.assert_changes(model, &before, &after);
         Ok(())
+    }
+
+    /// What is frozen keeps its bits, and nothing else does.
+    fn assert_frozen(&self, model: &Model, before: &Values, after: &Values) {
+        let bits = |values: &Values, spec: &ParameterSpec| -> Vec<u32> {
+            let values = values.get(spec).into_iter();
+            values.map(f32::to_bits).collect()
+        };
+        for spec in model.parameters.specs() {
+            let is_same = bits(before, spec) == bits(after, spec);
+            let what = format!("{}: {}", model.name, spec.name);
+            assert_eq!(is_same, self.freezes(spec), "{what}");
+        }
     }
 
     /// Compares how far the trained parameters have moved.
@@ -89,32 +123,17 @@ impl Line {
         assert_within(&model.name, &found, &values(expected), |index| {
             let moved = error * layer_scale(model, expected, index);
             let rounded = EPS * steps * norm(&before.get(trained[index]));
-            let Result64 { error, .. } = expected[index];
+            let Number { error, .. } = expected[index];
             LUCK * error + moved + rounded
         });
     }
 }
 
-fn frozen(model: &Model) -> impl Iterator<Item = &ParameterSpec> {
-    let specs = model.parameters.specs().iter();
-    specs.filter(|spec| spec.rate == 0.0)
-}
-
-/// Parameters and running statistics that are frozen keep their bits, and no trained one does.
-fn assert_frozen(model: &Model, before: &Values, after: &Values) {
-    let bits = |values: &Values, spec: &ParameterSpec| -> Vec<u32> {
-        values.get(spec).iter().map(|value| value.to_bits()).collect()
-    };
-    for spec in model.parameters.specs() {
-        let is_same = bits(before, spec) == bits(after, spec);
-        assert_eq!(is_same, spec.rate == 0.0, "{}: {}", model.name, spec.name);
-    }
-}
-
 /// No dispatch of a plan writes the gradient of a frozen parameter.
 fn assert_leaves_frozen_gradients(model: &Model, plan: &Plan) {
-    let learnable = frozen(model).filter(|spec| spec.role == Role::Learnable);
-    let ranges: Vec<_> = learnable
+    let specs = model.parameters.specs().iter();
+    let ranges: Vec<_> = specs
+        .filter(|spec| spec.role == Role::Learnable && spec.rate == 0.0)
         .map(|spec| spec.offset..spec.offset + spec.device_elements)
         .collect();
     let writes = |binding: &&Binding| {
@@ -126,7 +145,9 @@ fn assert_leaves_frozen_gradients(model: &Model, plan: &Plan) {
                 binding.tensor.offset(),
                 binding.tensor.offset() + binding.tensor.elements(),
             );
-            let hit = ranges.iter().any(|range| first < range.end && range.start < end);
+            let hit = ranges
+                .iter()
+                .any(|range| first < range.end && range.start < end);
             assert!(
                 !hit,
                 "{}: {} of {} writes a frozen gradient",

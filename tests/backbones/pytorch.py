@@ -22,11 +22,13 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "zoo"))
 
 import networks  # noqa: E402
-import pytorch as zoo  # noqa: E402
+import pytorch as zoo  # noqa: E402  (torchvision, too, looks for a module of this name, and is content with that of the zoo)
 
 families = networks.families
 STEPS = 3
 WEIGHT_DECAY = 0.5  # AdamW's: much, so that three steps feel it
+
+STATISTICS = "statistics"
 
 # As small as the last batch normalisation has a dozen values a channel. The sizes are odd somewhere along the way, and
 # alexnet's and vgg's last windows overlap.
@@ -46,19 +48,21 @@ BACKBONES = {
 }
 HEADS = ["spinal", "baseline"]
 
-# What of resnet18-spinal is frozen, by what the rate of the rest of the backbone is multiplied, and the optimiser.
+# What of resnet18-spinal is frozen, by what the rate of the rest of the backbone is multiplied, and the optimiser. The
+# running statistics of all normalisations can be frozen alone.
 FREEZINGS = [
     ("backbone", 1.0, "sgd"),
     ("until:layer2", 1.0, "sgd"),
     ("until:layer3.0", 0.1, "adamw"),
     ("none", 0.1, "sgd"),
     ("none", 0.1, "adamw"),
+    (STATISTICS, 1.0, "sgd"),
 ]
 
 
 def is_frozen(name, freeze):
     """Whether a parameter or module of a resnet18 is frozen: its children stand in the order in which x passes them."""
-    if freeze == "none":
+    if freeze in ("none", STATISTICS):
         return False
     if freeze == "backbone":
         return not name.startswith("spinal")
@@ -76,7 +80,7 @@ class Training(zoo.Training):
         networks.weaken_branches(self.net)
         self.freeze, self.rate, self.optimizer = freezing
         for name, module in self.net.named_modules():
-            if name and is_frozen(name, self.freeze):
+            if name and is_frozen(name, self.freeze) or self.freeze == STATISTICS:
                 module.eval()
         for name, parameter in self.net.named_parameters():
             parameter.requires_grad_(not is_frozen(name, self.freeze))

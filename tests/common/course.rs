@@ -76,7 +76,13 @@ impl Course<'_> {
         running.write("train.schedule", bytemuck::cast_slice(&schedule));
         let order: Vec<u32> = (0..self.steps)
             .flat_map(|step| {
-                let place = move |row| if step % 2 == 0 { row } else { self.batch - 1 - row };
+                let place = move |row| {
+                    if step % 2 == 0 {
+                        row
+                    } else {
+                        self.batch - 1 - row
+                    }
+                };
                 (0..self.batch).map(place)
             })
             .collect();
@@ -113,15 +119,19 @@ impl Running {
 
     /// The gradients of all parameters in the last step, as they lie on the device.
     pub fn gradients(&self) -> Result<Vec<f32>> {
-        self.memory.read_state(device(Checks::Trusted), 0, "gradients")
+        self.memory
+            .read_state(device(Checks::Trusted), 0, "gradients")
     }
 
     fn data(&self, label: &str) -> Result<Vec<f64>> {
-        Ok(doubles(&self.memory.read_data(device(Checks::Trusted), label)?))
+        Ok(doubles(
+            &self.memory.read_data(device(Checks::Trusted), label)?,
+        ))
     }
 
     fn write(&self, label: &str, bytes: &[u8]) {
-        self.memory.write_data(device(Checks::Trusted), label, bytes);
+        self.memory
+            .write_data(device(Checks::Trusted), label, bytes);
     }
 
     /// Writes the samples, for training and for evaluation.
@@ -140,8 +150,7 @@ impl Running {
                 let size = (height * width * channels) as usize;
                 write_both("images", &formula::images(SEED, count * size));
                 write_both("labels", &formula::labels(SEED, count, model.outputs));
-                let normalisation =
-                    formula::device_normalisation(formula::normalisation(channels));
+                let normalisation = formula::device_normalisation(formula::normalisation(channels));
                 self.write("normalisation", bytemuck::cast_slice(&normalisation));
             }
             Sample::Row { features, targets } => {

@@ -227,14 +227,7 @@ const ROWS: &[Row] = &[
         55_460_065,
         None,
     ),
-    (
-        "MNIST",
-        "vgg19_bn-spinal-bn",
-        10,
-        1024,
-        54_579_210,
-        None,
-    ),
+    ("MNIST", "vgg19_bn-spinal-bn", 10, 1024, 54_579_210, None),
     (
         "Fashion-MNIST, notebook",
         "wide_resnet101_2-spinal-affine",
@@ -243,14 +236,7 @@ const ROWS: &[Row] = &[
         7_385_098,
         Some(20_490),
     ),
-    (
-        "10-monkey",
-        "alexnet-spinal",
-        10,
-        20,
-        370_730,
-        None,
-    ),
+    ("10-monkey", "alexnet-spinal", 10, 20, 370_730, None),
 ];
 
 #[test]
