@@ -25,6 +25,7 @@ pub mod picture;
 mod pictures;
 mod records;
 pub mod regression;
+mod resize;
 pub mod sheet;
 pub mod statistics;
 mod stl10;
