@@ -182,7 +182,7 @@ pub fn of_model(name: &str) -> Result<(&'static Experiment, &'static str, &'stat
         nets.map(move |&net| (experiment, experiment.family, net))
     });
     let backbones = models::imagenet_backbones().flat_map(|backbone| {
-        let nets = transfer::ANY.nets.iter();
+        let nets = transfer::ANY.nets.iter().chain(&[models::ORIGINAL]);
         nets.map(move |&net| (&transfer::ANY, backbone, net))
     });
     let mut found = candidates

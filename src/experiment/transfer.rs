@@ -16,7 +16,6 @@ pub(super) const ANY: Experiment = Experiment {
         "spinal-bn",
         "spinal-affine",
         "fc",
-        "original",
     ],
     default_data: "hymenoptera",
     recipe: transfer::ANY,

@@ -33,11 +33,10 @@ impl TrainingFlags {
     /// # Errors
     /// `Error::Usage` if a flag contradicts another or the recipe.
     pub fn config(&self, experiment: &Experiment) -> Result<Config> {
-        let net = match self.backbone.net_as_run(experiment)? {
-            Some(net) => net,
-            None => self.net.as_deref().unwrap_or(experiment.default_net),
+        let nets = match self.backbone.net_as_run(experiment)? {
+            Some(net) => vec![net],
+            None => experiment.select(self.net.as_deref().unwrap_or(experiment.default_net))?,
         };
-        let nets = experiment.select(net)?;
         let network = self.network.options();
         if network.head.head.is_some() {
             refuse_several("--head: it is for one net", nets.len(), experiment)?;
