@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::output::{note, print};
 use crate::data::fetch::{self, FetchOptions, Progress};
-use crate::data::{Cache, catalog};
+use crate::data::{Cache, catalog, elsewhere};
 use crate::error::{Error, Result};
 
 /// How long to wait before a download that failed is tried again.
@@ -36,6 +36,12 @@ impl Fetch {
         if self.name == "mnist" {
             note("mnist is part of the program, there is nothing to fetch");
             return Ok(());
+        }
+        if let Some(elsewhere) = elsewhere::find(&self.name) {
+            return Err(Error::usage(
+                format!("{} is not fetched from here", self.name),
+                elsewhere.hint(),
+            ));
         }
         let entry = catalog::find(&self.name).ok_or_else(|| {
             Error::usage(
