@@ -120,7 +120,7 @@ fn write_photographs(place: &Place) {
     for (split, count) in [("train", 6), ("valid", 3), ("test", 4)] {
         for (class, tone) in [("bright", 200), ("dark", 20)] {
             for number in 0..count {
-                let path = place.path(&format!("photos/{split}/{class}/{number}.png"));
+                let path = place.path(format!("photos/{split}/{class}/{number}.png"));
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();
                 let shade = |x, y| image::Rgb([tone + (x % 30) as u8, tone + (y % 30) as u8, tone]);
                 RgbImage::from_fn(40 + 3 * number, 50 - number, shade)
@@ -161,7 +161,7 @@ fn photographs_are_stored_larger_than_a_net_sees_them() {
         "{config}"
     );
     let parameters = |folder: &str| {
-        std::fs::metadata(place.path(&format!("{folder}/baseline.safetensors")))
+        std::fs::metadata(place.path(format!("{folder}/baseline.safetensors")))
             .unwrap()
             .len()
     };
