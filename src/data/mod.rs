@@ -13,6 +13,7 @@ pub mod contact_sheet;
 pub(crate) mod digest;
 mod digit;
 mod division;
+pub mod elsewhere;
 pub mod embedded;
 pub mod fetch;
 mod idx;

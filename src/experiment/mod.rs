@@ -199,20 +199,33 @@ impl Experiment {
         models::imagenet_backbones().any(|backbone| backbone == self.family)
     }
 
-    /// The nets that `--net` asks for: one by its name, the pair by `both`, or all.
-    pub fn select(&self, net: &str) -> Result<Vec<&'static str>> {
-        match net {
+    /// The nets that `--net` asks for: some by their names, the pair by `both`, or all.
+    pub fn select(&self, nets: &str) -> Result<Vec<&'static str>> {
+        match nets {
             "both" => return Ok(self.pair.to_vec()),
             "all" => return Ok(self.nets.to_vec()),
             _ => {}
         }
-        let found = self.nets.iter().find(|name| **name == net);
-        found.map(|name| vec![*name]).ok_or_else(|| {
+        let refuse = |what: String| {
             Error::usage(
-                format!("--net {net}: {} has no such net", self.name),
-                format!("choose both, all or one of {}", self.nets.join(", ")),
+                what,
+                format!(
+                    "choose both, all or some of {}, with commas between",
+                    self.nets.join(", ")
+                ),
             )
-        })
+        };
+        let mut selected = Vec::new();
+        for net in nets.split(',') {
+            let found = self.nets.iter().find(|name| **name == net);
+            let found = found
+                .ok_or_else(|| refuse(format!("--net {net}: {} has no such net", self.name)))?;
+            if selected.contains(found) {
+                return Err(refuse(format!("--net {nets}: {net} is named twice")));
+            }
+            selected.push(*found);
+        }
+        Ok(selected)
     }
 
     /// How its nets are trained on a data set.

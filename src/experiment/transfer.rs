@@ -10,13 +10,7 @@ use crate::recipe::{Recipe, transfer};
 pub(super) const ANY: Experiment = Experiment {
     name: "transfer",
     family: "resnet18",
-    nets: &[
-        "spinal",
-        "baseline",
-        "spinal-bn",
-        "spinal-affine",
-        "fc",
-    ],
+    nets: &["spinal", "baseline", "spinal-bn", "spinal-affine", "fc"],
     default_data: "hymenoptera",
     recipe: transfer::ANY,
     ..MNIST
@@ -103,7 +97,7 @@ pub(super) const SCRIPTS: [Experiment; 15] = [
     script(
         "birds-wrn",
         WIDE,
-        "birds",
+        "birds225",
         NORMALISED,
         1024,
         transfer::BIRDS,
@@ -111,17 +105,17 @@ pub(super) const SCRIPTS: [Experiment; 15] = [
     script(
         "birds-vgg19",
         "vgg19_bn",
-        "birds",
+        "birds225",
         NORMALISED,
         1024,
         transfer::BIRDS,
     ),
     script("cars-wrn", WIDE, "cars", PLAIN, 196, transfer::CARS),
-    script("fruits-wrn", WIDE, "fruits", PLAIN, 131, transfer::FRUITS),
+    script("fruits-wrn", WIDE, "fruits360", PLAIN, 131, transfer::FRUITS),
     script(
         "flowers-wrn",
         WIDE,
-        "flowers",
+        "flowers102",
         PLAIN,
         102,
         transfer::FLOWERS,
@@ -145,7 +139,7 @@ pub(super) const SCRIPTS: [Experiment; 15] = [
     script(
         "monkeys-alexnet",
         "alexnet",
-        "monkeys",
+        "monkeys10",
         PLAIN,
         20,
         transfer::MONKEYS,

@@ -14,8 +14,8 @@ use crate::train::Config;
 /// What is trained, on what and how.
 #[derive(Args, Debug)]
 pub struct TrainingFlags {
-    /// spinal, baseline, both, all, or a variant (see `spinal list`)
-    #[arg(long)]
+    /// spinal, baseline, both, all, or variants (see `spinal list`), with commas between
+    #[arg(long, value_name = "NETS")]
     net: Option<String>,
     #[command(flatten)]
     pub data: DataFlags,
