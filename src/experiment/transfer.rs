@@ -111,7 +111,14 @@ pub(super) const SCRIPTS: [Experiment; 15] = [
         transfer::BIRDS,
     ),
     script("cars-wrn", WIDE, "cars", PLAIN, 196, transfer::CARS),
-    script("fruits-wrn", WIDE, "fruits360", PLAIN, 131, transfer::FRUITS),
+    script(
+        "fruits-wrn",
+        WIDE,
+        "fruits360",
+        PLAIN,
+        131,
+        transfer::FRUITS,
+    ),
     script(
         "flowers-wrn",
         WIDE,
