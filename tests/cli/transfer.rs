@@ -171,7 +171,7 @@ fn what_cannot_be_trained_is_refused_before_anything_is() {
         "--backbone resnet18",
     );
     plain(
-        &["train", "mnist-cnn", "--frozen-statistics", "--epochs", "1"],
+        &["plan", "mnist-cnn-spinal", "--frozen-statistics"],
         "--frozen-statistics",
     );
     plain(&["train", "transfer", "--as-run"], "--as-run");
