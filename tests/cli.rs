@@ -23,5 +23,6 @@ mod cli {
     #[cfg(unix)]
     pub mod streams;
     pub mod svg;
+    pub mod transfer;
     pub mod weights;
 }

@@ -88,6 +88,7 @@ tests! {
     conv2d::every_tile_of_conv2d_matches_its_twin,
     conv2d::winograd_matches_its_twin,
     conv2d::conv2d_in_groups_matches_its_twin,
+    conv2d::depthwise_convolution_matches_its_twin,
     conv2d::conv2d_of_a_million_pixels_matches_its_twin,
     conv2d::conv2d_under_tight_limits_matches_its_twin,
     conv2d::conv2d_of_integers_is_exact,

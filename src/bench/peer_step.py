@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 import time
+from importlib import import_module
 
 try:
     import resource
@@ -169,7 +170,60 @@ def wide_resnet(depth, widen, head):
     return nn.Sequential(*layers, head)
 
 
-GREY, COLOUR = (1, 28, 28), (3, 32, 32)
+class SameConv2d(nn.Conv2d):
+    """Padded as TensorFlow's `SAME`."""
+
+    def forward(self, x):
+        sizes = zip(x.shape[2:], self.kernel_size, self.stride)
+        rows, columns = [max((-(-size // step) - 1) * step + kernel - size, 0) for size, kernel, step in sizes]
+        padding = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+        return super().forward(F.pad(x, padding) if any(padding) else x)
+
+
+def same_bn_relu6(inputs, outputs, kernel, stride=1, groups=1, activation=True):
+    layers = [SameConv2d(inputs, outputs, kernel, stride, groups=groups, bias=False), nn.BatchNorm2d(outputs, eps=1e-3)]
+    return layers + [nn.ReLU6(inplace=True)] * activation
+
+
+class InvertedResidual(nn.Module):
+    def __init__(self, inputs, outputs, kernel, stride, expansion):
+        super().__init__()
+        wide = inputs * expansion
+        layers = same_bn_relu6(inputs, wide, 1) if expansion > 1 else []
+        layers += same_bn_relu6(wide, wide, kernel, stride, groups=wide)
+        self.layers = nn.Sequential(*layers, *same_bn_relu6(wide, outputs, 1, activation=False))
+        self.is_residual = stride == 1 and inputs == outputs
+
+    def forward(self, x):
+        return x + self.layers(x) if self.is_residual else self.layers(x)
+
+
+def efficientnet_lite0(head):
+    stages = [(1, 1, 3, 1, 16), (2, 6, 3, 2, 24), (2, 6, 5, 2, 40), (3, 6, 3, 2, 80)]
+    stages += [(3, 6, 5, 1, 112), (4, 6, 5, 2, 192), (1, 6, 3, 1, 320)]
+    layers, channels = same_bn_relu6(3, 32, 3, 2), 32
+    for blocks, expansion, kernel, stride, outputs in stages:
+        for block in range(blocks):
+            layers.append(InvertedResidual(channels, outputs, kernel, 1 if block else stride, expansion))
+            channels = outputs
+    layers += same_bn_relu6(320, 1280, 1)
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
+
+
+def of_torchvision(name, head):
+    """A backbone of torchvision with another head, or with its own."""
+    net = getattr(import_module("torchvision.models"), name)()
+    if head is not None:
+        setattr(net, "fc" if hasattr(net, "fc") else "classifier", head)
+    return net
+
+
+GREY, COLOUR, PHOTOGRAPH = (1, 28, 28), (3, 32, 32), (3, 224, 224)
+# Features of torchvision's backbones.
+FEATURES = {"alexnet": 9216, "resnet18": 512, "resnet34": 512}
+FEATURES |= {f"vgg{depth}{norm}": 25088 for depth in (11, 13, 16, 19) for norm in ("", "_bn")}
+FEATURES |= {name: 2048 for name in ("resnet50", "resnet101", "resnet152", "resnext50_32x4d")}
+FEATURES |= {name: 2048 for name in ("wide_resnet50_2", "wide_resnet101_2")}
 VGG = {11: [1, 1, 2, 2, 2], 13: [2, 2, 2, 2, 2], 16: [2, 2, 3, 3, 3], 19: [2, 2, 4, 4, 4]}
 RESNET = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3]}
 
@@ -199,6 +253,18 @@ def networks():
         linear = lambda d=depth, w=widen: wide_resnet(d, w, nn.Linear(64 * w, 10))
         spinal = lambda d=depth, w=widen: wide_resnet(d, w, Spinal(64 * w, 20, 4, 10))
         nets |= {f"wrn-{depth}-{widen}-baseline": (COLOUR, linear), f"wrn-{depth}-{widen}-spinal": (COLOUR, spinal)}
+    builders = {
+        name: (features, lambda head, name=name: of_torchvision(name, head)) for name, features in FEATURES.items()
+    }
+    builders["efficientnet_lite0"] = (1280, lambda head: efficientnet_lite0(head or nn.Linear(1280, 1000)))
+    for name, (features, build) in builders.items():
+        heads = {
+            "baseline": lambda features=features: nn.Linear(features, 10),
+            "spinal": lambda features=features: Spinal(features, 10, 4, 10),
+            "original": lambda: None,
+        }
+        for net, head in heads.items():
+            nets[f"{name}-{net}"] = (PHOTOGRAPH, lambda build=build, head=head: build(head()))
     return nets
 
 
@@ -214,6 +280,8 @@ class Peer:
         self.optimizer = torch.optim.SGD(self.net.parameters(), lr=1e-4, momentum=0.5)
         self.batch = options.batch_size
         self.is_image = len(shape) == 3
+        if options.image_size:
+            shape = (shape[0], options.image_size, options.image_size)
         count = 2 * self.batch
         if self.is_image:
             self.samples = torch.randint(0, 256, (count, *shape), dtype=torch.uint8).to(self.device)
@@ -273,6 +341,7 @@ def main():
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--device", choices=["cpu", "cuda"], required=True)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--image-size", type=int)
     parser.add_argument("--channels-last", action="store_true")
     options = parser.parse_args()
     nets = networks()

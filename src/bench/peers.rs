@@ -13,6 +13,7 @@ use super::conditions::Conditions;
 use super::step::Steps;
 use super::subject::Subject;
 use super::timing::Timing;
+use crate::batch::Sample;
 use crate::error::{Error, Result};
 
 /// The peer's side, which also describes what is said to and fro.
@@ -239,6 +240,9 @@ impl Peer {
         command.args(["-c", SCRIPT, &subject.model.name]);
         command.args(["--batch-size", &subject.batch_size.to_string()]);
         command.args(["--device", device.name()]);
+        if let Sample::Image { height, .. } = subject.model.sample {
+            command.args(["--image-size", &height.to_string()]);
+        }
         if let Some(threads) = options.threads {
             command.args(["--threads", &threads.to_string()]);
         }

@@ -2,8 +2,10 @@
 
 use clap::Args;
 
+use crate::batch::Sample;
+use crate::error::{Error, Result};
 use crate::layers::Activation;
-use crate::models::{HeadKind, HeadOptions, ModelOptions, WeightsMetadata};
+use crate::models::{self, HeadKind, HeadOptions, Model, ModelOptions, WeightsMetadata};
 
 /// What is changed about a network.
 #[derive(Args, Clone, Debug)]
@@ -71,5 +73,39 @@ impl ModelFlags {
             },
             ..ModelOptions::default()
         }
+    }
+}
+
+/// The flag that changes the size of images, shared by the subcommands that need no data.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct SizeFlags {
+    /// Rows and columns of the images, if not the paper's
+    #[arg(long, value_name = "N", help_heading = "Network", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    image_size: Option<u32>,
+}
+
+impl SizeFlags {
+    /// Builds a network on images of that size.
+    ///
+    /// # Errors
+    /// `Error::Usage` if there is no such network, or it does not take such images.
+    pub fn build(self, name: &str, options: ModelOptions) -> Result<Model> {
+        let model = models::build(name, options)?;
+        let Some(side) = self.image_size else {
+            return Ok(model);
+        };
+        let Sample::Image { channels, .. } = model.sample else {
+            return Err(Error::usage(
+                format!("--image-size {side}: {name} takes no images"),
+                "leave it out",
+            ));
+        };
+        let sample = Sample::Image {
+            height: side,
+            width: side,
+            channels,
+        };
+        let sample = Some(sample);
+        models::build(name, ModelOptions { sample, ..options })
     }
 }

@@ -2,11 +2,10 @@
 
 use clap::Args;
 
-use super::model::ModelFlags;
+use super::model::{ModelFlags, SizeFlags};
 use super::output::print;
 use crate::batch::{Part, Source};
 use crate::error::Result;
-use crate::models;
 use crate::optim::Sgd;
 use crate::plan::{Kernels, Limits};
 use crate::steps::{evaluate_plan, train_plan};
@@ -26,6 +25,8 @@ pub struct PlanCommand {
     #[arg(long, value_enum, default_value = "gpu")]
     class: Class,
     #[command(flatten)]
+    size: SizeFlags,
+    #[command(flatten)]
     network: ModelFlags,
 }
 
@@ -38,7 +39,7 @@ enum Class {
 impl PlanCommand {
     /// Records the step and prints it; needs no device.
     pub fn run(&self) -> Result<()> {
-        let model = models::build(&self.model, self.network.options())?;
+        let model = self.size.build(&self.model, self.network.options())?;
         if !self.evaluate {
             model.check_batch(self.batch_size)?;
         }

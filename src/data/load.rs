@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::cache::Cache;
 use super::catalog::{self, Entry, Format};
+use super::elsewhere::{self, Elsewhere};
 use super::idx_folder::{self, Expected};
 use super::pictures::Sides;
 use super::{
@@ -227,6 +228,7 @@ fn no_folder(name: &str) -> Error {
         let what = "is a file, but a data set is a name or a folder";
         return Error::file(name, what, hint);
     }
+    let hint = elsewhere::find(name).map_or(hint, Elsewhere::hint);
     let what = format!("there is no data set and no folder named '{name}'");
     Error::usage(what, hint)
 }
@@ -261,6 +263,13 @@ mod tests {
         assert!(error.hint().contains("mnist, fashion-mnist, kmnist,"));
         assert!(error.hint().contains("svhn, or a folder"));
         assert!(load("").is_err());
+    }
+
+    #[test]
+    fn what_is_published_elsewhere_says_where_and_what_it_looks_like() {
+        let hint = load("caltech101").unwrap_err().hint().to_owned();
+        assert!(hint.contains("data.caltech.edu"), "{hint}");
+        assert!(hint.contains("101_ObjectCategories/CLASS"), "{hint}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod contact_sheet;
 pub(crate) mod digest;
 mod digit;
 mod division;
+pub mod elsewhere;
 pub mod embedded;
 pub mod fetch;
 mod idx;
@@ -26,6 +27,7 @@ pub mod picture;
 mod pictures;
 mod records;
 pub mod regression;
+mod resize;
 pub mod sheet;
 pub mod statistics;
 mod stl10;
@@ -99,6 +101,14 @@ impl Images {
         self.count += other.count;
         self.pixels.extend(other.pixels);
         self.labels.extend(other.labels);
+    }
+
+    /// Makes grey images coloured ones, as torchvision's `Grayscale(3)` does.
+    pub fn to_rgb(&mut self) {
+        if self.channels == 1 {
+            self.pixels = self.pixels.iter().flat_map(|&grey| [grey; 3]).collect();
+            self.channels = 3;
+        }
     }
 
     /// Swaps the rows and columns of every image.

@@ -4,10 +4,10 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageReader, Rgb, RgbImage, Rgba};
 
 use super::digit;
+use super::resize::{Window, resize};
 use crate::error::{Error, Result};
 
 /// A longer side than this is not a picture anyone means to classify.
@@ -40,10 +40,7 @@ pub fn load(path: &Path, height: usize, width: usize, channels: usize) -> Result
                 Error::file(path, what, "give a picture with one drawing in it")
             })
         }
-        3 => Ok(DynamicImage::ImageRgb8(picture)
-            .resize_to_fill(width, height, FilterType::Triangle)
-            .into_rgb8()
-            .into_raw()),
+        3 => Ok(cover(&picture, width, height).into_raw()),
         _ => panic!("a picture has 1 or 3 channels, not {channels}"),
     }
 }
@@ -92,6 +89,27 @@ fn is_named_like_a_picture(path: &Path) -> bool {
             .iter()
             .any(|known| ending.eq_ignore_ascii_case(known))
     })
+}
+
+/// Scales a picture until it covers a field, and cuts it around its centre: for a square, torchvision's `Resize` of the shorter
+/// side and `CenterCrop`, by Python's rounding.
+fn cover(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
+    let (from_width, from_height) = picture.dimensions();
+    let [w, h, from_w, from_h] = [width, height, from_width, from_height].map(u64::from);
+    let (scaled_width, scaled_height) = if w * from_h >= h * from_w {
+        (width, (w * from_h / from_w) as u32)
+    } else {
+        ((h * from_w / from_h) as u32, height)
+    };
+    let window = |side: u32, scaled: u32| {
+        let corner = (f64::from(scaled - side) / 2.0).round_ties_even() as u32;
+        corner..corner + side
+    };
+    let window = Window {
+        columns: window(width, scaled_width),
+        rows: window(height, scaled_height),
+    };
+    resize(picture, scaled_width, scaled_height, window)
 }
 
 /// A picture of any size, upright and on white; as [`load`] otherwise.
@@ -164,6 +182,7 @@ fn lay_on_white(picture: DynamicImage) -> RgbImage {
 #[cfg(test)]
 mod tests {
     use image::codecs::jpeg::JpegEncoder;
+    use image::imageops::FilterType;
     use image::{ExtendedColorType, ImageEncoder, ImageFormat, Luma, Rgba};
     use tempfile::TempDir;
 

@@ -38,6 +38,8 @@ pub struct Experiment {
     pub recipe: Recipe,
     /// How they are trained on data sets for which the paper has another recipe.
     pub recipes: &'static [(&'static str, Recipe)],
+    /// What a reader must know of the authors' script.
+    pub caveat: Option<&'static str>,
 }
 
 /// An experiment on MNIST by the recipe of PyTorch's example; others are written as what they change about it.
@@ -52,6 +54,7 @@ const MNIST: Experiment = Experiment {
     head: HeadOptions::UNCHANGED,
     recipe: recipes::MNIST_CNN,
     recipes: &[],
+    caveat: None,
 };
 
 /// A pair of CIFAR networks of a family of their own name.
@@ -71,7 +74,15 @@ const fn cifar(
 }
 
 /// All experiments.
-pub const EXPERIMENTS: &[Experiment] = &[
+pub fn all() -> impl Iterator<Item = &'static Experiment> {
+    FROM_SCRATCH
+        .iter()
+        .chain([&transfer::ANY])
+        .chain(&transfer::SCRIPTS)
+}
+
+/// Those whose networks begin with random weights.
+const FROM_SCRATCH: &[Experiment] = &[
     Experiment {
         name: "mnist-cnn",
         family: "mnist-cnn",
@@ -137,7 +148,6 @@ pub const EXPERIMENTS: &[Experiment] = &[
         default_net: "all",
         ..REGRESSION
     },
-    transfer::ANY,
 ];
 
 const CIFAR100_VGG: &[(&str, Recipe)] = &[("cifar100", recipes::CIFAR100_VGG)];
@@ -154,29 +164,25 @@ const REGRESSION: Experiment = Experiment {
 
 /// The experiment called `name`.
 pub fn find(name: &str) -> Result<&'static Experiment> {
-    let found = EXPERIMENTS
-        .iter()
-        .find(|experiment| experiment.name == name);
-    found.ok_or_else(|| {
-        let names: Vec<_> = EXPERIMENTS
-            .iter()
-            .map(|experiment| experiment.name)
-            .collect();
-        Error::usage(
-            format!("there is no experiment `{name}`"),
-            format!("choose one of {}", names.join(", ")),
-        )
-    })
+    all()
+        .find(|experiment| experiment.name == name)
+        .ok_or_else(|| {
+            let names: Vec<_> = all().map(|experiment| experiment.name).collect();
+            Error::usage(
+                format!("there is no experiment `{name}`"),
+                format!("choose one of {}", names.join(", ")),
+            )
+        })
 }
 
 /// The first experiment that has the model called `name`, the family of the model, and the net that it is there.
 pub fn of_model(name: &str) -> Result<(&'static Experiment, &'static str, &'static str)> {
-    let candidates = EXPERIMENTS.iter().flat_map(|experiment| {
+    let candidates = FROM_SCRATCH.iter().flat_map(|experiment| {
         let nets = experiment.nets.iter();
         nets.map(move |&net| (experiment, experiment.family, net))
     });
     let backbones = models::imagenet_backbones().flat_map(|backbone| {
-        let nets = transfer::ANY.nets.iter();
+        let nets = transfer::ANY.nets.iter().chain(&[models::ORIGINAL]);
         nets.map(move |&net| (&transfer::ANY, backbone, net))
     });
     let mut found = candidates
@@ -193,30 +199,38 @@ impl Experiment {
         models::imagenet_backbones().any(|backbone| backbone == self.family)
     }
 
-    /// The nets that `--net` asks for: one by its name, the pair by `both`, or all.
-    pub fn select(&self, net: &str) -> Result<Vec<&'static str>> {
-        match net {
+    /// The nets that `--net` asks for: some by their names, the pair by `both`, or all.
+    pub fn select(&self, nets: &str) -> Result<Vec<&'static str>> {
+        match nets {
             "both" => return Ok(self.pair.to_vec()),
             "all" => return Ok(self.nets.to_vec()),
             _ => {}
         }
-        let found = self.nets.iter().find(|name| **name == net);
-        found.map(|name| vec![*name]).ok_or_else(|| {
+        let refuse = |what: String| {
             Error::usage(
-                format!("--net {net}: {} has no such net", self.name),
-                format!("choose both, all or one of {}", self.nets.join(", ")),
+                what,
+                format!(
+                    "choose both, all or some of {}, with commas between",
+                    self.nets.join(", ")
+                ),
             )
-        })
+        };
+        let mut selected = Vec::new();
+        for net in nets.split(',') {
+            let found = self.nets.iter().find(|name| **name == net);
+            let found = found
+                .ok_or_else(|| refuse(format!("--net {net}: {} has no such net", self.name)))?;
+            if selected.contains(found) {
+                return Err(refuse(format!("--net {nets}: {net} is named twice")));
+            }
+            selected.push(*found);
+        }
+        Ok(selected)
     }
 
     /// How its nets are trained on a data set.
     pub fn recipe_on(&self, data: &str) -> &Recipe {
         let other = self.recipes.iter().find(|(name, _)| *name == data);
         other.map_or(&self.recipe, |(_, recipe)| recipe)
-    }
-
-    /// The name of the model of a net: `FAMILY-NET`.
-    pub fn model(&self, net: &str) -> String {
-        format!("{}-{net}", self.family)
     }
 }

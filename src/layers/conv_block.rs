@@ -1,5 +1,6 @@
 //! Convolution, max pooling and activation as one layer, which some adapters run as one kernel.
 
+use super::pieces::balanced;
 use super::processor::{of_cpu_kernel, on_cpu, register_cycles};
 use super::{Activation, Conv2d, Layer, MaxPool2d};
 use crate::plan::{Candidate, Kernel, Offer, RowCut, Shader, Tape, Tensor, UNIFORM_ELEMENTS};
@@ -299,11 +300,6 @@ fn fits(block: ConvBlock) -> bool {
 /// The channels that an invocation takes.
 fn slice_of(channels: u32) -> u32 {
     balanced(channels, UNIFORM.constant("CHANNELS"))
-}
-
-/// The size, at most `limit`, that cuts `whole` into the fewest and most equal pieces.
-fn balanced(whole: u32, limit: u32) -> u32 {
-    whole.div_ceil(whole.div_ceil(limit))
 }
 
 /// The extent of a kernel whose workgroups, not invocations, take one piece of work each.

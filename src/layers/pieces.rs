@@ -18,6 +18,11 @@ impl Piece {
     }
 }
 
+/// The size, at most `limit`, that cuts `whole` into the fewest and most equal pieces.
+pub(crate) fn balanced(whole: u32, limit: u32) -> u32 {
+    whole.div_ceil(whole.div_ceil(limit))
+}
+
 /// The fewest pieces of `summands`, about equally long, whose loops keep the limit: `iterations` tells what a piece of so many
 /// summands takes, and grows with them. Where not even one summand keeps it, pieces of one.
 pub(crate) fn pieces(

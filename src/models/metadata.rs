@@ -44,20 +44,40 @@ impl WeightsMetadata {
     /// # Errors
     /// `Error::File` if the file cannot be read, is of another model, or has an entry that is broken.
     pub fn read(path: &Path, model: &str) -> Result<Self> {
-        let entries = pretrained::metadata(path)?;
-        match entries.get("model") {
-            Some(other) if other != model => Err(Error::file(
+        match Self::read_any(path)? {
+            Some(metadata) if metadata.model != model => Err(Error::file(
                 path,
-                format!("these are the weights of {other}, not of {model}"),
-                format!("give --model {other}, or other weights"),
+                format!(
+                    "these are the weights of {}, not of {model}",
+                    metadata.model
+                ),
+                format!("give --model {}, or other weights", metadata.model),
             )),
-            _ => Ok(Self {
+            Some(metadata) => Ok(metadata),
+            None => Ok(Self {
                 model: model.to_owned(),
-                network: entry(path, &entries, "network")?.unwrap_or_default(),
-                normalisation: entry(path, &entries, "normalisation")?,
-                class_names: entry(path, &entries, "classes")?.unwrap_or_default(),
+                network: ModelOptions::default(),
+                normalisation: None,
+                class_names: Vec::new(),
             }),
         }
+    }
+
+    /// Reads the entries of a file of weights of whatever model; nothing of a file that another program wrote.
+    ///
+    /// # Errors
+    /// `Error::File` if the file cannot be read, or has an entry that is broken.
+    pub fn read_any(path: &Path) -> Result<Option<Self>> {
+        let entries = pretrained::metadata(path)?;
+        let Some(model) = entries.get("model") else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            model: model.clone(),
+            network: entry(path, &entries, "network")?.unwrap_or_default(),
+            normalisation: entry(path, &entries, "normalisation")?,
+            class_names: entry(path, &entries, "classes")?.unwrap_or_default(),
+        }))
     }
 }
 

@@ -1,10 +1,10 @@
 //! Recipes: how the nets of an experiment are trained unless the user says otherwise.
 
 pub mod recipes;
+pub mod transfer;
 
 use serde::Serialize;
 
-use crate::data::augment::Augmentation;
 use crate::data::{CIFAR_MEAN, CIFAR_STD, MNIST_MEAN, MNIST_STD};
 
 /// The optimisers by name.
@@ -114,8 +114,8 @@ pub struct Recipe {
     pub reload_best: bool,
     /// How pixels are normalised.
     pub normalization: Normalization,
-    /// What happens to training images on their way into a batch.
-    pub augment: Augmentation,
+    /// What happens to images on their way into a batch, as `--augment` takes it.
+    pub augment: &'static str,
 }
 
 impl Recipe {
@@ -135,6 +135,6 @@ impl Recipe {
         validation: Validation::None,
         reload_best: false,
         normalization: Normalization::DataSet,
-        augment: Augmentation::None,
+        augment: "none",
     };
 }

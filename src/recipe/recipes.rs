@@ -1,7 +1,5 @@
 //! The paper's recipes (its authors' scripts; paper.md 3.1), and that of wide residual networks.
 
-use crate::data::augment::Augmentation;
-
 use super::{Normalization, OptimizerName, Recipe};
 
 /// MNIST CNN, and the nets without convolutions: eight epochs of SGD.
@@ -17,7 +15,7 @@ pub const ARCH2: Recipe = Recipe {
     momentum: 0.5,
     schedule: "random-after:100:0.05:3:fresh",
     normalization: Normalization::Mnist,
-    augment: Augmentation::PerspectiveRotation,
+    augment: "perspective-rotation",
     ..Recipe::PLAIN
 };
 
@@ -36,7 +34,7 @@ pub const ARCH2_OTHERS: &[(&str, Recipe)] = &[
             lr: 0.005,
             schedule: "random-after:50:0.025:3:fresh",
             normalization: Normalization::Half,
-            augment: Augmentation::RotationCrop,
+            augment: "rotation-crop",
             ..ARCH2
         },
     ),
@@ -53,14 +51,14 @@ pub const VGG5: Recipe = Recipe {
     lr: 0.005,
     schedule: "random:3:not-better",
     normalization: Normalization::Mnist,
-    augment: Augmentation::PerspectiveRotation,
+    augment: "perspective-rotation",
     ..Recipe::PLAIN
 };
 
 /// VGG-5 on Fashion-MNIST.
 pub const VGG5_FASHION: Recipe = Recipe {
     normalization: Normalization::Half,
-    augment: Augmentation::RotationCrop,
+    augment: "rotation-crop",
     ..VGG5
 };
 
@@ -73,7 +71,7 @@ pub const CIFAR10_CNN: Recipe = Recipe {
     lr: 0.001,
     net_schedules: &[("baseline", "divide:3:after=2,22-")],
     normalization: Normalization::None,
-    augment: Augmentation::CropFlip,
+    augment: "crop-flip",
     ..Recipe::PLAIN
 };
 
@@ -93,7 +91,7 @@ pub const CIFAR10_VGG: Recipe = Recipe {
     lr: 1e-4,
     schedule: "random:3:worse",
     normalization: Normalization::None,
-    augment: Augmentation::CropFlip,
+    augment: "crop-flip",
     ..Recipe::PLAIN
 };
 
@@ -112,7 +110,7 @@ pub const CIFAR_RESNET: Recipe = Recipe {
     lr: 0.001,
     schedule: "random:5:worse",
     normalization: Normalization::Cifar,
-    augment: Augmentation::CropFlip,
+    augment: "crop-flip",
     ..Recipe::PLAIN
 };
 
@@ -126,7 +124,7 @@ pub const WIDE_RESNET: Recipe = Recipe {
     weight_decay: 5e-4,
     schedule: "divide:5:after=60,120,160",
     normalization: Normalization::Cifar,
-    augment: Augmentation::CropFlip,
+    augment: "crop-flip",
     ..Recipe::PLAIN
 };
 
@@ -134,16 +132,5 @@ pub const WIDE_RESNET: Recipe = Recipe {
 pub const REGRESSION: Recipe = Recipe {
     epochs: 200,
     optimizer: OptimizerName::Adam,
-    ..Recipe::PLAIN
-};
-
-/// Transferred initialisation on anyone's pictures: the recipe of PyTorch's tutorial, which the authors' scripts go back to.
-pub const TRANSFER: Recipe = Recipe {
-    epochs: 10,
-    batch_size: 16,
-    lr: 0.002,
-    momentum: 0.9,
-    schedule: "step:7:0.1",
-    normalization: Normalization::ImageNet,
     ..Recipe::PLAIN
 };

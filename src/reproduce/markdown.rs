@@ -12,6 +12,9 @@ impl Outcome {
     /// The report in Markdown.
     pub fn markdown(&self) -> String {
         let mut text = heading(self);
+        if let Some(caveat) = self.caveat {
+            let _ = writeln!(text, "{caveat}\n");
+        }
         for case in &self.cases {
             text += &section(case, self);
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::comparison::Comparison;
 use super::folder::Folder;
 use super::protocol::Protocol;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::experiment::Experiment;
 use crate::models::{self, WeightsMetadata};
 use crate::report::curves;
@@ -49,6 +49,9 @@ pub struct Outcome {
     pub spinal: String,
     /// The devices that the runs were trained on, with backend and driver.
     pub devices: Vec<String>,
+    /// What a reader must know of the authors' script.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caveat: Option<&'static str>,
     /// Passes over the training data.
     pub epochs: usize,
     /// Training samples used, at most; all if absent.
@@ -154,7 +157,7 @@ impl Outcome {
             return Ok(None);
         };
         let nets = task.config.nets.iter();
-        let costs = nets.map(|net| cost(task.experiment, first.run(), net));
+        let costs = nets.map(|net| cost(first.run(), net));
         let nets = costs.collect::<Result<Vec<_>>>()?;
         let mut devices: Vec<String> = runs.iter().flat_map(|runs| runs.devices.clone()).collect();
         devices.sort();
@@ -162,6 +165,7 @@ impl Outcome {
         let kind = task.experiment.data;
         Ok(Some(Self {
             experiment: task.experiment.name.to_owned(),
+            caveat: task.experiment.caveat,
             protocol: task.protocol,
             protocol_description: task.protocol.description(kind).to_owned(),
             command: task.command.to_owned(),
@@ -320,8 +324,15 @@ fn compare(measure: Measure, nets: &[NetValues]) -> Vec<Comparison> {
 }
 
 /// What the net of a run costs, by the file of its weights.
-fn cost(experiment: &Experiment, run: &RunFolder, net: &str) -> Result<NetCost> {
-    let metadata = WeightsMetadata::read(&run.weights(net), &experiment.model(net))?;
+fn cost(run: &RunFolder, net: &str) -> Result<NetCost> {
+    let weights = run.weights(net);
+    let metadata = WeightsMetadata::read_any(&weights)?.ok_or_else(|| {
+        Error::file(
+            &weights,
+            "does not say which network it is of",
+            "remove the folder of the run, and it is trained anew",
+        )
+    })?;
     let model = models::build(&metadata.model, metadata.network)?;
     Ok(NetCost {
         net: net.to_owned(),

@@ -106,6 +106,8 @@ impl Config {
             let parsed = schedule.parse();
             parsed.unwrap_or_else(|error| panic!("{}: {error}", experiment.name))
         };
+        let augment = recipe.augment.parse();
+        let augment = augment.unwrap_or_else(|error| panic!("{}: {error}", experiment.name));
         let net_schedules = recipe.net_schedules.iter();
         Self {
             experiment: experiment.name.to_owned(),
@@ -118,7 +120,7 @@ impl Config {
             label_offset: None,
             transposed: false,
             normalization: recipe.normalization,
-            augment: recipe.augment,
+            augment,
             validation: recipe.validation,
             epochs: recipe.epochs,
             batch_size: recipe.batch_size,

@@ -115,6 +115,65 @@ fn a_training_is_augmented_and_its_evaluation_is_not() {
     assert_eq!(scores[0], scores[1]);
 }
 
+/// Two classes of pictures of several sizes: bright ones and dark ones.
+fn write_photographs(place: &Place) {
+    for (split, count) in [("train", 6), ("valid", 3), ("test", 4)] {
+        for (class, tone) in [("bright", 200), ("dark", 20)] {
+            for number in 0..count {
+                let path = place.path(format!("photos/{split}/{class}/{number}.png"));
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                let shade = |x, y| image::Rgb([tone + (x % 30) as u8, tone + (y % 30) as u8, tone]);
+                RgbImage::from_fn(40 + 3 * number, 50 - number, shade)
+                    .save(path)
+                    .unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn photographs_are_stored_larger_than_a_net_sees_them() {
+    let place = Place::new();
+    write_photographs(&place);
+    let arguments: Vec<&str> =
+        "train mlp --net baseline --data photos --epochs 2 --batch-size 4 --validation held-out \
+        --augment resize:32+rotate:15+crop:24+flip+vflip/resize:28+center-crop:24 --out run"
+            .split_whitespace()
+            .collect();
+    place.run_on_adapter(&arguments).succeeded();
+    let config = place.read("run/config.toml");
+    let augment = "augment = \"resize:32+rotate:15+crop:24+flip+vflip/resize:28+center-crop:24\"";
+    assert!(config.contains(augment), "{config}");
+    let epoch = place.metrics("run").pop().unwrap();
+    assert_eq!(epoch["test_accuracy"], 1.0);
+    assert_eq!(epoch["validation_accuracy"], 1.0);
+
+    // A net for pictures of half the side: every size on the way there is halved.
+    let halved = [
+        &arguments[..arguments.len() - 1],
+        &["half", "--image-size", "12"],
+    ]
+    .concat();
+    place.run_on_adapter(&halved).succeeded();
+    let config = place.read("half/config.toml");
+    assert!(
+        config.contains("resize:16+rotate:15+crop:12+flip+vflip/resize:14+center-crop:12"),
+        "{config}"
+    );
+    let parameters = |folder: &str| {
+        std::fs::metadata(place.path(format!("{folder}/baseline.safetensors")))
+            .unwrap()
+            .len()
+    };
+    assert!(parameters("half") < parameters("run"));
+
+    let sheet =
+        "data show photos --count 2 --versions 3 --augment resize:32+crop:24+flip --out sheet.png";
+    let sheet: Vec<&str> = sheet.split_whitespace().collect();
+    place.run_on_adapter(&sheet).succeeded();
+    assert!(place.path("sheet.png").exists());
+}
+
 #[test]
 fn augmentations_that_cannot_be_are_refused() {
     let place = Place::new();
@@ -127,4 +186,10 @@ fn augmentations_that_cannot_be_are_refused() {
     place
         .run(&["train", "--augment", "nosuch"])
         .misused("rotation-crop");
+    place
+        .run(&["train", "--augment", "crop:30/crop:30"])
+        .misused("evaluation draws nothing");
+    place
+        .run(&["train", "--epochs", "1", "--augment", "crop:30"])
+        .refused(2, "crop:30 is larger than the 28 x 28 pixels");
 }

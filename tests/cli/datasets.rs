@@ -71,6 +71,7 @@ fn a_data_set_is_described() {
     let mean = sum / 255.0 / pixels.len() as f64;
     assert!((summary["mean"][0].as_f64().unwrap() - mean).abs() < 1e-9);
 
+    assert_eq!(summary["division"], "as published");
     let text = place.run(&["data", "info", "digits"]).succeeded().stdout;
     assert!(text.starts_with("digits: 28 x 28 grey, 10 classes\n30 training images,"));
     assert_eq!(text.lines().count(), 14);
@@ -192,6 +193,9 @@ fn bad_folders_of_pictures_are_refused() {
     info("more").refused(1, "wasps: is a class that train does not have");
     fs::create_dir(place.path("nothing")).unwrap();
     info("nothing").refused(1, "nothing: holds no data known here");
+    write_pictures(&place, "no-train");
+    fs::remove_dir_all(place.path("no-train/train")).unwrap();
+    info("no-train").refused(1, "no-train: has no train folder");
     info("nosuch").refused(2, "'nosuch'");
     info("text/train/ants/1.png").refused(1, "1.png: is a file");
 }
@@ -320,6 +324,8 @@ fn what_cannot_be_fetched_is_refused() {
     let place = Place::new();
     let outcome = fetch(&place, &["nosuch"]).refused(2, "'nosuch'");
     assert!(outcome.stderr.contains("kmnist, qmnist, emnist-digits"));
+    let outcome = fetch(&place, &["fruits360"]).refused(2, "fruits360 is not fetched from here");
+    assert!(outcome.stderr.contains("Training/CLASS and Test/CLASS"));
     fetch(&place, &["kmnist", "--offline"]).refused(1, "kmnist is not here");
     fetch(&place, &["kmnist", "--mirror", "somewhere"]).failed(2, "--mirror 'somewhere'");
     let outcome = fetch(&place, &["mnist"]).succeeded();

@@ -153,6 +153,46 @@ const LISTED_IN_GROUPS: [Case; 9] = [
     ),
 ];
 
+/// Channels on their own, in fours: one row or column, strips of 4 or 8 columns and walks of 20 rows at, below and above all of
+/// them; kernels of one, not square, larger than the image, and too large for one of the kernels; strides that leave a rest, skip
+/// pixels, or are too wide; padding on one side, and wider than the kernel; more walks than chunks.
+const LISTED_DEPTHWISE: [Case; 11] = [
+    depthwise([1, 1, 1], 4, [1, 1], [1, 1], [0, 0], true),
+    depthwise([2, 9, 8], 8, [3, 3], [1, 1], [1, 1], false),
+    depthwise([1, 21, 5], 20, [5, 5], [1, 1], [2, 2], true),
+    depthwise([2, 7, 13], 12, [3, 3], [2, 2], [1, 1], false),
+    depthwise([1, 12, 9], 4, [5, 5], [2, 2], [2, 2], true),
+    depthwise([3, 41, 17], 16, [3, 2], [1, 2], [0, 1], false),
+    depthwise([1, 2, 3], 36, [4, 5], [2, 1], [1, 1], true),
+    depthwise([1, 8, 6], 4, [1, 2], [2, 2], [3, 2], false),
+    depthwise([2, 9, 7], 8, [7, 7], [1, 1], [3, 3], true),
+    depthwise([1, 10, 11], 8, [2, 3], [3, 4], [1, 0], false),
+    ended(
+        depthwise([2, 10, 12], 8, [5, 3], [2, 2], [1, 0], true),
+        [2, 1],
+    ),
+];
+
+/// A case of so many channels, each on its own.
+const fn depthwise(
+    [batch, height, width]: [usize; 3],
+    channels: usize,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    bias: bool,
+) -> Case {
+    let sizes = [batch, height, width, channels, channels];
+    grouped(case(sizes, kernel, stride, padding, bias), channels)
+}
+
+/// The kernels of channels on their own, and the reference: the class of adapter and the candidate there.
+const KERNELS_OF_DEPTHWISE: [(AdapterClass, usize); 3] = [
+    (AdapterClass::Cpu, 0),
+    (AdapterClass::Gpu, 0),
+    (AdapterClass::Cpu, usize::MAX),
+];
+
 /// Candidates that are Winograd's algorithm and those over the windows, wherever they stand in the list.
 const CANDIDATES_ON_CPU: usize = 4;
 
@@ -191,6 +231,15 @@ fn cases_in_groups() -> impl Strategy<Value = Case> {
     (cases(), channels).prop_map(|(case, [groups, inputs, outputs])| {
         let mut case = grouped(case, groups);
         (case.twin.in_channels, case.twin.out_channels) = (groups * inputs, groups * outputs);
+        case
+    })
+}
+
+/// Cases of channels on their own.
+fn cases_of_depthwise() -> impl Strategy<Value = Case> {
+    (cases(), 1..12usize).prop_map(|(case, quads)| {
+        let mut case = grouped(case, 4 * quads);
+        (case.twin.in_channels, case.twin.out_channels) = (4 * quads, 4 * quads);
         case
     })
 }
@@ -402,6 +451,26 @@ pub fn conv2d_in_groups_matches_its_twin(bench: &Bench) {
     for_all(&[], 6, cases_in_groups(), |case| {
         trial(bench, case, Draw::Uniform, AdapterClass::Gpu)
     });
+}
+
+/// Cases and kernels take the modes of checks by turns.
+pub fn depthwise_convolution_matches_its_twin(bench: &Bench) {
+    for (number, case) in LISTED_DEPTHWISE.iter().enumerate() {
+        for (turn, (class, candidate)) in KERNELS_OF_DEPTHWISE.into_iter().enumerate() {
+            in_turn(number + turn, || {
+                trial_of_candidate(bench, case, Draw::Uniform, class, candidate);
+            });
+        }
+    }
+    for class in [AdapterClass::Cpu, AdapterClass::Gpu] {
+        trial(bench, &LISTED_DEPTHWISE[3], Draw::Integers, class);
+        for_all(&[], 3, cases_of_depthwise(), |case| {
+            trial(bench, case, Draw::Uniform, class)
+        });
+    }
+    for case in &LISTED_DEPTHWISE[4..6] {
+        trial(bench, case, Draw::Uniform, AdapterClass::Tight);
+    }
 }
 
 /// More pixels than a grid of tiles holds on any adapter along one dimension: 65,664 workgroups of 16.

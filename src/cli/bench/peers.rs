@@ -9,8 +9,9 @@ use crate::bench::peers::{PeerOptions, PeersReport, TorchDevice, compare};
 use crate::bench::subject::Subject;
 use crate::bench::table::{Table, short};
 use crate::cli::device::DeviceFlags;
+use crate::cli::model::SizeFlags;
 use crate::error::Result;
-use crate::models::{self, ModelOptions};
+use crate::models::ModelOptions;
 use crate::tune;
 
 /// Flags of `spinal bench peers`.
@@ -37,6 +38,8 @@ pub struct Peers {
     #[arg(long)]
     channels_last: bool,
     #[command(flatten)]
+    size: SizeFlags,
+    #[command(flatten)]
     report: ReportFlags,
     #[command(flatten)]
     device: DeviceFlags,
@@ -46,7 +49,7 @@ impl Peers {
     /// Measures and prints.
     pub fn run(&self) -> Result<()> {
         let teller = self.report.teller()?;
-        let model = models::build(&self.model, ModelOptions::default())?;
+        let model = self.size.build(&self.model, ModelOptions::default())?;
         let mut device = self.device.open()?;
         model.check_batch(self.batch_size)?;
         let subjects = || Ok(tune::subjects(&model, self.batch_size).into());

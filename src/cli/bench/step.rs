@@ -12,10 +12,10 @@ use crate::bench::subject::Subject;
 use crate::bench::table::{Table, short};
 use crate::bench::trace;
 use crate::cli::device::DeviceFlags;
-use crate::cli::model::ModelFlags;
+use crate::cli::model::{ModelFlags, SizeFlags};
 use crate::error::Result;
 use crate::report::atomic_file;
-use crate::{models, tune};
+use crate::tune;
 
 /// Flags of `spinal bench step`.
 #[derive(Args, Debug)]
@@ -37,6 +37,8 @@ pub struct Step {
     #[command(flatten)]
     report: ReportFlags,
     #[command(flatten)]
+    size: SizeFlags,
+    #[command(flatten)]
     network: ModelFlags,
     #[command(flatten)]
     device: DeviceFlags,
@@ -49,7 +51,7 @@ impl Step {
         if let Some(path) = &self.trace {
             atomic_file::check(path)?;
         }
-        let model = models::build(&self.model, self.network.options())?;
+        let model = self.size.build(&self.model, self.network.options())?;
         let mut device = self.device.open()?;
         model.check_batch(self.batch_size)?;
         let subjects = || Ok(tune::subjects(&model, self.batch_size).into());

@@ -6,7 +6,7 @@ use super::report::ReportFlags;
 use crate::bench::sweep::{SweepReport, measure};
 use crate::bench::table::{Table, short};
 use crate::cli::device::DeviceFlags;
-use crate::cli::model::ModelFlags;
+use crate::cli::model::{ModelFlags, SizeFlags};
 use crate::error::Result;
 
 /// Flags of `spinal bench sweep`.
@@ -22,6 +22,8 @@ pub struct Sweep {
     runs: u32,
     #[command(flatten)]
     report: ReportFlags,
+    #[command(flatten)]
+    size: SizeFlags,
     #[command(flatten)]
     network: ModelFlags,
     #[command(flatten)]

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::cli::download::DownloadFlags;
 use crate::cli::output::{note, print};
-use crate::data::catalog;
+use crate::data::{catalog, elsewhere};
 use crate::error::{Error, Result};
 
 /// Flags of `spinal data fetch`.
@@ -22,6 +22,12 @@ impl Fetch {
         if self.name == "mnist" {
             note("mnist is part of the program, there is nothing to fetch");
             return Ok(());
+        }
+        if let Some(elsewhere) = elsewhere::find(&self.name) {
+            return Err(Error::usage(
+                format!("{} is not fetched from here", self.name),
+                elsewhere.hint(),
+            ));
         }
         let entry = catalog::find(&self.name).ok_or_else(|| {
             Error::usage(

@@ -26,7 +26,7 @@ enum Command {
     /// Pack a folder of IDX files into PNG sheets, as assets/mnist was made
     Pack(pack::Pack),
     /// Draw training images beside augmented versions of them, as a training would see them
-    Show(show::Show),
+    Show(Box<show::Show>),
 }
 
 impl Data {

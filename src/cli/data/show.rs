@@ -8,7 +8,7 @@ use super::load_flags::LoadFlags;
 use crate::cli::device::DeviceFlags;
 use crate::cli::output::print;
 use crate::data::augment::{Augmentation, MAX_TRANSFORMS, Transform, Transforms};
-use crate::data::{self, Images, LoadOptions};
+use crate::data::{self, ImageSet, LoadOptions};
 use crate::error::{Error, Result};
 use crate::preview::Preview;
 use crate::report::labelled_sheet::{LabelledSheet, SheetRow};
@@ -57,13 +57,14 @@ impl Show {
         let [train, evaluation] =
             [augment.transforms(), augment.evaluation()].map(|transforms| self.resized(transforms));
         let (train, evaluation) = (train?, evaluation?);
-        let mut images = self.load_images(augment)?;
-        images.truncate(self.count as usize);
+        let mut set = self.load(augment)?;
+        set.train.truncate(self.count as usize);
+        let images = &set.train;
         augment.check([images.height as u32, images.width as u32])?;
         let device = self.device.open()?;
         let run = |transforms, steps| {
             let preview = Preview {
-                images: &images,
+                images,
                 transforms,
                 seed: self.seed,
             };
@@ -73,19 +74,19 @@ impl Show {
         columns.extend(run(train, self.versions)?);
         let stored = [images.height as u32, images.width as u32];
         let size = train.size().unwrap_or(stored);
-        self.sheet(&images, size, &columns).write(&self.out)?;
+        self.sheet(&set, size, &columns).write(&self.out)?;
         print(self.out.display())
     }
 
-    /// The training images, of the size that an augmentation begins with.
-    fn load_images(&self, augment: Augmentation) -> Result<Images> {
+    /// The data set, its images of the size that an augmentation begins with.
+    fn load(&self, augment: Augmentation) -> Result<ImageSet> {
         let options = self.load.options();
         let options = LoadOptions {
             image_size: options.image_size.filter(|_| augment.size().is_none()),
             stored_sides: augment.stored_sides(),
             ..options
         };
-        Ok(data::load_with(&self.data, &options)?.train)
+        data::load_with(&self.data, &options)
     }
 
     /// The operations, after the resize that is asked for.
@@ -107,11 +108,12 @@ impl Show {
     }
 
     /// A row for each image: as evaluation sees it, then its versions.
-    fn sheet(&self, images: &Images, size: [u32; 2], columns: &[Vec<u8>]) -> LabelledSheet {
+    fn sheet(&self, set: &ImageSet, size: [u32; 2], columns: &[Vec<u8>]) -> LabelledSheet {
+        let images = &set.train;
         let [height, width] = size.map(|side| side as usize);
         let bytes = height * width * images.channels;
         let row = |(index, label): (usize, &u8)| SheetRow {
-            label: format!("{label}:"),
+            label: format!("{}:", set.class_name(usize::from(*label))),
             pictures: columns
                 .iter()
                 .map(|column| column[index * bytes..][..bytes].to_vec())

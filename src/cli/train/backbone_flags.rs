@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
-use crate::models::{self, Freeze};
+use crate::models::{self, Freeze, HeadOptions};
 use crate::pretrained;
 use crate::train::Config;
 
@@ -34,9 +34,30 @@ pub struct BackboneFlags {
         allow_negative_numbers = true
     )]
     lr_backbone: f64,
+    /// Repeat the mistake of the authors' script, where it has one: train vgg19_bn with ImageNet's classifier
+    #[arg(long, conflicts_with_all = ["net", "backbone"])]
+    as_run: bool,
 }
 
+/// What the authors' scripts with a dead head train.
+const AS_RUN: (&str, &str, u32) = ("vgg19_bn", models::ORIGINAL, 1000);
+
 impl BackboneFlags {
+    /// The net that is trained instead of those of the experiment, if its mistake is repeated.
+    ///
+    /// # Errors
+    /// `Error::Usage` if the authors' script makes none.
+    pub fn net_as_run(&self, experiment: &Experiment) -> Result<Option<&'static str>> {
+        match (self.as_run, experiment.caveat) {
+            (false, _) => Ok(None),
+            (true, Some(_)) => Ok(Some(AS_RUN.1)),
+            (true, None) => Err(Error::usage(
+                format!("--as-run: {} is as the authors run it", experiment.name),
+                "leave it out, or choose cifar10-wrn or svhn-wrn",
+            )),
+        }
+    }
+
     /// The configuration with these choices.
     ///
     /// # Errors
@@ -47,6 +68,12 @@ impl BackboneFlags {
         if let Some(name) = &self.backbone {
             check_backbone(name, experiment)?;
             config.backbone = Some(name.clone());
+        }
+        if self.as_run {
+            let (family, _, classes) = AS_RUN;
+            config.backbone = Some(family.to_owned());
+            config.network.head = HeadOptions::UNCHANGED;
+            config.network.classes = Some(classes);
         }
         let family = config.family(experiment);
         let weights = self.weights.as_deref().or(is_transfer.then_some(family));

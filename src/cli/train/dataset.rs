@@ -33,6 +33,12 @@ pub fn read(config: &Config, experiment: &Experiment) -> Result<Dataset> {
             if set.division != Division::Published {
                 note(format!("{}: {}", set.name, set.division));
             }
+            if experiment.is_transfer() && set.train.channels == 1 {
+                set.train.to_rgb();
+                set.test.to_rgb();
+                // What the one channel brought counts for all three.
+                (set.mean, set.std) = (set.mean.repeat(3), set.std.repeat(3));
+            }
             normalize(&mut set, config.normalization)?;
             Ok(Dataset::Images(set))
         }

@@ -30,7 +30,9 @@ use training_flags::{TrainingFlags, refuse_several};
 #[derive(Args, Debug)]
 pub struct Train {
     /// What is trained: mnist-cnn, mnist-cnn-ablations, arch2, vgg5, cifar-cnn, cifar-vgg11 (13, 16, 19), cifar-resnet18 (34),
-    /// wrn-28-10, wrn-16-8, mlp, custom, regression, regression-ablations
+    /// wrn-28-10, wrn-16-8, mlp, custom, regression, regression-ablations; transfer, and by the authors' transfer scripts mnist-vgg19,
+    /// fashion-wrn, cifar10-wrn, cifar100-wrn, stl10-wrn, svhn-wrn, cinic10-wrn, caltech101-wrn, birds-wrn, birds-vgg19, cars-wrn,
+    /// fruits-wrn, flowers-wrn, hymenoptera-resnet18, monkeys-alexnet
     #[arg(default_value = "mnist-cnn")]
     experiment: String,
     /// Keep the file order of the training samples

@@ -14,8 +14,8 @@ use crate::train::Config;
 /// What is trained, on what and how.
 #[derive(Args, Debug)]
 pub struct TrainingFlags {
-    /// spinal, baseline, both, all, or a variant (see `spinal list`)
-    #[arg(long)]
+    /// spinal, baseline, both, all, or variants (see `spinal list`), with commas between
+    #[arg(long, value_name = "NETS")]
     net: Option<String>,
     #[command(flatten)]
     pub data: DataFlags,
@@ -33,8 +33,10 @@ impl TrainingFlags {
     /// # Errors
     /// `Error::Usage` if a flag contradicts another or the recipe.
     pub fn config(&self, experiment: &Experiment) -> Result<Config> {
-        let net = self.net.as_deref().unwrap_or(experiment.default_net);
-        let nets = experiment.select(net)?;
+        let nets = match self.backbone.net_as_run(experiment)? {
+            Some(net) => vec![net],
+            None => experiment.select(self.net.as_deref().unwrap_or(experiment.default_net))?,
+        };
         let network = self.network.options();
         if network.head.head.is_some() {
             refuse_several("--head: it is for one net", nets.len(), experiment)?;

@@ -6,6 +6,10 @@ use crate::error::{Error, Result};
 /// The augmentations that training can be asked for. Text names them: `crop-flip`, or operations of one's own choice as
 /// `resize:272+rotate:15+crop:256+flip`, behind a `/` those of evaluation.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there are few of them, and recipes are constants, which have no boxes"
+)]
 pub enum Augmentation {
     /// The images as they are
     #[default]

@@ -125,13 +125,14 @@ impl Parts {
         };
         let class_names = classes_of(&train)?;
         let listed = |part: &Path| list_classes(part, &class_names);
+        let train = listed(&train)?;
         let (held_out, test) = match (self.validation, self.test) {
             (None, None) => return refuse("has train, expected val or test beside it"),
             (None, Some(test)) | (Some(test), None) => (Listed::new(), listed(&test)?),
             (Some(validation), Some(test)) => (listed(&validation)?, listed(&test)?),
         };
         Ok(Listing {
-            train: listed(&train)?,
+            train,
             held_out,
             test,
             class_names,

@@ -1,6 +1,7 @@
 //! All ways to record a convolution or one of its gradients, and what they cost.
 
 use super::algorithm::{Algorithm, Work};
+use super::depthwise::Depthwise;
 use super::winograd::Winograd;
 use crate::layers::processor::of_cpu_kernel;
 use crate::plan::{Candidate, Kernels, Offer, Shader};
@@ -12,6 +13,8 @@ pub(super) enum Method {
     Windows(Algorithm),
     /// Transforms, products, and a transform back.
     Winograd(Winograd),
+    /// Each channel on its own.
+    Depthwise(Depthwise),
 }
 
 impl Method {
@@ -27,7 +30,10 @@ impl Method {
             });
         let windows = work.algorithms(kernels).into_iter();
         let windows = windows.map(|offer| Offer::new(Self::Windows(offer.candidate), offer.cost));
-        winograd.chain(windows).collect()
+        let depthwise = Depthwise::of(work)
+            .into_iter()
+            .map(|depthwise| Offer::new(Self::Depthwise(depthwise), depthwise.cost(limits, work)));
+        winograd.chain(depthwise).chain(windows).collect()
     }
 }
 
@@ -36,6 +42,7 @@ impl Candidate for Method {
         match self {
             Self::Windows(algorithm) => algorithm.name(),
             Self::Winograd(winograd) => winograd.name(),
+            Self::Depthwise(depthwise) => depthwise.name().to_owned(),
         }
     }
 
@@ -43,6 +50,7 @@ impl Candidate for Method {
         match self {
             Self::Windows(algorithm) => algorithm.shaders(),
             Self::Winograd(_) => Winograd::shaders(),
+            Self::Depthwise(depthwise) => vec![depthwise.shader()],
         }
     }
 
@@ -50,6 +58,7 @@ impl Candidate for Method {
         match self {
             Self::Windows(algorithm) => algorithm.amplification(),
             Self::Winograd(winograd) => winograd.amplification(),
+            Self::Depthwise(_) => 1.0,
         }
     }
 }

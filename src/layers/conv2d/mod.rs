@@ -1,6 +1,7 @@
 //! Two-dimensional convolution.
 
 mod algorithm;
+mod depthwise;
 mod method;
 mod tiled;
 mod winograd;
@@ -215,6 +216,11 @@ impl Layer for Conv2d {
                     let weight = tape.parameter(self.weight);
                     winograd.forward(tape, pass.images(), weight, bias, pass.multiplications());
                 }
+                Method::Depthwise(depthwise) => {
+                    let bias = self.bias.map(|bias| tape.parameter(bias));
+                    let weight = tape.parameter(self.weight);
+                    depthwise.forward(tape, pass.channels(&pass.constants()), weight, bias);
+                }
             },
         );
         tape.on_backward(y, move |tape| {
@@ -271,6 +277,17 @@ impl Pass {
             image: self.x,
             out: self.y,
             padding: self.conv.options.padding,
+        }
+    }
+
+    /// The layer as kernels take it that convolve each channel on its own.
+    fn channels<'a>(&'a self, constants: &'a [(&'static str, f64)]) -> depthwise::Images<'a> {
+        depthwise::Images {
+            options: &self.conv.options,
+            constants,
+            x: self.x,
+            y: self.y,
+            multiplications: self.multiplications(),
         }
     }
 
@@ -366,6 +383,14 @@ impl Pass {
                     let multiplications = self.multiplications();
                     winograd.backward_weight(tape, images, dweight, dbias, multiplications);
                 }
+                Method::Depthwise(depthwise) => {
+                    let constants = self.constants();
+                    let images = depthwise::Images {
+                        y: dy,
+                        ..self.channels(&constants)
+                    };
+                    depthwise.backward_weight(tape, images, dweight, dbias);
+                }
             },
         );
     }
@@ -448,6 +473,14 @@ impl Pass {
                     let weight = tape.parameter(self.conv.weight);
                     let multiplications = self.multiplications();
                     winograd.backward_input(tape, self.images(), weight, dy, dx, multiplications);
+                }
+                Method::Depthwise(depthwise) => {
+                    let constants = self.constants();
+                    let images = depthwise::Images {
+                        y: dy,
+                        ..self.channels(&constants)
+                    };
+                    depthwise.backward_input(tape, images, tape.parameter(self.conv.weight), dx);
                 }
             },
         );

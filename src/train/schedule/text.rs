@@ -214,7 +214,7 @@ fn number(text: &str, low: f64, high: f64) -> Parsed<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::EXPERIMENTS;
+    use crate::experiment;
 
     #[test]
     fn text_and_schedule_are_the_same() {
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn every_recipe_has_schedules() {
-        for experiment in EXPERIMENTS {
+        for experiment in experiment::all() {
             let others = experiment.recipes.iter().map(|(_, recipe)| recipe);
             for recipe in others.chain([&experiment.recipe]) {
                 assert!(recipe.schedule.parse::<Schedule>().is_ok());
