@@ -131,7 +131,7 @@ class Training(zoo.Training):
 
 
 def measured(model, size, batch, freezing, norms_of):
-    """The rate, the exact results and their errors: losses, the evaluation and norms."""
+    """The rate, and all results with their errors: losses, the evaluation and norms."""
     backbone, head = model.rsplit("-", 1)
     data = zoo.samples((*size, 3), batch, networks.CLASSES)
 
@@ -169,8 +169,8 @@ def measured(model, size, batch, freezing, norms_of):
 def lines(models):
     """All lines of both files."""
     whole = ("none", 1.0, "sgd")
-    networks_ = [(f"{backbone}-{head}", *BACKBONES[backbone]) for backbone in BACKBONES for head in HEADS]
-    for model, size, batch in networks_:
+    nets = [(f"{backbone}-{head}", *BACKBONES[backbone]) for backbone in BACKBONES for head in HEADS]
+    for model, size, batch in nets:
         if not models or model in models:
             results = measured(model, size, batch, whole, lambda training: training.gradients)
             yield "pytorch.csv", [model, *size, batch, *results]
