@@ -4,7 +4,8 @@
     python tests/backbones/pytorch.py [MODEL ...]
 
 Without names the files are written anew; with names their lines are printed. networks.py beside this file has the networks.
-Weights, batches, the two precisions and what is done about kinks are those of tests/zoo/pytorch.py.
+Weights, batches, the two precisions and what is done about kinks are those of tests/zoo/pytorch.py, where the last
+normalisation of every block of a ResNet is quartered and kinks are turned by chance, too.
 
 A line of pytorch.csv holds losses and, in the order of their names, the L2 norms of the gradients that the first step gives
 all parameters. One of freezing.csv holds losses and the L2 norms of what the three steps change in those that are trained.
@@ -26,6 +27,7 @@ import pytorch as zoo  # noqa: E402  (torchvision, too, looks for a module of th
 
 families = networks.families
 STEPS = 3
+CHANCES = 3  # repetitions in float32 whose kinks are turned by chance, beside those of the zoo
 WEIGHT_DECAY = 0.5  # AdamW's: much, so that three steps feel it
 
 STATISTICS = "statistics"
@@ -35,7 +37,8 @@ STATISTICS = "statistics"
 SMALL, WIDE, ALEXNET = (67, 61), (35, 64), (67, 95)
 BACKBONES = {
     "alexnet": (ALEXNET, 2),
-    **{f"vgg{depth}{norm}": (WIDE, 2) for norm in ("", "_bn") for depth in (11, 13, 16, 19)},
+    **{f"vgg{depth}": (WIDE, 2) for depth in (11, 13, 16, 19)},
+    **{f"vgg{depth}_bn": (WIDE, 4) for depth in (11, 13, 16, 19)},
     "resnet18": (SMALL, 4),
     "resnet34": (SMALL, 4),
     "resnet50": (SMALL, 2),
@@ -153,7 +156,8 @@ def measured(model, size, batch, freezing, norms_of):
         repetitions.append(results(rounded))
     del kinks, rounded, seen
     families.KINKS.reaches = reaches
-    for turned in (1, -1):
+    torch.manual_seed(zoo.SEED)
+    for turned in (1, -1, *[networks.BY_CHANCE] * CHANCES):
         repetitions.append(results(begun(torch.float32, turned=turned)[0]))
     values = results(exact)
     del exact
