@@ -4,7 +4,7 @@ use crate::batch::{Sample, Source};
 use crate::loss::{cross_entropy, mse};
 use crate::models::Model;
 use crate::optim::{Optimizer, advance, advance_within};
-use crate::plan::{Kernels, Limits, Mode, Plan, Tape};
+use crate::plan::{Kernels, Limits, Mode, Plan, Shape, Tape};
 
 /// The plans of a step in their order, each with how often it runs before the next.
 #[derive(Clone, Debug)]
@@ -146,9 +146,22 @@ pub fn features_plan(model: &Model, source: &Source, batch: u32, kernels: &Kerne
 /// Multiplications of the network for one sample, as the paper counts them: convolutions and Linears, without biases. Those of a
 /// backbone whose features are given count, too.
 pub fn multiplications(model: &Model) -> u64 {
+    let (backbone, features) = multiplications_of_backbone(model);
+    backbone + multiplications_of_head(model, features)
+}
+
+/// Those of the backbone, and what it makes of a sample.
+pub fn multiplications_of_backbone(model: &Model) -> (u64, Shape) {
     let mut tape = Tape::new(&model.name, &model.parameters, Mode::Evaluate);
     let x = model.whole_sample.input(&mut tape, 1);
-    let x = model.backbone(&mut tape, x);
+    let features = model.backbone(&mut tape, x).shape();
+    (tape.finish().cost().multiplications, features)
+}
+
+/// Those of the head on what a backbone makes of a sample.
+pub fn multiplications_of_head(model: &Model, features: Shape) -> u64 {
+    let mut tape = Tape::new(&model.name, &model.parameters, Mode::Evaluate);
+    let x = tape.input("features", features);
     model.head(&mut tape, x);
     tape.finish().cost().multiplications
 }

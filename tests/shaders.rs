@@ -109,7 +109,8 @@ fn parse(file: &File) -> (Module, ModuleInfo) {
     (module, info)
 }
 
-/// Training and evaluation plans of every model, with both optimisers, for both classes of adapters.
+/// Training and evaluation plans of every model that begins at random, and of two on ImageNet's backbones, which have what there
+/// is no other of; with both optimisers, for both classes of adapters.
 fn plans() -> Vec<Plan> {
     let optimizers: [&dyn Optimizer; 2] = [
         &Sgd {
@@ -119,7 +120,13 @@ fn plans() -> Vec<Plan> {
         &Adam::default(),
     ];
     let mut plans = Vec::new();
-    for name in models::names() {
+    let from_scratch = models::FAMILIES.iter().filter(|family| !family.is_imagenet);
+    let names = from_scratch.flat_map(|family| {
+        let nets = family.nets.iter();
+        nets.map(|net| format!("{}-{net}", family.name))
+    });
+    let others = ["resnet18-fc", "efficientnet_lite0-spinal"].map(str::to_owned);
+    for name in names.chain(others) {
         let model = models::build(&name, ModelOptions::default()).expect("it is listed");
         let source = Source::whole(Part::Train, model.sample, 100, 64);
         for class in [AdapterClass::Gpu, AdapterClass::Cpu] {

@@ -299,6 +299,33 @@ fn conv2d_equals_pytorch() {
     assert_eq!(y, [-12.0, 10.0, -1.0, 2.0, 3.0, -4.0, -1.0, 16.0]);
 }
 
+/// The same in two groups, on an image padded above, below and to the right.
+#[test]
+fn conv2d_in_groups_equals_pytorch() {
+    let shape = Conv2d {
+        batch: 1,
+        height: 3,
+        width: 4,
+        in_channels: 4,
+        out_channels: 4,
+        kernel: [2, 3],
+        stride: [2, 1],
+        padding: [1, 0],
+        padding_end: [2, 1],
+        groups: 2,
+    };
+    let x: Vec<_> = (0..48).map(|i| f64::from(i % 7 - 3)).collect();
+    let weight: Vec<_> = (0..48).map(|i| f64::from(i % 5 - 2)).collect();
+    let y = conv2d::forward(&shape, &x, &weight, Some(&[1.0, -1.0, 2.0, 0.0]));
+    #[rustfmt::skip]
+    let expected = [
+        -3.0,  5.0,  -3.0, -5.0, -3.0,   0.0, -1.0, 14.0, -5.0,  2.0, -4.0, 6.0,
+        -3.0, -5.0,   0.0, 20.0, -8.0,  -1.0, -14.0, 9.0,  9.0, -13.0, 5.0, -8.0,
+         1.0, -1.0,   2.0,  0.0,  1.0,  -1.0,  2.0,  0.0,  1.0, -1.0,  2.0,  0.0,
+    ];
+    assert_eq!(y, expected);
+}
+
 const POOLINGS: [MaxPool2d; 5] = [
     MaxPool2d {
         batch: 1,
@@ -391,6 +418,42 @@ fn max_pool2d_ties_go_to_the_first_maximum() {
     ];
     assert_eq!(max_pool2d::forward(&shape, &x), [2.0, 3.0, 5.0, 5.0]);
     assert_eq!(max_pool2d::backward(&shape, &x, &[1.0, 2.0, 3.0, 4.0]), dx);
+}
+
+/// Windows that stand out of the image, ties among them, and a NaN; `torch.nn.functional.max_pool2d` on the same arrays.
+#[test]
+fn max_pool2d_with_padding_equals_pytorch() {
+    let shape = MaxPool2d {
+        batch: 1,
+        height: 4,
+        width: 5,
+        channels: 1,
+        window: [3, 3],
+        stride: [2, 2],
+        padding: [1, 1],
+    };
+    #[rustfmt::skip]
+    let mut x = [
+        5.0, 5.0,  1.0,  2.0, 2.0,
+        5.0, 4.0,  3.0,  2.0, 1.0,
+        0.0, 7.0,  7.0,  7.0, 0.0,
+        7.0, 7.0, -1.0, -1.0, 0.0,
+    ];
+    #[rustfmt::skip]
+    let mut dx = [
+        1.0, 2.0, 0.0, 3.0, 0.0,
+        0.0, 0.0, 0.0, 0.0, 0.0,
+        0.0, 9.0, 0.0, 6.0, 0.0,
+        0.0, 0.0, 0.0, 0.0, 0.0,
+    ];
+    let dy = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+    let y = max_pool2d::forward(&shape, &x);
+    assert_eq!(y, [5.0, 5.0, 2.0, 7.0, 7.0, 7.0]);
+    assert_eq!(max_pool2d::backward(&shape, &x, &dy), dx);
+    x[4] = f64::NAN;
+    dx.swap(3, 4);
+    assert!(max_pool2d::forward(&shape, &x)[2].is_nan());
+    assert_eq!(max_pool2d::backward(&shape, &x, &dy), dx);
 }
 
 const AVERAGES: [AvgPool2d; 5] = [

@@ -7,7 +7,7 @@ import { create, globals } from 'webgpu';
 
 // Kernels that no browser can run, by the extension of naga that they need. Tint must refuse them, or they are listed for nothing.
 const NAGA_ONLY = {
-    '64-bit integers': ['batch_norm/pairs', 'conv2d/implicit_gemm', 'conv2d/winograd', 'conv2d/winograd_product'],
+    '64-bit integers': ['batch_norm/pairs', 'conv2d/depthwise_pairs', 'conv2d/implicit_gemm', 'conv2d/winograd', 'conv2d/winograd_product'],
     'cooperative matrices': [
         'conv2d/tiled/backward_input (f16)', 'conv2d/tiled/backward_weight (f16)', 'conv2d/tiled/forward (f16)',
     ],

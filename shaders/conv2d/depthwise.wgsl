@@ -11,7 +11,7 @@
 const PIXELS: u32 = 4u;
 const WORKGROUP: u32 = 64u;
 
-override QUADS = IN_CHANNELS / 4u;  // channels come in fours
+override QUADS = (IN_CHANNELS + 3u) / 4u;   // channels come in fours
 
 alias Window = array<vec4<f32>, PIXELS>;
 

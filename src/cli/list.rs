@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::output::{print, print_json};
 use crate::error::Result;
 use crate::models::{self, FAMILIES, Family, ModelOptions};
-use crate::steps::multiplications;
+use crate::steps::{multiplications_of_backbone, multiplications_of_head};
 
 /// Flags of `spinal list`.
 #[derive(Args, Debug)]
@@ -60,6 +60,8 @@ impl List {
     fn rows(&self, family: &Family) -> Result<Vec<Row>> {
         let shown = if self.all { family.classes.len() } else { 1 };
         let mut rows = Vec::new();
+        // The nets on a backbone of ImageNet's share it.
+        let mut shared = None;
         for number in 0..shown {
             for net in family.nets {
                 let Some(&classes) = family.classes_of(net).get(number) else {
@@ -70,8 +72,12 @@ impl List {
                     ..ModelOptions::default()
                 };
                 let model = models::build(&format!("{}-{net}", family.name), options)?;
+                let known = shared.filter(|_| family.is_imagenet);
+                let backbone = known.unwrap_or_else(|| multiplications_of_backbone(&model));
+                shared = Some(backbone);
+                let (backbone, features) = backbone;
                 rows.push(Row {
-                    multiplications: multiplications(&model),
+                    multiplications: backbone + multiplications_of_head(&model, features),
                     parameters: model.parameters.count(),
                     outputs: model.outputs,
                     model: model.name,

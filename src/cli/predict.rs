@@ -9,6 +9,7 @@ use super::device::DeviceFlags;
 use super::model::ModelFlags;
 use super::output::{note, print, print_json};
 use crate::batch::Sample;
+use crate::data::augment::Transforms;
 use crate::data::{imagenet, picture};
 use crate::error::{Error, Result};
 use crate::experiment;
@@ -85,9 +86,12 @@ impl Predict {
                 "choose a network of images, such as mnist-cnn-spinal",
             ));
         };
-        let load = |path: &PathBuf| {
-            picture::load(path, height as usize, width as usize, channels as usize)
+        let evaluation = match self.image_size {
+            Some(_) => Transforms::default(),
+            None => metadata.evaluation,
         };
+        let size = [height, width, channels].map(|size| size as usize);
+        let load = |path: &PathBuf| picture::load_as_evaluated(path, &evaluation, size);
         // Broken pictures are told of before anything is computed.
         let pictures = files.iter().map(load).collect::<Result<Vec<Picture>>>()?;
         let names = match net {

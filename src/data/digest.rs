@@ -1,9 +1,14 @@
 //! A data set as a number that tells it from others.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
 use sha2::Sha256;
 use sha2::digest::Digest;
 
 use super::{ImageSet, Images};
+use crate::error::{Error, Result};
 
 impl ImageSet {
     /// The SHA-256 of its images and labels, their sizes and their parts: nothing that a training can differ by is left out
@@ -19,6 +24,29 @@ impl ImageSet {
         hex(&digest.finalize())
     }
 }
+
+/// The SHA-256 of a file.
+///
+/// # Errors
+/// `Error::File` if it cannot be read.
+pub(crate) fn of_file(path: &Path) -> Result<String> {
+    let mut digest = Sha256::new();
+    let unreadable = |error: io::Error| {
+        let what = format!("cannot be read: {error}");
+        Error::file(path, what, "give the path of a file of weights")
+    };
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut bytes = vec![0; BYTES_AT_ONCE];
+    loop {
+        match file.read(&mut bytes).map_err(unreadable)? {
+            0 => return Ok(hex(&digest.finalize())),
+            count => digest.update(&bytes[..count]),
+        }
+    }
+}
+
+/// Bytes of a file that are read at once.
+const BYTES_AT_ONCE: usize = 1 << 20;
 
 /// The bytes of a hash as it is written.
 pub(crate) fn hex(bytes: &[u8]) -> String {

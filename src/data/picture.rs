@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::io::Cursor;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, GrayImage, ImageDecoder, ImageReader, Rgb, RgbImage, Rgba};
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageReader, Rgb, RgbImage, Rgba, imageops};
 
+use super::augment::{Transform, Transforms};
 use super::digit;
 use super::resize::{Window, resize};
 use crate::error::{Error, Result};
@@ -43,6 +45,49 @@ pub fn load(path: &Path, height: usize, width: usize, channels: usize) -> Result
         3 => Ok(cover(&picture, width, height).into_raw()),
         _ => panic!("a picture has 1 or 3 channels, not {channels}"),
     }
+}
+
+/// The same as evaluation makes it of a picture in a folder: a square resize that comes first scales and cuts. Without a resize
+/// first, and for drawings, it is [`load`].
+///
+/// # Errors
+/// As [`load`].
+pub fn load_as_evaluated(
+    path: &Path,
+    evaluation: &Transforms,
+    [height, width, channels]: [usize; 3],
+) -> Result<Vec<u8>> {
+    let resizes = matches!(evaluation.iter().next(), Some(Transform::Resize { .. }));
+    if channels == 1 || !resizes {
+        return load(path, height, width, channels);
+    }
+    let mut picture = decode(path)?;
+    for (index, transform) in evaluation.iter().enumerate() {
+        picture = match transform {
+            Transform::Resize { height, width } if index == 0 && height == width => {
+                cover(&picture, width, height)
+            }
+            Transform::Resize { height, width } => {
+                let window = Window {
+                    columns: 0..width,
+                    rows: 0..height,
+                };
+                resize(&picture, width, height, window)
+            }
+            Transform::CenterCrop {
+                size: [height, width],
+            } => {
+                let corner = |side: u32, from: u32| centred(side, from).start;
+                let (x, y) = (
+                    corner(width, picture.width()),
+                    corner(height, picture.height()),
+                );
+                imageops::crop_imm(&picture, x, y, width, height).to_image()
+            }
+            random => panic!("{random} is none of evaluation's"),
+        };
+    }
+    Ok(picture.into_raw())
 }
 
 /// The PNG and JPEG files of a folder and of the folders in it, by their names' endings, sorted.
@@ -101,15 +146,17 @@ fn cover(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
     } else {
         ((h * from_w / from_h) as u32, height)
     };
-    let window = |side: u32, scaled: u32| {
-        let corner = (f64::from(scaled - side) / 2.0).round_ties_even() as u32;
-        corner..corner + side
-    };
     let window = Window {
-        columns: window(width, scaled_width),
-        rows: window(height, scaled_height),
+        columns: centred(width, scaled_width),
+        rows: centred(height, scaled_height),
     };
     resize(picture, scaled_width, scaled_height, window)
+}
+
+/// The pixels in the middle of a side of `from`, by Python's rounding.
+fn centred(side: u32, from: u32) -> Range<u32> {
+    let corner = (f64::from(from - side) / 2.0).round_ties_even() as u32;
+    corner..corner + side
 }
 
 /// A picture of any size, upright and on white; as [`load`] otherwise.
@@ -319,6 +366,25 @@ mod tests {
         let found = load(&path, 10, 10, 3).unwrap();
         assert_eq!(found.len(), 300);
         assert_eq!(found[(5 * 10 + 5) * 3..][..3], [0, 255, 0]);
+    }
+
+    #[test]
+    fn what_evaluation_does_to_pictures_in_folders_is_done_to_one() {
+        let picture = RgbImage::from_fn(90, 60, |x, y| Rgb([x as u8, y as u8, (x * y) as u8]));
+        let (_folder, path) = file("p.png", &encode(&picture.clone().into(), ImageFormat::Png));
+        let of = |text: &str, size: [usize; 2]| {
+            load_as_evaluated(&path, &text.parse().unwrap(), [size[0], size[1], 3]).unwrap()
+        };
+        assert_eq!(of("resize:20", [20, 20]), load(&path, 20, 20, 3).unwrap());
+        assert_eq!(
+            of("center-crop:20", [20, 20]),
+            load(&path, 20, 20, 3).unwrap()
+        );
+        // The picture is cut to 60 columns, from the 15th on, and of those to 40, from the 10th on.
+        let cut = of("resize:60+center-crop:40", [40, 40]);
+        let expected = imageops::crop_imm(&picture, 25, 10, 40, 40).to_image();
+        assert_eq!(cut, expected.into_raw());
+        assert_eq!(of("resize:60x90+center-crop:30", [30, 30])[..2], [30, 15]);
     }
 
     #[test]

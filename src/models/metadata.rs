@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::ModelOptions;
+use crate::data::augment::Transforms;
 use crate::error::{Error, Result};
 use crate::pretrained;
 
@@ -19,6 +20,8 @@ pub struct WeightsMetadata {
     pub network: ModelOptions,
     /// Mean and standard deviation of each channel that pixels were normalised by, of 1; nothing for rows of numbers.
     pub normalisation: Option<(Vec<f32>, Vec<f32>)>,
+    /// What evaluation makes of pictures in files.
+    pub evaluation: Transforms,
     /// What the classes are called; empty where nothing tells.
     pub class_names: Vec<String>,
 }
@@ -32,6 +35,9 @@ impl WeightsMetadata {
         ]);
         if let Some(normalisation) = &self.normalisation {
             entries.insert("normalisation".to_owned(), json(normalisation));
+        }
+        if self.evaluation != Transforms::default() {
+            entries.insert("evaluation".to_owned(), json(&self.evaluation.to_string()));
         }
         if !self.class_names.is_empty() {
             entries.insert("classes".to_owned(), json(&self.class_names));
@@ -58,6 +64,7 @@ impl WeightsMetadata {
                 model: model.to_owned(),
                 network: ModelOptions::default(),
                 normalisation: None,
+                evaluation: Transforms::default(),
                 class_names: Vec::new(),
             }),
         }
@@ -76,6 +83,7 @@ impl WeightsMetadata {
             model: model.clone(),
             network: entry(path, &entries, "network")?.unwrap_or_default(),
             normalisation: entry(path, &entries, "normalisation")?,
+            evaluation: evaluation(path, &entries)?,
             class_names: entry(path, &entries, "classes")?.unwrap_or_default(),
         }))
     }
@@ -83,6 +91,21 @@ impl WeightsMetadata {
 
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("numbers and names are valid JSON")
+}
+
+fn evaluation(path: &Path, entries: &BTreeMap<String, String>) -> Result<Transforms> {
+    let Some(text) = entry::<String>(path, entries, "evaluation")? else {
+        return Ok(Transforms::default());
+    };
+    let transforms = text.parse::<Transforms>();
+    let are_fixed = |transforms: &Transforms| !transforms.iter().any(|one| one.is_random());
+    transforms.ok().filter(are_fixed).ok_or_else(|| {
+        Error::file(
+            path,
+            "its metadata entry evaluation has operations that are not known",
+            "use a weights file as the program wrote it",
+        )
+    })
 }
 
 fn entry<T: DeserializeOwned>(

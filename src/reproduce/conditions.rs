@@ -22,6 +22,9 @@ pub struct Conditions {
     /// The SHA-256 of the whole data set; none of the functions, which the seed determines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
+    /// The SHA-256 of the file of weights that backbones begin with; none where they are drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
     /// The SHA-256 of what is dispatched: shaders, constants and grids.
     pub plans: String,
     /// The program and the device.
@@ -33,11 +36,12 @@ pub struct Conditions {
 
 impl Conditions {
     /// Those of a training on a device by plans of these subjects.
-    pub fn on(device: &Device, data: Option<String>, subjects: &[Subject]) -> Self {
+    pub fn on(device: &Device, [data, weights]: [Option<String>; 2], subjects: &[Subject]) -> Self {
         let plans = subjects.iter();
         let plans = plans.map(|subject| (subject.record)(device.kernels()));
         Self {
             data,
+            weights,
             plans: digest(plans),
             environment: Environment::of(device),
             winners: device.kernels().winners().cloned().unwrap_or_default(),
@@ -69,15 +73,20 @@ impl Conditions {
     }
 
     fn difference(&self, found: &Self) -> Option<String> {
-        let text = |data: &Option<String>| data.clone().unwrap_or("no data set".to_owned());
         if let Some(difference) = self.environment.difference(&found.environment) {
             return Some(difference);
         }
-        if self.data != found.data {
+        let files = [
+            ("data", &found.data, &self.data),
+            ("weights", &found.weights, &self.weights),
+        ];
+        if let Some((what, found, here)) = files.into_iter().find(|(_, found, here)| found != here)
+        {
+            let text = |hash: &Option<String>| hash.clone().unwrap_or("none".to_owned());
             return Some(format!(
-                "data = {}, and here it is {}",
-                text(&found.data),
-                text(&self.data)
+                "{what} = {}, and here it is {}",
+                text(found),
+                text(here)
             ));
         }
         let others = [
@@ -122,6 +131,7 @@ pub(super) mod tests {
         let text = |text: &str| text.to_owned();
         Conditions {
             data: Some(text("5f00")),
+            weights: Some(text("3a")),
             plans: text("12ab"),
             environment: Environment {
                 spinal: text("0.1.0"),
@@ -154,7 +164,7 @@ pub(super) mod tests {
     #[test]
     fn every_difference_is_refused_by_name() {
         assert_eq!(refusal(&conditions()), None);
-        let changes: [(Change, &str); 9] = [
+        let changes: [(Change, &str); 10] = [
             (
                 |here| here.environment.adapter.clear(),
                 "adapter = \"Some GPU\", and here it is \"\"",
@@ -182,6 +192,10 @@ pub(super) mod tests {
             (
                 |here| here.data = Some("77".into()),
                 "data = 5f00, and here it is 77",
+            ),
+            (
+                |here| here.weights = None,
+                "weights = 3a, and here it is none",
             ),
             (|here| here.winners.clear(), "other kernels as winners"),
             (

@@ -81,8 +81,10 @@ pub struct Config {
     /// Whether the nets' dropout is active.
     pub dropout: bool,
     /// The layers that are not trained.
+    #[serde(skip_serializing_if = "is_default")]
     pub freeze: Freeze,
     /// What the learning rate of the backbone is multiplied by.
+    #[serde(skip_serializing_if = "is_one")]
     pub lr_backbone: f64,
     /// Initial weights, if not drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -242,4 +244,12 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn is_default(freeze: &Freeze) -> bool {
+    *freeze == Freeze::default()
+}
+
+fn is_one(factor: &f64) -> bool {
+    *factor == 1.0
 }

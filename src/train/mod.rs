@@ -200,6 +200,7 @@ impl<'a> Trainer<'a> {
             model: self.nets[index].model().name.clone(),
             network: self.network,
             normalisation: self.normalisation.clone(),
+            evaluation: self.config.augment.evaluation(),
             class_names: self.class_names.clone(),
         }
     }

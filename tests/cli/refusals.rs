@@ -36,15 +36,21 @@ fn names_that_do_not_exist_are_refused_with_those_that_do() {
     hint(&["train", "--net", "nosuch"], "spinal, baseline");
     hint(&["train", "--data", "nosuch"], "mnist, fashion-mnist");
     hint(&["train", "regression", "--data", "nosuch"], "sin-product");
-    hint(&["plan", "nosuch"], "regression-spinal");
-    hint(
-        &["eval", "--weights", "x", "--model", "nosuch"],
-        "mlp-spinal",
-    );
-    hint(
-        &["predict", "--weights", "x", "--model", "nosuch", "x.png"],
-        "mlp-spinal",
-    );
+    // Of many names those that are most like it.
+    let model = |arguments: &[&str]| {
+        let outcome = place.run(arguments).refused(2, "resnet18-spina");
+        assert!(outcome.stderr.contains("resnet18-spinal,"), "{outcome:#?}");
+    };
+    model(&["plan", "resnet18-spina"]);
+    model(&["eval", "--weights", "x", "--model", "resnet18-spina"]);
+    model(&[
+        "predict",
+        "--weights",
+        "x",
+        "--model",
+        "resnet18-spina",
+        "x.png",
+    ]);
     place
         .run(&["train", "--data", ""])
         .refused(2, "no data set");

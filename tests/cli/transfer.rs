@@ -59,6 +59,9 @@ fn tensors(place: &Place, file: &str, prefix: &str) -> Vec<(String, Vec<u8>)> {
     tensors
 }
 
+/// The middle of every picture, whether it is trained on or evaluated.
+const CENTRE: &str = "resize:36+center-crop:32/resize:36+center-crop:32";
+
 /// A probe computes the features of every picture once. Its weights are whole: they are evaluated, predict by the names of the
 /// classes, and give their backbone to another training.
 #[test]
@@ -66,7 +69,7 @@ fn a_probe_leaves_whole_weights_that_name_classes() {
     let place = Place::new();
     write_photographs(&place, "photos", 40);
     place
-        .run_on_adapter(&train(&["--freeze", "backbone"]))
+        .run_on_adapter(&train(&["--freeze", "backbone", "--augment", CENTRE]))
         .succeeded();
     let backbones = ["spinal", "baseline"]
         .map(|net| tensors(&place, &format!("run/{net}.safetensors"), "layer4."));
@@ -79,11 +82,7 @@ fn a_probe_leaves_whole_weights_that_name_classes() {
         "--model",
         "resnet18-baseline",
     ];
-    let eval = [
-        &["eval"][..],
-        &weights,
-        &["--data", "photos", "--image-size", "32", "--json"],
-    ];
+    let eval = [&["eval"][..], &weights, &["--data", "photos", "--json"]];
     let eval = place.run_on_adapter(&eval.concat()).succeeded().json();
     assert_eq!(last["net"], "baseline");
     let loss = |value: &Value| value.as_f64().unwrap();

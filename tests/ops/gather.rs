@@ -192,3 +192,47 @@ pub fn rows_are_copied(bench: &Bench) {
         },
     );
 }
+
+/// Rows with classes: what a frozen backbone makes of images.
+pub fn features_are_copied_with_their_classes(bench: &Bench) {
+    let listed = [(1, (1, 0, true)), (8, (64, 1, true)), (3, (7, 6, false))];
+    for_all(
+        &listed,
+        3,
+        (1..10u32, batches()),
+        |&(features, (full, lacking, train))| {
+            let batch = full - lacking;
+            let source = Source {
+                sample: Sample::Features { features },
+                ..pass(train, full, batch)
+            };
+            let (mode, step) = mode(train);
+            let mut tape = Tape::new("gather", &Parameters::default(), mode);
+            let fetched = source.record(&mut tape, batch);
+
+            let mut random = Random(12);
+            let inputs = random.values(Draw::Uniform, (source.resident * features) as usize);
+            let labels: Vec<u8> = (0..source.resident)
+                .map(|_| random.below(256) as u8)
+                .collect();
+            let order = order(&source, &mut random);
+            let rows = order[((STEPS - 1) * full) as usize..].iter();
+            let rows = rows.map(|&row| row as usize);
+            let columns = features as usize;
+            let picked = rows
+                .clone()
+                .flat_map(|row| &inputs[row * columns..][..columns]);
+            let picked: Vec<f32> = picked.copied().collect();
+            let classes: Vec<u32> = rows.map(|row| labels[row].into()).collect();
+            for open in bench.open(&tape.finish()) {
+                open.write_named("train.inputs", &inputs);
+                open.write_named("train.labels", &labels);
+                open.write_named(&format!("{}.order", source.part.prefix()), &order);
+                open.write_named(step, &[0, STEPS - 1, 0, 0]);
+                open.run();
+                assert_exact("x", &doubles(&open.read(fetched.x)), &doubles(&picked));
+                assert_eq!(open.read::<u32>(fetched.y), classes);
+            }
+        },
+    );
+}

@@ -11,6 +11,7 @@ use super::output::{note, print, print_json};
 use super::train::data_flags::DataFlags;
 use super::train::dataset;
 use crate::data::Limit;
+use crate::data::augment::{Augmentation, Transforms};
 use crate::error::Result;
 use crate::experiment;
 use crate::models::{ORIGINAL, WeightsMetadata};
@@ -67,7 +68,11 @@ impl Eval {
         let (experiment, family, net) = experiment::of_model(&self.model)?;
         let weights = pretrained::resolve(&self.weights, None)?;
         let metadata = WeightsMetadata::read(&weights, &self.model)?;
-        let recipe = Config::of_recipe(experiment, &[net], self.data.data.as_deref());
+        let mut recipe = Config::of_recipe(experiment, &[net], self.data.data.as_deref());
+        if metadata.evaluation != Transforms::default() {
+            let (train, evaluation) = (metadata.evaluation, metadata.evaluation);
+            recipe.augment = Augmentation::Chosen { train, evaluation };
+        }
         let normalization = match experiment.is_transfer() {
             true => Normalization::of_backbone(family),
             false => recipe.normalization,

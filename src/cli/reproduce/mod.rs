@@ -78,7 +78,8 @@ impl Reproduce {
                 "use at least one",
             ));
         }
-        Ok(self.protocol.apply(config))
+        let weights = self.training.backbone.weights(&config, experiment)?;
+        Ok(self.protocol.apply(Config { weights, ..config }))
     }
 
     /// The data sets or functions: of regression all, if none is named.

@@ -6,6 +6,7 @@ use crate::cli::kernels::use_winners;
 use crate::cli::output::note;
 use crate::cli::train::recorder::Recorder;
 use crate::cli::train::{dataset, files};
+use crate::data::digest;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::gpu::Device;
@@ -26,6 +27,8 @@ pub fn run(folder: &Folder, task: &Task, seeds: u64, flags: &DeviceFlags) -> Res
     let mut device = flags.open()?;
     let interruption = Interruption::catch();
     let mut lock = None;
+    let weights = task.config.weights.as_deref().map(digest::of_file);
+    let weights = weights.transpose()?;
     for (seed, data) in missing {
         note(format!("{data}, seed {seed} of {seeds}"));
         let config = Config {
@@ -48,9 +51,10 @@ pub fn run(folder: &Folder, task: &Task, seeds: u64, flags: &DeviceFlags) -> Res
             }
         }
         let subjects = train::subjects(&config, &dataset)?;
-        let conditions = Conditions::on(&device, digest, &subjects);
+        let conditions = Conditions::on(&device, [digest, weights.clone()], &subjects);
         folder.check(&conditions)?;
         let mut trainer = Trainer::new(&device, config.clone(), dataset)?;
+        trainer.notes().iter().for_each(note);
         trainer.micro_batch_note().into_iter().for_each(note);
         // Nothing is created before it is clear that there is something to train.
         if lock.is_none() {

@@ -1,5 +1,7 @@
 //! The flags of transferred initialisation: which backbone, what it begins with, and what of it is trained.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::error::{Error, Result};
@@ -61,10 +63,9 @@ impl BackboneFlags {
     /// The configuration with these choices.
     ///
     /// # Errors
-    /// `Error::Usage` if the experiment has no such backbone or there are no such weights.
+    /// `Error::Usage` if the experiment has no such backbone.
     pub fn apply(&self, mut config: Config, experiment: &Experiment) -> Result<Config> {
         self.set_training(&mut config)?;
-        let is_transfer = experiment.is_transfer();
         if let Some(name) = &self.backbone {
             check_backbone(name, experiment)?;
             config.backbone = Some(name.clone());
@@ -75,12 +76,20 @@ impl BackboneFlags {
             config.network.head = HeadOptions::UNCHANGED;
             config.network.classes = Some(classes);
         }
-        let family = config.family(experiment);
-        let weights = self.weights.as_deref().or(is_transfer.then_some(family));
-        if let Some(weights) = weights.filter(|weights| *weights != RANDOM) {
-            config.weights = Some(pretrained::resolve(weights, None)?);
-        }
         Ok(config)
+    }
+
+    /// The weights that the backbone begins with.
+    ///
+    /// # Errors
+    /// `Error::Usage` or `Error::File` if there are no such weights, or they have not been fetched.
+    pub fn weights(&self, config: &Config, experiment: &Experiment) -> Result<Option<PathBuf>> {
+        let published = experiment.is_transfer().then(|| config.family(experiment));
+        let weights = self.weights.as_deref().or(published);
+        let weights = weights.filter(|weights| *weights != RANDOM);
+        weights
+            .map(|weights| pretrained::resolve(weights, None))
+            .transpose()
     }
 
     /// What is trained, and how fast.

@@ -42,7 +42,7 @@ pub struct Train {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Recipe", value_parser = seed_parser())]
     seed: u64,
     /// Start from these weights instead of random ones (with one net)
-    #[arg(long, value_name = "FILE.safetensors", help_heading = "Recipe", value_parser = path_parser())]
+    #[arg(long, value_name = "FILE.safetensors", help_heading = "Recipe", conflicts_with = "weights", value_parser = path_parser())]
     init: Option<PathBuf>,
     /// The run folder; a fresh one under runs/ if not given
     #[arg(long, value_name = "DIR")]
@@ -112,7 +112,13 @@ impl Train {
             let what = "--init: the weights belong to one net";
             refuse_several(what, config.nets.len(), experiment)?;
         }
+        // Weights of a whole net leave nothing to begin otherwise.
+        let weights = match self.init {
+            Some(_) => None,
+            None => self.training.backbone.weights(&config, experiment)?,
+        };
         Ok(Config {
+            weights,
             seed: self.seed,
             shuffle: !self.no_shuffle,
             init: self.init.clone(),

@@ -24,11 +24,11 @@ pub struct TrainingFlags {
     #[command(flatten)]
     network: ModelFlags,
     #[command(flatten)]
-    backbone: BackboneFlags,
+    pub backbone: BackboneFlags,
 }
 
 impl TrainingFlags {
-    /// The recipe of the experiment with the flags on top.
+    /// The recipe of the experiment with the flags on top, but for the weights to begin with.
     ///
     /// # Errors
     /// `Error::Usage` if a flag contradicts another or the recipe.
