@@ -1,10 +1,14 @@
 //! Transferred initialisation: a backbone's weights under a new head, what of it is trained, and what is told of pictures by name.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use image::{Rgb, RgbImage};
 use serde_json::Value;
+use spinalnet::checkpoint;
+use spinalnet::models::{self, ModelOptions};
 
+use super::data::write_digits;
 use super::spinal::Place;
 
 /// Pictures of so many pixels a side: dark blue whales and light yellow canaries, each of another brightness.
@@ -182,4 +186,35 @@ fn what_cannot_be_trained_is_refused_before_anything_is() {
         &["train", "hymenoptera-resnet18", "--weights", "none"],
         "hymenoptera",
     );
+}
+
+/// Neither pictures of classes that ImageNet does not have nor images of classes without names are scored by its classifier.
+#[test]
+fn the_original_classifier_takes_no_other_classes() {
+    let place = Place::new();
+    write_photographs(&place, "photos", 40);
+    write_digits(&place, "digits", 20, 10);
+    let model = models::build("resnet18-original", ModelOptions::default()).unwrap();
+    let values = models::initial_values(&model.parameters, 1);
+    let tensors = models::named_weights(&model.parameters, &values);
+    checkpoint::save(&place.path("w"), &tensors, &BTreeMap::new()).unwrap();
+    let eval = |data: &[&str], what: &str| {
+        let arguments = [
+            "eval",
+            "--weights",
+            "w",
+            "--model",
+            "resnet18-original",
+            "--data",
+        ];
+        let arguments = [&arguments[..], data].concat();
+        place
+            .run_with(&arguments, &[("VK_DRIVER_FILES", "/nosuch")])
+            .refused(2, what);
+    };
+    eval(
+        &["photos", "--image-size", "32"],
+        "class canaries is none of ImageNet's",
+    );
+    eval(&["digits"], "nothing tells what its classes are called");
 }

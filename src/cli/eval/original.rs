@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::batch::Part;
 use crate::cli::output::note;
 use crate::data::{ImageSet, imagenet};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::models::{self, LoadedWeights, ModelOptions};
 use crate::predict::{Predictor, probabilities};
@@ -53,6 +53,15 @@ pub fn evaluate(
     let sample = dataset.sample(Part::Test);
     let normalisation = dataset.normalisation();
     let set = dataset.into_images();
+    if set.class_names.len() < set.classes {
+        return Err(Error::usage(
+            format!(
+                "{}: nothing tells what its classes are called among ImageNet's",
+                set.name
+            ),
+            "give a folder of class folders",
+        ));
+    }
     let classes = imagenet::classes_of(&set.class_names)?;
     let model = models::build(
         name,
