@@ -33,7 +33,7 @@ use crate::data::shuffled_order;
 use crate::error::Result;
 use crate::gpu::{Device, Memory};
 use crate::models::{Model, ModelOptions, WeightsMetadata, initial_values};
-use crate::plan::Allocation;
+use crate::plan::{Allocation, ParameterSpec, Role};
 use crate::report::metrics::{EpochRecord, StepRecord};
 use crate::steps::{device_seed, evaluate_plan, parts_of_step, train_step};
 use crate::tune::Subject;
@@ -182,8 +182,10 @@ impl<'a> Trainer<'a> {
     /// What a step in micro-batches does otherwise than one in a whole, if nets here do.
     pub fn micro_batch_note(&self) -> Option<String> {
         let samples = self.config.micro_batch?;
-        let normalises = |net: &&Net| net.model().parameters.statistics_elements() > 0;
-        self.nets.iter().find(normalises)?;
+        // The statistics of frozen layers stay as they are.
+        let is_kept = |spec: &ParameterSpec| spec.role == Role::Statistic && spec.rate != 0.0;
+        let mut nets = self.nets.iter();
+        nets.find(|net| net.model().parameters.specs().iter().any(is_kept))?;
         Some(format!(
             "batch normalisation sees micro-batches of {samples}, as where gradients are accumulated in PyTorch"
         ))
