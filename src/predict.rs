@@ -10,6 +10,9 @@ use crate::steps::forward_plan;
 /// The bytes of a picture of the size a model takes, channels last.
 pub type Picture = Vec<u8>;
 
+/// Pictures that go through a network at once, at most.
+pub const BATCH: usize = 16;
+
 /// A class and how likely it is.
 #[derive(Clone, Copy, Debug)]
 pub struct ClassProbability {

@@ -14,7 +14,7 @@ use crate::data::{imagenet, picture};
 use crate::error::{Error, Result};
 use crate::experiment;
 use crate::models::{self, Model, ModelOptions, WeightsMetadata};
-use crate::predict::{ClassProbability, Picture, Predictor};
+use crate::predict::{BATCH, ClassProbability, Picture, Predictor};
 use crate::recipe::Normalization;
 
 /// Flags of `spinal predict`.
@@ -48,9 +48,6 @@ pub struct Predict {
 /// Classes shown for a picture, and in JSON.
 const SHOWN: usize = 3;
 const SHOWN_IN_JSON: usize = 5;
-
-/// Pictures that go through a network at once, at most.
-const BATCH: usize = 16;
 
 /// A picture as it is printed in JSON.
 #[derive(Serialize)]
@@ -149,9 +146,8 @@ impl Predict {
         let Sample::Image { channels, .. } = model.sample else {
             return None;
         };
-        let published = models::imagenet_backbones()
-            .any(|backbone| backbone == family)
-            .then(|| Normalization::of_backbone(family));
+        let published =
+            models::is_imagenet_backbone(family).then(|| Normalization::of_backbone(family));
         let named = match self.normalize {
             None if metadata.normalisation.is_some() => None,
             named => named.or(published),

@@ -127,7 +127,8 @@ fn collect(folder: &Path, nesting: usize, files: &mut Vec<PathBuf>) -> Result<()
     Ok(())
 }
 
-fn is_named_like_a_picture(path: &Path) -> bool {
+/// Whether the name of a file ends as those of PNG and JPEG files do.
+pub(super) fn is_named_like_a_picture(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str());
     ending.is_some_and(|ending| {
         ["png", "jpg", "jpeg"]

@@ -196,7 +196,7 @@ pub fn of_model(name: &str) -> Result<(&'static Experiment, &'static str, &'stat
 impl Experiment {
     /// Whether its backbone begins with published weights, and may be another one.
     pub fn is_transfer(&self) -> bool {
-        models::imagenet_backbones().any(|backbone| backbone == self.family)
+        models::is_imagenet_backbone(self.family)
     }
 
     /// The nets that `--net` asks for: some by their names, the pair by `both`, or all.

@@ -146,8 +146,7 @@ impl Model {
         } else {
             self.head.parameter
         };
-        let tensor = |spec: &ParameterSpec| (spec.name.clone(), spec.shape.clone());
-        specs[..count].iter().map(tensor).collect()
+        specs[..count].iter().map(ParameterSpec::tensor).collect()
     }
 
     /// Makes what the frozen backbone makes of images the samples.
@@ -379,6 +378,11 @@ const fn imagenet(name: &'static str) -> Family {
 pub fn imagenet_backbones() -> impl Iterator<Item = &'static str> {
     let families = FAMILIES.iter().filter(|family| family.is_imagenet);
     families.map(|family| family.name)
+}
+
+/// Whether there are published weights of a backbone of that name.
+pub fn is_imagenet_backbone(name: &str) -> bool {
+    imagenet_backbones().any(|backbone| backbone == name)
 }
 
 /// The names of all networks.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::checkpoint::{self, NamedTensor};
 use crate::error::Result;
-use crate::plan::{Parameters, Values};
+use crate::plan::{ParameterSpec, Parameters, Values};
 use crate::pretrained;
 
 /// The weights of a file.
@@ -18,11 +18,8 @@ pub struct LoadedWeights {
 
 /// Reads a file of weights: ours, or one of others with the same names. Missing, wrong or misshapen tensors are refused by name.
 pub fn load_weights(path: &Path, parameters: &Parameters) -> Result<LoadedWeights> {
-    let expected: Vec<_> = parameters
-        .specs()
-        .iter()
-        .map(|spec| (spec.name.clone(), spec.shape.clone()))
-        .collect();
+    let specs = parameters.specs().iter();
+    let expected: Vec<_> = specs.map(ParameterSpec::tensor).collect();
     let (tensors, notes) = if pretrained::is_of_others(path)? {
         let selection = pretrained::select(pretrained::read(path)?, &expected, &[])?;
         (selection.tensors, selection.notes)

@@ -63,6 +63,11 @@ pub struct ParameterSpec {
 }
 
 impl ParameterSpec {
+    /// The name and the shape of its tensor in a file.
+    pub fn tensor(&self) -> (String, Vec<usize>) {
+        (self.name.clone(), self.shape.clone())
+    }
+
     /// The number of values that PyTorch has.
     pub fn elements(&self) -> usize {
         self.shape.iter().product()

@@ -8,11 +8,8 @@ use crate::data::{ImageSet, imagenet};
 use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::models::{self, LoadedWeights, ModelOptions};
-use crate::predict::{Predictor, probabilities};
+use crate::predict::{BATCH, Predictor, probabilities};
 use crate::train::Dataset;
-
-/// Pictures that go through the network at once, at most.
-const BATCH: usize = 16;
 
 /// How a class of the data set fares among ImageNet's.
 #[derive(Serialize)]

@@ -114,7 +114,7 @@ fn check_backbone(name: &str, experiment: &Experiment) -> Result<()> {
             "leave it out, or train the experiment transfer",
         ));
     }
-    if models::imagenet_backbones().any(|backbone| backbone == name) {
+    if models::is_imagenet_backbone(name) {
         return Ok(());
     }
     let backbones: Vec<&str> = models::imagenet_backbones().collect();

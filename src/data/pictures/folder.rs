@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::HINT;
+use crate::data::picture::is_named_like_a_picture;
 use crate::error::{Error, Result};
 
 /// Files that systems leave behind in any folder.
@@ -32,12 +33,7 @@ pub(super) fn subfolders(folder: &Path) -> Result<Vec<String>> {
     let (folders, files): (Vec<String>, Vec<String>) = names(folder)?
         .into_iter()
         .partition(|name| folder.join(name).is_dir());
-    let is_picture = |name: &&String| {
-        let name = name.to_ascii_lowercase();
-        [".png", ".jpg", ".jpeg"]
-            .iter()
-            .any(|ending| name.ends_with(ending))
-    };
+    let is_picture = |name: &&String| is_named_like_a_picture(Path::new(name));
     match files.iter().find(is_picture) {
         Some(picture) if !folders.is_empty() => {
             let what = "lies beside class folders, expected in one of them";
