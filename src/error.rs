@@ -33,6 +33,16 @@ pub enum Error {
         /// What to do next.
         hint: String,
     },
+    /// A job that the user stopped by a signal (exit code 128 and its number, as shells have it).
+    #[error("{what}")]
+    Interrupted {
+        /// The signal.
+        signal: u8,
+        /// What is left undone.
+        what: String,
+        /// What to do next.
+        hint: String,
+    },
     /// No adapter fits, or the adapter or its driver failed.
     #[error("{what}")]
     Adapter {
@@ -97,16 +107,17 @@ impl Error {
             Self::Usage { hint, .. }
             | Self::File { hint, .. }
             | Self::Training { hint, .. }
+            | Self::Interrupted { hint, .. }
             | Self::Adapter { hint, .. } => hint,
         }
     }
 
-    /// The exit code of the program: 2 for usage, 1 for everything else.
+    /// The exit code of the program: 2 for usage, that of a signal, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Usage { .. }) {
-            2
-        } else {
-            1
+        match self {
+            Self::Usage { .. } => 2,
+            Self::Interrupted { signal, .. } => 128 + signal,
+            _ => 1,
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod preview;
 pub mod recipe;
 pub mod report;
 pub mod reproduce;
+pub mod resume;
 pub mod steps;
 pub mod train;
 pub mod tune;

@@ -23,10 +23,10 @@ use spinalnet::data::{
 use spinalnet::error::Result;
 use spinalnet::experiment;
 use spinalnet::gpu::{AdapterChoice, Backend, Checks, Device};
-use spinalnet::models::ModelOptions;
+use spinalnet::models::{Freeze, ModelOptions};
 use spinalnet::recipe::{OptimizerName, Validation};
 use spinalnet::report::metrics::{EpochRecord, StepRecord};
-use spinalnet::train::{Config, Dataset, End, Observer, Schedule, Trainer};
+use spinalnet::train::{Config, Dataset, End, Halt, Observer, Progress, Schedule, State, Trainer};
 
 /// What a training reports, in memory.
 #[derive(Default)]
@@ -630,19 +630,24 @@ fn a_net_that_gets_no_better_is_stopped() {
     );
 }
 
-/// Keeps the state after some epochs, and interrupts the training in the midst of the next.
-struct Interrupter {
+/// Keeps the state at one of the places where the training stands still, and stops it there.
+struct Interrupter<F> {
     log: Log,
-    epochs: usize,
-    state: Option<Vec<NamedTensor>>,
+    is_place: F,
+    state: Option<State>,
 }
 
-impl Observer for Interrupter {
+impl<F: FnMut(&Progress) -> bool> Observer for Interrupter<F> {
     fn advanced(&mut self, _steps: u32) -> ControlFlow<()> {
-        match self.state {
-            Some(_) => ControlFlow::Break(()),
-            None => ControlFlow::Continue(()),
+        ControlFlow::Break(())
+    }
+
+    fn halted(&mut self, halt: &Halt) -> Result<ControlFlow<()>> {
+        if (self.is_place)(halt.progress) {
+            self.state = Some((halt.state)()?);
+            return Ok(ControlFlow::Break(()));
         }
+        Ok(ControlFlow::Continue(()))
     }
 
     fn step(&mut self, record: &StepRecord) -> Result<()> {
@@ -652,41 +657,48 @@ impl Observer for Interrupter {
     fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
         self.log.epoch(record)
     }
-
-    fn epochs_done(
-        &mut self,
-        epoch: usize,
-        state: &dyn Fn() -> Result<Vec<NamedTensor>>,
-    ) -> Result<()> {
-        if epoch == self.epochs {
-            self.state = Some(state()?);
-        }
-        Ok(())
-    }
 }
 
-/// Interrupts a training after some of its epochs, and lets another trainer go on with it.
-fn run_in_two_parts(config: Config, epochs: usize) -> Run {
-    let start = || Trainer::new(device(Checks::Trusted), config.clone(), first_digits(200));
+/// Stops a training where it stands still for the so many-th time, and lets another trainer go on with it; nothing if it does
+/// not stand still that often.
+fn run_in_two_parts(
+    config: &Config,
+    dataset: &dyn Fn() -> Dataset,
+    halts: usize,
+) -> Option<(Progress, Run)> {
+    let start = |epochs| {
+        let config = Config {
+            epochs,
+            ..config.clone()
+        };
+        Trainer::new(device(Checks::Trusted), config, dataset()).unwrap()
+    };
+    let mut left = halts;
+    let is_place = |_: &Progress| {
+        left = left.wrapping_sub(1);
+        left == usize::MAX
+    };
     let mut interrupter = Interrupter {
         log: Log::default(),
-        epochs,
+        is_place,
         state: None,
     };
-    let end = start().unwrap().run(&mut interrupter).unwrap();
-    assert_eq!(end, End::Interrupted);
-    let mut trainer = start().unwrap();
-    let state = interrupter.state.unwrap();
+    // The second part has epochs that the first knew nothing of.
+    start(config.epochs - 1).run(&mut interrupter).unwrap();
+    let state = interrupter.state?;
+    let mut trainer = start(config.epochs);
     let shapes = state
+        .tensors
         .iter()
         .map(|tensor| (tensor.name.clone(), tensor.shape.clone()));
-    assert_eq!(shapes.collect::<Vec<_>>(), trainer.state_shapes());
+    let progress = state.progress.clone();
+    assert_eq!(shapes.collect::<Vec<_>>(), trainer.state_shapes(&progress));
     let mut log = interrupter.log;
-    trainer.resume(state, &log.epochs);
+    trainer.resume(state).unwrap();
     assert_eq!(trainer.run(&mut log).unwrap(), End::Completed);
     let nets = 0..trainer.nets().len();
     let weights = nets.map(|index| trainer.weights(index).unwrap()).collect();
-    Run { log, weights }
+    Some((progress, Run { log, weights }))
 }
 
 /// Without what differs from run to run.
@@ -699,16 +711,43 @@ fn untimed(epochs: &[EpochRecord]) -> Vec<EpochRecord> {
     epochs.iter().map(untimed).collect()
 }
 
-/// Moments, bias corrections, running statistics, random rates, phases and the best weights all have to come through.
+/// Trains in one part, and in two with the cut at each of the places where the training stands still.
+fn assert_same_in_parts(config: &Config, dataset: &dyn Fn() -> Dataset) {
+    let whole = run(config.clone(), dataset());
+    let bytes = |run: &Run| {
+        let files = run.weights.iter().map(|net| file_of(net));
+        files.collect::<Vec<_>>()
+    };
+    let mut within_an_epoch = 0;
+    for halts in 0.. {
+        let Some((progress, parts)) = run_in_two_parts(config, dataset, halts) else {
+            break;
+        };
+        within_an_epoch += usize::from(progress.steps > 0);
+        let place = progress.describe();
+        assert_eq!(parts.log.steps, whole.log.steps, "{place}");
+        let epochs = |run: &Run| untimed(&run.log.epochs);
+        assert_eq!(epochs(&parts), epochs(&whole), "{place}");
+        assert_eq!(bytes(&parts), bytes(&whole), "{place}");
+    }
+    assert!(
+        within_an_epoch > 0,
+        "all steps of an epoch were submitted at once"
+    );
+}
+
+/// Moments, bias corrections, running statistics, random rates, phases, dropout masks and the best weights all have to come
+/// through, at every place where a training of two nets can stop; the last of 180 samples make a ragged step.
 #[test]
 fn an_interrupted_training_goes_on_to_the_same_bits() {
     let mut adam = Config {
-        epochs: 6,
+        epochs: 4,
+        batch_size: 16,
         optimizer: OptimizerName::Adam,
         momentum: 0.0,
         validation: Validation::HeldOut,
         reload_best: true,
-        schedule: "phases:0.003x4,0.001x2:fresh:random:3:not-better"
+        schedule: "phases:0.003x2,0.001x2:fresh:random:3:not-better"
             .parse()
             .unwrap(),
         ..config("mnist-cnn")
@@ -717,25 +756,72 @@ fn an_interrupted_training_goes_on_to_the_same_bits() {
     adam.network.head.spinal_bn = Some(true);
     let sgd = Config {
         epochs: 4,
+        batch_size: 16,
         patience: Some(2),
         schedule: "random-after:1:0.05:3:keep".parse().unwrap(),
         ..config("mnist-cnn")
     };
-    for (config, interruptions) in [(adam, 1..6), (sgd, 2..3)] {
-        let whole = run(config.clone(), first_digits(200));
-        for epochs in interruptions {
-            let parts = run_in_two_parts(config.clone(), epochs);
-            assert_eq!(parts.log.steps, whole.log.steps);
-            assert_eq!(untimed(&parts.log.epochs), untimed(&whole.log.epochs));
-            let bytes = |run: &Run| {
-                run.weights
-                    .iter()
-                    .map(|net| file_of(net))
-                    .collect::<Vec<_>>()
-            };
-            assert_eq!(bytes(&parts), bytes(&whole), "after {epochs} epochs");
-        }
+    for config in [adam, sgd] {
+        assert_same_in_parts(&config, &|| first_digits(200));
     }
+}
+
+#[test]
+fn augmented_images_and_micro_batches_are_the_same_in_two_parts() {
+    let config = Config {
+        epochs: 3,
+        augment: "perspective-rotation".parse().unwrap(),
+        batch_size: 16,
+        micro_batch: Some(6),
+        ..one_net("mnist-cnn")
+    };
+    assert_same_in_parts(&config, &|| first_digits(200));
+}
+
+#[test]
+fn a_head_on_a_frozen_backbone_is_the_same_in_two_parts() {
+    let config = Config {
+        epochs: 3,
+        freeze: Freeze::Backbone,
+        batch_size: 16,
+        ..config("mnist-cnn")
+    };
+    assert_same_in_parts(&config, &|| first_digits(200));
+}
+
+/// A state that no training of the configuration comes to.
+#[test]
+fn a_state_of_another_training_is_refused() {
+    let config = Config {
+        epochs: 3,
+        ..config("mlp")
+    };
+    let start =
+        || Trainer::new(device(Checks::Trusted), config.clone(), first_digits(100)).unwrap();
+    // Of the second epoch the first net has done its part.
+    let mut interrupter = Interrupter {
+        log: Log::default(),
+        is_place: |progress: &Progress| (progress.epoch, progress.net) == (2, 1),
+        state: None,
+    };
+    start().run(&mut interrupter).unwrap();
+    let state = interrupter.state.unwrap();
+    let refused = |change: &dyn Fn(&mut Progress), what: &str| {
+        let mut state = state.clone();
+        change(&mut state.progress);
+        let error = start().resume(state).unwrap_err();
+        assert!(error.contains(what), "{error}");
+    };
+    refused(&|progress| progress.net = 2, "no such place");
+    refused(&|progress| progress.steps = 99, "no such place");
+    refused(&|progress| progress.epoch = 0, "no such place");
+    refused(&|progress| progress.epoch += 1, "spinal has 2 epochs, of 3");
+    let lose = |progress: &mut Progress| drop(progress.records.remove(1));
+    refused(&lose, "baseline has 0 epochs, of 1");
+    refused(
+        &|progress| progress.records[0].epoch = 2,
+        "epoch 1 of spinal is missing",
+    );
 }
 
 #[test]

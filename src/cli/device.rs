@@ -4,11 +4,12 @@ use clap::{Args, ValueEnum};
 
 use super::kernels::KernelFlags;
 use super::output::note;
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::gpu::{AdapterChoice, Backend, Checks, Device};
 
 /// Which device, and how careful.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Device")]
 pub struct DeviceFlags {
     /// Use the adapter with this in its name (see `spinal info`)
@@ -31,6 +32,25 @@ impl DeviceFlags {
         AdapterChoice {
             name: self.adapter.clone(),
             backend: self.backend,
+        }
+    }
+
+    /// The same, and where they are silent as `found` has it.
+    pub fn or(&self, found: &Environment) -> Self {
+        let backend = || Backend::from_str(&found.backend, true).ok();
+        Self {
+            adapter: self.adapter.clone().or(Some(found.adapter.clone())),
+            backend: self.backend.or_else(backend),
+            ..self.or_mode(found)
+        }
+    }
+
+    /// The same on whichever adapter.
+    pub fn or_mode(&self, found: &Environment) -> Self {
+        Self {
+            checked: self.checked || found.checks == Checks::Checked.name(),
+            kernels: self.kernels.or(found),
+            ..self.clone()
         }
     }
 

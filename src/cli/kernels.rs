@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output::note;
 use crate::data::Cache;
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::gpu::Device;
 use crate::plan::{Precision, Winners};
@@ -53,6 +54,23 @@ pub struct KernelFlags {
 }
 
 impl KernelFlags {
+    /// The same, and where it is the default as `found` has it.
+    pub fn or(self, found: &Environment) -> Self {
+        let kernels = Choice::from_str(&found.kernels, true).ok();
+        let precision = Factors::from_str(&found.precision, true).ok();
+        Self {
+            kernels: match self.kernels {
+                Choice::Default => kernels.unwrap_or(Choice::Default),
+                chosen => chosen,
+            },
+            precision: match self.precision {
+                Factors::F32 => precision.unwrap_or(Factors::F32),
+                chosen => chosen,
+            },
+            ..self
+        }
+    }
+
     /// How exact the factors of products are.
     pub fn precision(self) -> Precision {
         match self.precision {
@@ -85,6 +103,13 @@ impl KernelFlags {
         };
         device.set_kernels(kernels.with_precision(self.precision()));
         Ok(())
+    }
+
+    /// Lets the plans be recorded with these winners and no others, if kernels are chosen by measurement.
+    pub fn keep(self, device: &mut Device, winners: &Winners) {
+        if self.kernels == Choice::Tuned {
+            use_winners(device, winners.clone());
+        }
     }
 
     /// Measures what the tuning cache lacks for the plans of `subjects`, if kernels are chosen by measurement.

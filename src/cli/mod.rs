@@ -1,6 +1,7 @@
 //! The command line: every subcommand and flag.
 
 mod bench;
+mod command;
 mod convert;
 mod data;
 mod device;

@@ -21,14 +21,15 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Runs `executable` `times` times and waits for the end. `progress` hears of the runs that are done, and may stop.
+    /// Runs `executable` `times` times and waits for the end. `progress` hears of the runs that are done, and may halt; then
+    /// those that were submitted are waited for. Returns how many were done.
     pub fn run(
         &mut self,
         device: &Device,
         executable: &Executable,
         times: u32,
         progress: &mut dyn FnMut(u32) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>> {
+    ) -> Result<u32> {
         let mut in_flight: VecDeque<(Submission, u32)> = VecDeque::new();
         let (mut submitted, mut done) = (0, 0);
         let mut last = Instant::now();
@@ -47,13 +48,14 @@ impl Pace {
             last = Instant::now();
             done += steps;
             if progress(done).is_break() {
-                while let Some((submission, _)) = in_flight.pop_front() {
+                while let Some((submission, steps)) = in_flight.pop_front() {
                     submission.wait(device)?;
+                    done += steps;
                 }
-                return Ok(ControlFlow::Break(()));
+                break;
             }
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(done)
     }
 
     fn steps_per_submission(&self) -> u32 {

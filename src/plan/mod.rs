@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 mod bind;
 mod choose;
+mod digest;
 mod display;
 mod evaluate;
 mod fill;
@@ -23,6 +24,7 @@ mod tape;
 mod tensor;
 mod uniform;
 
+pub use digest::digest;
 pub use kernel::Kernel;
 pub use kernels::{Kernels, Precision, Winners};
 pub use limits::{CPU_LOOP_ITERATIONS, Excess, Limits, Need};

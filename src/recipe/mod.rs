@@ -3,12 +3,12 @@
 pub mod recipes;
 pub mod transfer;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::data::{CIFAR_MEAN, CIFAR_STD, MNIST_MEAN, MNIST_STD};
 
 /// The optimisers by name.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[value(rename_all = "lowercase")]
 pub enum OptimizerName {
@@ -21,7 +21,7 @@ pub enum OptimizerName {
 }
 
 /// The samples whose score steers the training: the schedule, the best epoch and early stopping.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Validation {
     /// The test samples, as in the authors' scripts: what is reported is also what was selected by.
@@ -31,7 +31,7 @@ pub enum Validation {
 }
 
 /// What is subtracted from the values of a pixel, of 1, and what they are divided by then.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[value(rename_all = "lowercase")]
 pub enum Normalization {

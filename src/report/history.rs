@@ -25,15 +25,22 @@ enum Record {
 }
 
 impl History {
-    /// Reads `metrics.jsonl`.
+    /// Reads `metrics.jsonl`. Of a run that goes on, or that was killed, the last line may be torn: that is left out.
     ///
     /// # Errors
-    /// `Error::File` if the file is missing, or a line is not what a run writes.
+    /// `Error::File` if the file is missing, or another line is not what a run writes.
     pub fn read(path: &Path) -> Result<Self> {
         let mut history = Self::default();
-        for (number, line) in read(path)?.lines().enumerate() {
-            let record = serde_json::from_str(line)
-                .map_err(|error| unreadable(path, &format!("line {}: {error}", number + 1)))?;
+        let text = read(path)?;
+        let mut lines = text.lines().enumerate().peekable();
+        while let Some((number, line)) = lines.next() {
+            let record = match serde_json::from_str(line) {
+                Ok(record) => record,
+                Err(_) if lines.peek().is_none() && !text.ends_with('\n') => break,
+                Err(error) => {
+                    return Err(unreadable(path, &format!("line {}: {error}", number + 1)));
+                }
+            };
             match record {
                 Record::Step(step) => {
                     let key = (step.net, step.epoch);
@@ -139,9 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_line_is_refused_by_its_number() {
-        let text = "{\"net\":\"spinal\",\"epoch\":1}\n{\"net\":\"spi";
-        let error = history(text).unwrap_err();
+    fn a_torn_last_line_is_left_out_and_any_other_refused_by_its_number() {
+        let whole = "{\"net\":\"spinal\",\"epoch\":1}\n";
+        let torn = "{\"net\":\"spi";
+        let read = history(&format!("{whole}{torn}")).unwrap();
+        assert_eq!(read.epochs.len(), 1);
+        assert_eq!(history(torn).unwrap().epochs, []);
+        let error = history(&format!("{whole}{torn}\n{whole}")).unwrap_err();
         assert!(error.to_string().contains("line 2"), "{error}");
     }
 }

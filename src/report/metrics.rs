@@ -2,13 +2,16 @@
 //!
 //! JSON has no NaN or infinity; such a number is written as `null`.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize};
+use sha2::Sha256;
+use sha2::digest::Digest;
 
-use super::atomic_file;
+use super::history::unreadable;
+use crate::data::digest::hex;
 use crate::error::{Error, Result};
 
 /// One optimisation step: `{"net":"spinal","epoch":1,"step":17,"loss":2.3026,"lr":0.01}`.
@@ -100,27 +103,71 @@ impl EpochRecord {
     }
 }
 
+/// How far a file was written, and what was in it by then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Its length.
+    pub bytes: u64,
+    /// The SHA-256 of that.
+    pub sha256: String,
+}
+
 /// The writer of `metrics.jsonl`: buffered, and flushed at the end of every epoch.
 #[derive(Debug)]
 pub struct Metrics {
     path: PathBuf,
     lines: BufWriter<File>,
+    bytes: u64,
+    digest: Sha256,
 }
 
 impl Metrics {
-    /// Opens the file at `path` for appending, creating it where needed.
+    /// Begins the file at `path`, whatever is there.
     ///
     /// # Errors
-    /// `Error::File` if it cannot be opened.
-    pub fn open(path: &Path) -> Result<Self> {
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .map_err(|error| cannot_write(path, &error))?;
+    /// `Error::File` if it cannot be written.
+    pub fn create(path: &Path) -> Result<Self> {
+        let file = File::create(path).map_err(|error| cannot_write(path, &error))?;
         Ok(Self {
             path: path.to_path_buf(),
             lines: BufWriter::new(file),
+            bytes: 0,
+            digest: Sha256::new(),
+        })
+    }
+
+    /// Goes on behind a mark, and cuts off what a run that was stopped left after it, a torn line too.
+    ///
+    /// # Errors
+    /// `Error::File` if the file cannot be read or written, or is another up to the mark.
+    pub fn go_on(path: &Path, mark: &Mark) -> Result<Self> {
+        let unreadable = |error| unreadable(path, &error);
+        let mut whole = fs::read(path).map_err(unreadable)?;
+        whole.truncate(usize::try_from(mark.bytes).unwrap_or(usize::MAX));
+        let mut digest = Sha256::new();
+        digest.update(&whole);
+        let sha256 = hex(&digest.clone().finalize());
+        if (whole.len() as u64, &sha256) != (mark.bytes, &mark.sha256) {
+            return Err(Error::file(
+                path,
+                format!(
+                    "its first {} bytes are not those that were there when the checkpoint was written",
+                    mark.bytes
+                ),
+                "put the file back as the run left it, or train anew in another folder",
+            ));
+        }
+        let open = || {
+            let file = OpenOptions::new().append(true).open(path)?;
+            file.set_len(mark.bytes)?;
+            Ok(file)
+        };
+        let file = open().map_err(|error| cannot_write(path, &error))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            lines: BufWriter::new(file),
+            bytes: mark.bytes,
+            digest,
         })
     }
 
@@ -133,7 +180,7 @@ impl Metrics {
             .map_err(|error| cannot_write(&self.path, &error))
     }
 
-    /// Appends an epoch and flushes, so that everything up to it is on disk.
+    /// Appends an epoch and flushes, so that everything up to it can be read.
     ///
     /// # Errors
     /// `Error::File` if the file cannot be written.
@@ -143,29 +190,28 @@ impl Metrics {
             .map_err(|error| cannot_write(&self.path, &error))
     }
 
-    fn append(&mut self, record: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut self.lines, record)?;
-        self.lines.write_all(b"\n")
+    /// Brings all lines to the disk, so that a checkpoint may count on them.
+    ///
+    /// # Errors
+    /// `Error::File` if the file cannot be written.
+    pub fn sync(&mut self) -> Result<Mark> {
+        let flushed = self.lines.flush();
+        flushed
+            .and_then(|()| self.lines.get_ref().sync_all())
+            .map_err(|error| cannot_write(&self.path, &error))?;
+        Ok(Mark {
+            bytes: self.bytes,
+            sha256: hex(&self.digest.clone().finalize()),
+        })
     }
-}
 
-/// Cuts the file at `path` behind the last record of `epoch`, whatever a run that was killed left there.
-///
-/// # Errors
-/// `Error::File` if it cannot be read or written.
-pub fn truncate(path: &Path, epoch: usize) -> Result<()> {
-    #[derive(Deserialize)]
-    struct OfEpoch {
-        epoch: usize,
+    fn append(&mut self, record: &impl Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_vec(record)?;
+        line.push(b'\n');
+        self.bytes += line.len() as u64;
+        self.digest.update(&line);
+        self.lines.write_all(&line)
     }
-    let bytes = std::fs::read(path).map_err(|error| cannot_write(path, &error))?;
-    let lines = bytes.split_inclusive(|&byte| byte == b'\n');
-    let kept = lines.take_while(|line| {
-        let record: serde_json::Result<OfEpoch> = serde_json::from_slice(line);
-        line.ends_with(b"\n") && record.is_ok_and(|record| record.epoch <= epoch)
-    });
-    let length = kept.map(<[u8]>::len).sum();
-    atomic_file::write(path, &bytes[..length])
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Error {
@@ -209,7 +255,7 @@ mod tests {
     fn lines_have_the_documented_keys_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
-        let mut metrics = Metrics::open(&path).unwrap();
+        let mut metrics = Metrics::create(&path).unwrap();
         metrics.step(&step(2.3125)).unwrap();
         metrics.step(&step(f32::NAN)).unwrap();
         metrics.epoch(&epoch(Some(0.9435))).unwrap();
@@ -221,7 +267,7 @@ mod tests {
             r#"{"net":"spinal","epoch":1,"lr":0.01,"train_loss":null,"test_loss":0.25,"test_accuracy":0.9435,"seconds":1.5,"images_per_second":null}"#,
             r#"{"net":"spinal","epoch":1,"lr":0.01,"train_loss":null,"test_loss":0.25,"seconds":1.5,"images_per_second":null}"#,
         ];
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
         assert!(text.ends_with('\n'));
     }
@@ -253,38 +299,56 @@ mod tests {
     }
 
     #[test]
-    fn opening_again_appends() {
+    fn a_run_goes_on_behind_what_its_checkpoint_counts() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
-        for _ in 0..2 {
-            Metrics::open(&path).unwrap().epoch(&epoch(None)).unwrap();
-        }
-        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
-    }
-
-    #[test]
-    fn what_comes_after_an_epoch_is_cut_off() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("metrics.jsonl");
-        let mut metrics = Metrics::open(&path).unwrap();
+        let mut metrics = Metrics::create(&path).unwrap();
         metrics.step(&step(0.5)).unwrap();
         metrics.epoch(&epoch(None)).unwrap();
-        let whole = std::fs::read_to_string(&path).unwrap();
+        let mark = metrics.sync().unwrap();
+        let whole = fs::read_to_string(&path).unwrap();
         let torn = "{\"net\":\"spinal\",\"epoch\":1";
         let second = "{\"net\":\"spinal\",\"epoch\":2}\n";
         for rest in ["", torn, second, &[second, torn].concat()] {
-            std::fs::write(&path, [&whole, rest].concat()).unwrap();
-            truncate(&path, 1).unwrap();
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), whole);
+            fs::write(&path, [&whole, rest].concat()).unwrap();
+            let mut metrics = Metrics::go_on(&path, &mark).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+            assert_eq!(metrics.sync().unwrap(), mark);
+            metrics.step(&step(0.25)).unwrap();
+            let longer = metrics.sync().unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(text.lines().count(), 3);
+            assert_eq!(longer.bytes, text.len() as u64);
+            Metrics::go_on(&path, &longer).unwrap();
         }
-        truncate(&path, 0).unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+    }
+
+    #[test]
+    fn what_a_checkpoint_counts_must_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let mut metrics = Metrics::create(&path).unwrap();
+        metrics.step(&step(0.5)).unwrap();
+        metrics.epoch(&epoch(None)).unwrap();
+        let mark = metrics.sync().unwrap();
+        let whole = fs::read(&path).unwrap();
+        let mut other = whole.clone();
+        other[20] ^= 1;
+        for bytes in [&whole[..whole.len() - 1], &[], &other] {
+            fs::write(&path, bytes).unwrap();
+            let error = Metrics::go_on(&path, &mark).unwrap_err().to_string();
+            assert!(error.contains("are not those that were there"), "{error}");
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+        }
+        fs::remove_file(&path).unwrap();
+        let error = Metrics::go_on(&path, &mark).unwrap_err().to_string();
+        assert!(error.contains("cannot be read"), "{error}");
     }
 
     #[test]
     fn a_missing_folder_is_an_error_naming_the_file() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Metrics::open(&folder.path().join("none/metrics.jsonl")).unwrap_err();
+        let error = Metrics::create(&folder.path().join("none/metrics.jsonl")).unwrap_err();
         assert!(
             error
                 .to_string()

@@ -104,9 +104,19 @@ impl RunFolder {
         self.path.join("curves.svg")
     }
 
-    /// `<net>.safetensors`: the weights of a net.
+    /// `<net>.safetensors`: the weights of a net, as its last epoch left them.
     pub fn weights(&self, net: &str) -> PathBuf {
         self.path.join(format!("{net}.safetensors"))
+    }
+
+    /// `<net>.best.safetensors`: the weights of its best epoch.
+    pub fn best_weights(&self, net: &str) -> PathBuf {
+        self.path.join(format!("{net}.best.safetensors"))
+    }
+
+    /// `checkpoint.safetensors`: what the run goes on from.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.path.join("checkpoint.safetensors")
     }
 }
 

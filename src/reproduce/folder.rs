@@ -1,14 +1,14 @@
 //! The folder of a reproduction: its settings, a run folder for every seed, and what came out.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::conditions::Conditions;
 use super::seed::SeedFolder;
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::report::atomic_file;
 use crate::report::run_folder::RunFolder;
+use crate::resume::{Conditions, Lock};
 
 /// A reproduction on disk.
 #[derive(Clone, Debug)]
@@ -18,9 +18,9 @@ pub struct Folder {
     data: Vec<String>,
 }
 
-/// Keeps other processes out of a folder while it lives.
-#[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
+/// What to do about other conditions.
+const HINT: &str =
+    "go on with the same program, device, flags and files, or choose another folder with --out";
 
 impl Folder {
     /// The folder at `path`, of a reproduction on these data sets or functions; nothing is created.
@@ -68,47 +68,38 @@ impl Folder {
     /// `Error::File`, which names the first difference.
     pub fn check(&self, here: &Conditions) -> Result<()> {
         match self.conditions()? {
-            Some(found) => here.check(&found, &self.conditions_path()),
+            Some(found) => here.check(&found, &self.conditions_path(), HINT),
             None => Ok(()),
         }
     }
 
-    /// Creates it where it is missing, and keeps other processes out. What is trained under these conditions from now on is
-    /// trained under them to the end.
+    /// Creates it where it is missing. What is trained under these conditions from now on is trained under them to the end.
+    /// Several processes may do so together; then they train different seeds.
     ///
     /// # Errors
-    /// `Error::File` if it cannot be created, if another process works in it, or if its seeds have other conditions.
-    pub fn open(&self, conditions: &Conditions) -> Result<Lock> {
-        let lock = self.lock()?;
+    /// `Error::File` if it cannot be created, or if its seeds have other conditions.
+    pub fn open(&self, conditions: &Conditions) -> Result<()> {
+        let settings = self.settings_path();
+        if !settings.is_file() {
+            fs::create_dir_all(&self.path).map_err(|error| {
+                Error::file(
+                    &self.path,
+                    format!("cannot be created: {error}"),
+                    "choose a folder that you may write to with --out",
+                )
+            })?;
+        }
+        let _lock = Lock::wait_for(&self.path);
+        if !settings.is_file() {
+            RunFolder::check(&self.path)?;
+            atomic_file::write(&settings, self.settings.text().as_bytes())?;
+        }
+        self.settings.check(&settings)?;
         self.check(conditions)?;
         if !self.conditions_path().is_file() {
             atomic_file::write(&self.conditions_path(), conditions.text().as_bytes())?;
         }
-        Ok(lock)
-    }
-
-    fn lock(&self) -> Result<Lock> {
-        let settings = self.settings_path();
-        if !settings.is_file() {
-            RunFolder::create(&self.path)?;
-            atomic_file::write(&settings, self.settings.text().as_bytes())?;
-        }
-        let file = File::open(&settings).map_err(|error| {
-            Error::file(
-                &settings,
-                format!("cannot be read: {error}"),
-                "check that you may read it",
-            )
-        })?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(Error::file(
-                &self.path,
-                "another process is working in it",
-                "wait for its end, or choose another folder with --out",
-            )),
-            // Where a file system knows no locks, there are none to respect.
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(Lock(file)),
-        }
+        Ok(())
     }
 
     /// The folder itself.
@@ -193,18 +184,22 @@ impl Folder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::conditions::tests::conditions;
     use super::*;
     use crate::experiment;
     use crate::reproduce::Protocol;
+    use crate::resume::conditions::tests::conditions;
     use crate::train::Config;
 
-    fn folder(path: &Path, epochs: usize) -> Result<Folder> {
+    fn config(epochs: usize) -> Config {
         let experiment = experiment::find("mnist-cnn").unwrap();
-        let config = Config {
+        Config {
             epochs,
             ..Config::of_recipe(experiment, &["spinal", "baseline"], None)
-        };
+        }
+    }
+
+    fn folder(path: &Path, epochs: usize) -> Result<Folder> {
+        let config = config(epochs);
         let data = ["mnist".to_owned()];
         let settings = Settings::new(Protocol::Fair, &config, &data);
         Folder::new(path, settings, &data)
@@ -229,14 +224,24 @@ mod tests {
     }
 
     #[test]
-    fn two_processes_do_not_work_in_one_folder() {
+    fn two_processes_do_not_work_on_one_seed() {
         let root = tempfile::tempdir().unwrap();
         let folder = folder(&root.path().join("reproduction"), 1).unwrap();
-        let lock = folder.open(&conditions()).unwrap();
-        let error = folder.open(&conditions()).unwrap_err();
-        assert!(error.to_string().contains("another process"), "{error}");
-        drop(lock);
         folder.open(&conditions()).unwrap();
+        folder.open(&conditions()).unwrap();
+        let start = |seed| {
+            let seed = folder.seed("mnist", seed);
+            seed.start(&config(1), &conditions()).unwrap()
+        };
+        let first = start(1).unwrap();
+        assert!(folder.seed("mnist", 1).is_taken());
+        assert!(start(1).is_none());
+        start(2).unwrap();
+        fs::write(first.run.checkpoint(), "").unwrap();
+        first.finish().unwrap();
+        assert!(folder.seed("mnist", 1).is_finished());
+        assert!(start(1).is_none());
+        assert!(!folder.seed("mnist", 1).unfinished().exists());
     }
 
     #[test]
@@ -250,7 +255,7 @@ mod tests {
         folder.check(&conditions()).unwrap();
         let mut other = conditions();
         other.environment.driver.push('2');
-        for refused in [folder.check(&other), folder.open(&other).map(drop)] {
+        for refused in [folder.check(&other), folder.open(&other)] {
             let error = refused.unwrap_err().to_string();
             assert!(error.contains("has driver = \"driver 1\""), "{error}");
         }

@@ -4,7 +4,6 @@
 //! it, never from memory, so that what is written always follows from what lies there.
 
 pub mod comparison;
-pub mod conditions;
 pub mod folder;
 mod markdown;
 pub mod outcome;
@@ -13,7 +12,6 @@ mod report;
 pub mod seed;
 pub mod settings;
 
-pub use conditions::Conditions;
 pub use folder::Folder;
 pub use outcome::Outcome;
 pub use protocol::Protocol;

@@ -13,6 +13,7 @@ use crate::models::{self, WeightsMetadata};
 use crate::report::curves;
 use crate::report::history::{History, read_toml};
 use crate::report::measure::{Measure, Reading};
+use crate::report::metrics::EpochRecord;
 use crate::report::paper::{self, PaperNumber};
 use crate::report::run_folder::RunFolder;
 use crate::report::statistics::mean_and_deviation;
@@ -150,7 +151,7 @@ impl Outcome {
         for data in folder.data() {
             let seeds = folder.finished_seeds(data)?;
             if !seeds.is_empty() {
-                runs.push(Runs::read(folder, data, seeds)?);
+                runs.push(Runs::read(folder, data, seeds, task.config)?);
             }
         }
         let Some(first) = runs.first() else {
@@ -192,10 +193,10 @@ struct Runs {
 }
 
 impl Runs {
-    fn read(folder: &Folder, data: &str, seeds: Vec<u64>) -> Result<Self> {
+    fn read(folder: &Folder, data: &str, seeds: Vec<u64>, config: &Config) -> Result<Self> {
         let run = |&seed| RunFolder::existing(folder.seed(data, seed).finished());
         let folders: Vec<RunFolder> = seeds.iter().map(run).collect();
-        let histories = folders.iter().map(|run| History::read(&run.metrics()));
+        let histories = folders.iter().map(|run| whole_history(run, config));
         let devices = folders.iter().map(|run| device(&run.config()));
         Ok(Self {
             data: data.to_owned(),
@@ -342,6 +343,33 @@ fn cost(run: &RunFolder, net: &str) -> Result<NetCost> {
     })
 }
 
+/// The history of a finished run of `config`.
+fn whole_history(run: &RunFolder, config: &Config) -> Result<History> {
+    let history = History::read(&run.metrics())?;
+    for net in &config.nets {
+        if let Some(epoch) = missing_epoch(&history.of_net(net), config) {
+            return Err(Error::file(
+                run.metrics(),
+                format!("epoch {epoch} of {net} is missing"),
+                "put the file back as the run left it, or remove its folder to train this seed anew",
+            ));
+        }
+    }
+    Ok(history)
+}
+
+/// The first epoch that a net has not in its place, if it was not stopped before for want of progress.
+fn missing_epoch(records: &[EpochRecord], config: &Config) -> Option<usize> {
+    let in_place = (1..).zip(records);
+    let in_place = in_place.take_while(|(epoch, record)| record.epoch == *epoch);
+    let epochs = in_place.count();
+    let best = EpochRecord::best(&records[..epochs]).map_or(0, |best| best.epoch);
+    let was_stopped = config
+        .patience
+        .is_some_and(|patience| epochs == records.len() && epochs - best >= patience);
+    (epochs < config.epochs.max(records.len()) && !was_stopped).then_some(epochs + 1)
+}
+
 /// The device that a run was trained on.
 fn device(config: &Path) -> Result<String> {
     let config = read_toml(config)?;
@@ -356,4 +384,40 @@ fn device(config: &Path) -> Result<String> {
         text("backend"),
         text("driver")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment;
+
+    fn records(epochs: &[usize], accuracies: &[f64]) -> Vec<EpochRecord> {
+        let record = |(epoch, accuracy)| {
+            let line = format!(r#"{{"net":"a","epoch":{epoch},"test_accuracy":{accuracy}}}"#);
+            serde_json::from_str(&line).unwrap()
+        };
+        epochs.iter().zip(accuracies).map(record).collect()
+    }
+
+    #[test]
+    fn an_epoch_that_is_missing_is_told() {
+        let experiment = experiment::find("mnist-cnn").unwrap();
+        let config = |patience| Config {
+            epochs: 3,
+            patience,
+            ..Config::of_recipe(experiment, &["spinal"], None)
+        };
+        let missing = |epochs: &[usize], patience| {
+            let accuracies = [0.5, 0.4, 0.3, 0.2];
+            missing_epoch(&records(epochs, &accuracies), &config(patience))
+        };
+        assert_eq!(missing(&[1, 2, 3], None), None);
+        assert_eq!(missing(&[1, 2], None), Some(3));
+        assert_eq!(missing(&[1, 3], None), Some(2));
+        assert_eq!(missing(&[1, 2, 2, 3], None), Some(3));
+        assert_eq!(missing(&[], None), Some(1));
+        assert_eq!(missing(&[1, 2], Some(1)), None);
+        assert_eq!(missing(&[1, 2], Some(2)), Some(3));
+        assert_eq!(missing(&[2, 3], Some(1)), Some(1));
+    }
 }

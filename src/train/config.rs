@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::resident::Dataset;
 use super::schedule::Schedule;
@@ -16,7 +16,7 @@ use crate::optim::{Adam, Clipped, Optimizer, Sgd};
 use crate::recipe::{Normalization, OptimizerName, Validation};
 
 /// The resolved options of a training: what `config.toml` of a run folder holds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Config {
     /// The experiment.
     pub experiment: String,
@@ -81,10 +81,10 @@ pub struct Config {
     /// Whether the nets' dropout is active.
     pub dropout: bool,
     /// The layers that are not trained.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub freeze: Freeze,
     /// What the learning rate of the backbone is multiplied by.
-    #[serde(skip_serializing_if = "is_one")]
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub lr_backbone: f64,
     /// Initial weights, if not drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,7 +95,7 @@ pub struct Config {
     /// What is changed about the networks.
     pub network: ModelOptions,
     /// Nets with a schedule other than [`schedule`](Self::schedule).
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub net_schedules: BTreeMap<String, Schedule>,
 }
 
@@ -248,6 +248,10 @@ impl Config {
 
 fn is_default(freeze: &Freeze) -> bool {
     *freeze == Freeze::default()
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 fn is_one(factor: &f64) -> bool {

@@ -1,7 +1,7 @@
 //! When a training has gone wrong for good.
 
 use super::resident::Dataset;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::report::metrics::EpochRecord;
 
 /// A mean loss on other samples from which on a training counts as diverged: the squares of such gradients no longer fit an
@@ -38,23 +38,47 @@ impl Bounds {
         Self { step }
     }
 
-    /// Refuses to go on after an epoch with losses that are not numbers or beyond all bounds, those of its steps included.
-    pub fn check(self, record: &EpochRecord, steps: &[f32]) -> Result<()> {
-        let means = [record.validation_loss, Some(record.test_loss)];
+    /// The first loss that is not a number or beyond all bounds, in words; of steps behind the first `before` ones.
+    pub fn unsound_step(self, before: u64, losses: &[f32]) -> Option<String> {
         // What is not a number is not below a bound either.
-        let are_sound = steps.iter().all(|&loss| f64::from(loss) < self.step)
-            && means.into_iter().flatten().all(|loss| loss < DIVERGED);
-        if are_sound {
-            return Ok(());
-        }
-        Err(Error::training(
-            format!(
-                "{}: the training diverged in epoch {}, its loss is not a number or beyond all bounds",
-                record.net, record.epoch
-            ),
-            format!("use a smaller --lr than {}", record.lr),
+        let is_sound = |&loss: &f32| f64::from(loss) < self.step;
+        let place = losses.iter().position(|loss| !is_sound(loss))?;
+        let step = before + 1 + place as u64;
+        Some(format!(
+            "the loss of step {step} is {}",
+            text(losses[place].into())
         ))
     }
+
+    /// The same of the losses on other samples.
+    pub fn unsound_score(self, record: &EpochRecord) -> Option<String> {
+        let losses = [
+            ("validation", record.validation_loss),
+            ("test", Some(record.test_loss)),
+        ];
+        let known = losses
+            .into_iter()
+            .filter_map(|(set, loss)| Some((set, loss?)));
+        let is_sound = |loss: f64| loss < DIVERGED;
+        let (set, loss) = known.into_iter().find(|&(_, loss)| !is_sound(loss))?;
+        Some(format!("the {set} loss is {}", text(loss)))
+    }
+}
+
+/// A loss beyond all bounds, never as hundreds of digits.
+fn text(loss: f64) -> String {
+    match loss.is_finite() {
+        true => format!("{loss:.1e}"),
+        false => loss.to_string(),
+    }
+}
+
+/// The error of a training that has gone wrong for good.
+pub(super) fn error(net: &str, epoch: usize, lr: f64, cause: &str) -> Error {
+    Error::training(
+        format!("{net}: the training diverged in epoch {epoch}: {cause}"),
+        format!("use a smaller --lr than {lr}"),
+    )
 }
 
 #[cfg(test)]
@@ -115,19 +139,21 @@ mod tests {
     }
 
     fn is_sound(dataset: &Dataset, steps: &[f32]) -> bool {
-        let check = Bounds::of(dataset).check(&record(None, 2.3), steps);
-        if let Err(error) = &check {
-            assert!(error.to_string().contains("diverged in epoch 3"), "{error}");
-            assert_eq!(error.hint(), "use a smaller --lr than 0.5");
-        }
-        check.is_ok()
+        Bounds::of(dataset).unsound_step(0, steps).is_none()
     }
 
     #[test]
     fn one_absurd_step_is_a_divergence() {
         assert!(is_sound(&images(), &[2.3, 1.6e7, 2.3]));
-        for loss in [1.7e7, 5.5e20, 1.7e37, f32::INFINITY, f32::NAN] {
-            assert!(!is_sound(&images(), &[2.3, loss, 2.3]), "{loss}");
+        for (loss, text) in [
+            (1.7e7, "1.7e7"),
+            (5.5e20, "5.5e20"),
+            (1.7e37, "1.7e37"),
+            (f32::INFINITY, "inf"),
+            (f32::NAN, "NaN"),
+        ] {
+            let found = Bounds::of(&images()).unsound_step(40, &[2.3, loss, 2.3]);
+            assert_eq!(found.unwrap(), format!("the loss of step 42 is {text}"));
         }
     }
 
@@ -146,13 +172,27 @@ mod tests {
 
     #[test]
     fn evaluations_are_refused_where_nothing_is_left_of_an_f32() {
-        let check = |record| Bounds::of(&images()).check(&record, &[2.3]);
-        assert!(check(record(Some(2.3), 1e29)).is_ok());
-        assert!(check(record(Some(1e29), 0.0)).is_ok());
+        let check = |record| Bounds::of(&images()).unsound_score(&record);
+        assert_eq!(check(record(Some(2.3), 1e29)), None);
+        assert_eq!(check(record(Some(1e29), 0.0)), None);
         for loss in [1e30, 3e38, f64::INFINITY, f64::NAN] {
-            for record in [record(Some(loss), 2.3), record(None, loss)] {
-                assert!(check(record).is_err(), "{loss}");
-            }
+            let validation = check(record(Some(loss), 2.3)).unwrap();
+            assert!(
+                validation.starts_with("the validation loss is "),
+                "{validation}"
+            );
+            let test = check(record(None, loss)).unwrap();
+            assert!(test.starts_with("the test loss is "), "{test}");
         }
+    }
+
+    #[test]
+    fn the_error_says_where_and_what_to_do() {
+        let error = error("spinal", 3, 0.5, "the loss of step 42 is NaN");
+        assert_eq!(
+            error.to_string(),
+            "spinal: the training diverged in epoch 3: the loss of step 42 is NaN"
+        );
+        assert_eq!(error.hint(), "use a smaller --lr than 0.5");
     }
 }

@@ -3,43 +3,40 @@
 mod best;
 mod config;
 mod divergence;
+mod epochs;
+mod evaluate;
 mod fit;
 mod net;
 mod observer;
 mod pass;
 mod probe;
+mod progress;
 mod resident;
-mod resume;
 mod schedule;
 mod score;
 mod sources;
 mod split;
 mod start;
-
-use std::ops::ControlFlow;
-use std::rc::Rc;
-use std::time::Instant;
+mod state;
+mod subjects;
 
 pub use config::Config;
 pub use net::Net;
-pub use observer::{EpochStart, Observer};
+pub use observer::{EpochStart, Halt, Observer, Trained};
+pub use progress::{Progress, State};
 pub use resident::Dataset;
 pub use schedule::{Disappointment, OptimizerState, Phase, Phases, Rule, Schedule};
 pub use score::Score;
+pub use subjects::subjects;
 
-use crate::batch::{Part, Sample, Source};
+use crate::batch::{Part, Sample};
 use crate::checkpoint::NamedTensor;
-use crate::data::shuffled_order;
 use crate::error::Result;
 use crate::gpu::{Device, Memory};
-use crate::models::{Model, ModelOptions, WeightsMetadata, initial_values};
-use crate::plan::{Allocation, ParameterSpec, Role};
-use crate::report::metrics::{EpochRecord, StepRecord};
-use crate::steps::{device_seed, evaluate_plan, parts_of_step, train_step};
-use crate::tune::Subject;
+use crate::models::{Model, ModelOptions, WeightsMetadata};
+use crate::plan::{self, Allocation, ParameterSpec, Role};
 use divergence::Bounds;
 use net::RecordedNet;
-use score::mean_loss;
 use sources::Sources;
 use split::Split;
 use start::Start;
@@ -52,7 +49,7 @@ pub const MAX_LR: f64 = 1e6;
 pub enum End {
     /// After the last epoch.
     Completed,
-    /// By the user, within an epoch.
+    /// By the observer, before.
     Interrupted,
 }
 
@@ -68,44 +65,8 @@ pub struct Trainer<'a> {
     class_names: Vec<String>,
     bounds: Bounds,
     notes: Vec<String>,
-    /// Epochs that all nets have trained, or stopped before.
-    epochs_done: usize,
-}
-
-/// The training and the evaluation step of every net that `config` trains, for measuring their kernels.
-///
-/// # Errors
-/// As [`Trainer::new`], where the nets and the data set do not fit.
-pub fn subjects(config: &Config, dataset: &Dataset) -> Result<Vec<Subject<'static>>> {
-    let split = dataset.split(config.validation)?;
-    let models = config.build_models(dataset)?;
-    let mut subjects = Vec::new();
-    for model in models {
-        let sources = Sources::new(config, dataset, &split, &model)?;
-        let parameters = initial_values(&model.parameters, 1).parameters;
-        let (model, optimizer) = (Rc::new(model), Rc::new(config.optimizer()));
-        if let Some(source) = sources.train {
-            for part in 0..parts_of_step(&source) {
-                let (model, optimizer) = (Rc::clone(&model), Rc::clone(&optimizer));
-                subjects.push(Subject {
-                    record: Box::new(move |kernels| {
-                        let batch = source.batch_size;
-                        let step = train_step(&model, &source, batch, &**optimizer, kernels);
-                        step.parts[part].0.clone()
-                    }),
-                    parameters: parameters.clone(),
-                });
-            }
-        }
-        let source = sources.test;
-        subjects.push(Subject {
-            record: Box::new(move |kernels| {
-                evaluate_plan(&model, &source, source.batch_size, kernels.clone())
-            }),
-            parameters,
-        });
-    }
-    Ok(subjects)
+    plans: String,
+    progress: Progress,
 }
 
 impl<'a> Trainer<'a> {
@@ -119,9 +80,11 @@ impl<'a> Trainer<'a> {
         let (network, normalisation) = (config.model_options(&dataset), dataset.normalisation());
         let (bounds, class_names) = (Bounds::of(&dataset), dataset.class_names());
         let mut dataset = dataset;
+        let mut plans = Vec::new();
         if probe::applies(&config) {
             let values = start.values(&models[0]);
-            dataset = probe::dataset(device, &config, dataset, &models[0], &values)?;
+            let features = probe::dataset(device, &config, dataset, &models[0], &values)?;
+            (dataset, plans) = features;
             let Sample::Features { features } = dataset.sample(Part::Train) else {
                 unreachable!("features were made");
             };
@@ -137,6 +100,8 @@ impl<'a> Trainer<'a> {
             allocation.add(index, net.plans());
             recorded.push(net);
         }
+        let own = recorded.iter().flat_map(RecordedNet::plans);
+        let plans = plan::digest(plans.iter().chain(own));
 
         let memory = Memory::allocate(device, &allocation)?;
         if let Some(net) = recorded.first() {
@@ -160,7 +125,8 @@ impl<'a> Trainer<'a> {
             class_names,
             bounds,
             notes: start.notes,
-            epochs_done: 0,
+            plans,
+            progress: Progress::new(),
         })
     }
 
@@ -172,6 +138,16 @@ impl<'a> Trainer<'a> {
     /// What there is to tell of the files that weights were read from, a line each.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// The SHA-256 of what is dispatched: shaders, constants and grids.
+    pub fn plans(&self) -> &str {
+        &self.plans
+    }
+
+    /// Where the training stands.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// Bytes of device memory, as the plans tell.
@@ -205,211 +181,5 @@ impl<'a> Trainer<'a> {
             evaluation: self.config.augment.evaluation(),
             class_names: self.class_names.clone(),
         }
-    }
-
-    /// Trains every net for the configured epochs, all on the same batches. If so configured, each ends with the weights of
-    /// its best epoch, also where the user stops the training.
-    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<End> {
-        let end = self.epochs(observer)?;
-        if self.config.reload_best {
-            for net in &self.nets {
-                net.reload_best(self.device, &self.memory);
-            }
-        }
-        Ok(end)
-    }
-
-    /// Loss and accuracy of net number `index` on the test data.
-    pub fn evaluate(&mut self, index: usize) -> Result<Score> {
-        self.score(index, self.nets[index].sources.test)
-    }
-
-    /// The scores of net number `index` as it is, as the record of epoch 0.
-    pub fn scores(&mut self, index: usize) -> Result<EpochRecord> {
-        let validation = self.nets[index].sources.validation;
-        let validation = validation
-            .map(|source| self.score(index, source))
-            .transpose()?;
-        let test = self.evaluate(index)?;
-        Ok(EpochRecord {
-            net: self.nets[index].name().to_owned(),
-            epoch: 0,
-            lr: f64::NAN,
-            train_loss: f64::NAN,
-            validation_loss: validation.map(|score| score.loss),
-            validation_accuracy: validation.and_then(|score| score.accuracy()),
-            test_loss: test.loss,
-            test_accuracy: test.accuracy(),
-            seconds: 0.0,
-            images_per_second: f64::NAN,
-        })
-    }
-
-    fn epochs(&mut self, observer: &mut dyn Observer) -> Result<End> {
-        for epoch in self.epochs_done + 1..=self.config.epochs {
-            if self.nets.iter().all(|net| net.stopped) {
-                break;
-            }
-            let order = self.order(epoch);
-            self.memory
-                .write_data(self.device, "train.order", bytemuck::cast_slice(&order));
-            for index in 0..self.nets.len() {
-                if self.nets[index].stopped {
-                    continue;
-                }
-                if self.epoch(index, epoch, observer)? == End::Interrupted {
-                    return Ok(End::Interrupted);
-                }
-            }
-            self.epochs_done = epoch;
-            observer.epochs_done(epoch, &|| self.state())?;
-        }
-        Ok(End::Completed)
-    }
-
-    fn epoch(&mut self, index: usize, epoch: usize, observer: &mut dyn Observer) -> Result<End> {
-        let source = self.train_source();
-        let lr = self.nets[index].course.lr();
-        let schedule = self.nets[index].next_steps(source.steps());
-        self.memory.write_data(
-            self.device,
-            "train.schedule",
-            bytemuck::cast_slice(&schedule),
-        );
-        let steps_before = (epoch as u64 - 1) * u64::from(source.steps());
-        self.set_step("train", steps_before);
-
-        let started = Instant::now();
-        if self.train_steps(index, epoch, observer)?.is_break() {
-            return Ok(End::Interrupted);
-        }
-        let seconds = started.elapsed().as_secs_f64();
-
-        let losses: Vec<f32> = self.memory.read_data(self.device, "train.losses")?;
-        for (step, &loss) in (steps_before + 1..).zip(&losses) {
-            observer.step(&StepRecord {
-                net: self.nets[index].name().to_owned(),
-                epoch,
-                step,
-                loss,
-                lr: lr as f32,
-            })?;
-        }
-        let record = EpochRecord {
-            epoch,
-            lr,
-            train_loss: mean_loss(&losses, &source),
-            seconds,
-            images_per_second: f64::from(source.count) / seconds,
-            ..self.scores(index)?
-        };
-        observer.epoch(&record)?;
-        self.bounds.check(&record, &losses)?;
-        self.prepare_next(index, &record, observer)?;
-        Ok(End::Completed)
-    }
-
-    /// The steps of an epoch, nothing read back between them, unless the user stops them.
-    fn train_steps(
-        &mut self,
-        index: usize,
-        epoch: usize,
-        observer: &mut dyn Observer,
-    ) -> Result<ControlFlow<()>> {
-        let source = self.train_source();
-        let net = &mut self.nets[index];
-        observer.started(&EpochStart {
-            net: net.name(),
-            epoch,
-            epochs: self.config.epochs,
-            steps: source.steps(),
-            batch_size: source.batch_size,
-        });
-        let pass = net.train.as_mut().expect("there is a source to train on");
-        pass.run(self.device, &mut |done| observer.advanced(done))
-    }
-
-    /// Does what the score of an epoch calls for before the next: keeps or reloads weights, sets the learning rate, renews
-    /// the optimiser, or stops.
-    fn prepare_next(
-        &mut self,
-        index: usize,
-        record: &EpochRecord,
-        observer: &mut dyn Observer,
-    ) -> Result<()> {
-        let (device, memory) = (self.device, &self.memory);
-        let net = &mut self.nets[index];
-        let verdict = net.judge(record.epoch, record.score(), &self.config);
-        if verdict.keep_best {
-            net.keep_best(device, memory)?;
-        }
-        if verdict.reload_best {
-            net.reload_best(device, memory);
-        }
-        if verdict.renew_optimizer {
-            net.clear_optimizer(device, memory);
-        }
-        if net.stopped {
-            observer.stopped(net.name(), record.epoch);
-        }
-        Ok(())
-    }
-
-    /// Loss and accuracy of net number `index` on the samples of an evaluation.
-    fn score(&mut self, index: usize, source: Source) -> Result<Score> {
-        self.set_step("test", 0);
-        let net = &mut self.nets[index];
-        let pass = match source.part {
-            Part::Validation => net.validate.as_mut(),
-            _ => Some(&mut net.test),
-        };
-        let pass = pass.expect("there is a pass for every source");
-        // Nothing interrupts an evaluation, so it always runs to its end.
-        let _ = pass.run(self.device, &mut |_| ControlFlow::Continue(()))?;
-        let label = |name: &str| format!("{}.{name}", source.part.prefix());
-        // The buffers have room for the net with the most steps.
-        let mut losses: Vec<f32> = self.memory.read_data(self.device, &label("losses"))?;
-        losses.truncate(source.steps() as usize);
-        let correct = match source.sample {
-            Sample::Row { .. } => None,
-            Sample::Image { .. } | Sample::Features { .. } => {
-                let counts: Vec<u32> = self.memory.read_data(self.device, &label("correct"))?;
-                let counts = counts.into_iter().take(losses.len());
-                Some(counts.map(u64::from).sum())
-            }
-        };
-        Ok(Score {
-            loss: mean_loss(&losses, &source),
-            correct,
-            total: source.count.into(),
-        })
-    }
-
-    /// The same for all nets.
-    fn train_source(&self) -> Source {
-        let source = self.nets.first().and_then(|net| net.sources.train);
-        source.expect("there are epochs to train")
-    }
-
-    /// The training samples in the order of an epoch.
-    fn order(&self, epoch: usize) -> Vec<u32> {
-        let train = &self.split.train;
-        if !self.config.shuffle {
-            return train.clone();
-        }
-        shuffled_order(train.len(), self.config.seed, epoch as u64)
-            .into_iter()
-            .map(|place| train[place as usize])
-            .collect()
-    }
-
-    /// Sets the device's step state of a mode: seed, step of the epoch, step of the training.
-    fn set_step(&self, prefix: &str, steps_before: u64) {
-        let state = [device_seed(self.config.seed), 0, steps_before as u32, 0];
-        self.memory.write_data(
-            self.device,
-            &format!("{prefix}.step"),
-            bytemuck::cast_slice(&state),
-        );
     }
 }

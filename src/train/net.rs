@@ -2,18 +2,18 @@
 
 use super::best::Best;
 use super::config::Config;
-use super::fit;
 use super::pass::{Pass, PassPlans};
 use super::schedule::{Course, OptimizerState};
 use super::sources::Sources;
 use super::start::Start;
+use super::{divergence, fit};
 use crate::batch::Source;
 use crate::checkpoint::NamedTensor;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Device, Memory};
 use crate::models::{self, Model};
 use crate::optim::{Optimizer, ScheduleEntry};
-use crate::plan::Plan;
+use crate::plan::{ParameterSpec, Plan, Role, Values};
 use crate::steps;
 
 /// A net and its plans, recorded but not yet on a device.
@@ -119,8 +119,8 @@ pub struct Net {
 /// What the score of an epoch calls for before the next.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Verdict {
-    /// The weights are to be kept as the best so far.
-    pub keep_best: bool,
+    /// The epoch is the best so far.
+    pub is_best: bool,
     /// The best weights are to be gone back to.
     pub reload_best: bool,
     /// Momentum and moments are to be forgotten.
@@ -139,17 +139,24 @@ impl Net {
     }
 
     /// What the next `steps` steps, an epoch, need from the host.
-    pub(super) fn next_steps(&mut self, steps: u32) -> Vec<ScheduleEntry> {
+    pub(super) fn schedule(&self, steps: u32) -> Vec<ScheduleEntry> {
         let lr = self.course.lr() as f32;
         let first = self.optimizer_steps + 1;
-        self.optimizer_steps += u64::from(steps);
-        (first..=self.optimizer_steps)
+        (first..first + u64::from(steps))
             .map(|step| self.optimizer.schedule(lr, step))
             .collect()
     }
 
-    /// Hears the score of an epoch: sets the learning rate of the next, and stops the net where it gets no better.
-    pub(super) fn judge(&mut self, epoch: usize, score: f64, config: &Config) -> Verdict {
+    /// Hears the score of an epoch of `steps` steps: sets the learning rate of the next, and stops the net where it gets no
+    /// better.
+    pub(super) fn judge(
+        &mut self,
+        epoch: usize,
+        score: f64,
+        steps: u32,
+        config: &Config,
+    ) -> Verdict {
+        self.optimizer_steps += u64::from(steps);
         let better = self.best.hear(epoch, score);
         let next = self.course.finish(epoch, score);
         let renew_optimizer = next.optimizer == OptimizerState::Fresh;
@@ -159,17 +166,10 @@ impl Net {
         let patience = config.patience.unwrap_or(usize::MAX);
         self.stopped = self.best.age(epoch) >= patience && epoch < config.epochs;
         Verdict {
-            keep_best: better && config.reload_best,
+            is_best: better,
             reload_best: next.phase_ended && config.reload_best,
             renew_optimizer,
         }
-    }
-
-    /// Does to the host's state what an epoch of `steps` steps with this score has done.
-    pub(super) fn replay(&mut self, steps: u32, epoch: usize, score: f64, config: &Config) {
-        self.optimizer_steps += u64::from(steps);
-        // What the verdict calls for on the device is in the state that was saved there.
-        self.judge(epoch, score, config);
     }
 
     /// The buffers that weights are in: those of [`Values`](crate::plan::Values).
@@ -194,17 +194,38 @@ impl Net {
         }
     }
 
-    /// Keeps a copy of the weights as those of the best epoch.
-    pub(super) fn keep_best(&mut self, device: &Device, memory: &Memory) -> Result<()> {
-        self.best.values = Some(memory.read_values(device, self.index)?);
-        Ok(())
-    }
-
     /// Goes back to the weights of the best epoch, if there was one.
     pub(super) fn reload_best(&self, device: &Device, memory: &Memory) {
         if let Some(values) = &self.best.values {
             memory.write_values(device, self.index, values);
         }
+    }
+
+    /// What is no number among the values of a buffer that goes on from step to step, by the name of its tensor.
+    pub(super) fn unsound(&self, label: &str, values: &[f32]) -> Option<String> {
+        let place = values.iter().position(|value| !value.is_finite())?;
+        let role = match label {
+            "statistics" => Role::Statistic,
+            _ => Role::Learnable,
+        };
+        let holds = |spec: &&ParameterSpec| {
+            let start = spec.offset as usize;
+            spec.role == role && (start..start + spec.device_elements as usize).contains(&place)
+        };
+        let spec = self.model.parameters.specs().iter().find(holds);
+        let name = spec.map_or("padding", |spec| &spec.name);
+        Some(format!("the {label} of {name} hold {}", values[place]))
+    }
+
+    /// The same of its weights.
+    pub(super) fn unsound_weights(&self, values: &Values) -> Option<String> {
+        let unsound = self.unsound("parameters", &values.parameters);
+        unsound.or_else(|| self.unsound("statistics", &values.statistics))
+    }
+
+    /// The error of a training that diverged in an epoch.
+    pub(super) fn divergence(&self, epoch: usize, cause: &str) -> Error {
+        divergence::error(&self.name, epoch, self.course.lr(), cause)
     }
 
     /// Writes the first weights to the device.

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::progress::{Progress, State};
 use crate::checkpoint::NamedTensor;
 use crate::error::Result;
 use crate::report::metrics::{EpochRecord, StepRecord};
@@ -11,9 +12,19 @@ pub trait Observer {
     /// An epoch begins.
     fn started(&mut self, _epoch: &EpochStart) {}
 
-    /// So many steps of the epoch are done: whether to go on.
+    /// So many steps of the epoch are done: whether to go on at once, or to halt first.
     fn advanced(&mut self, _steps: u32) -> ControlFlow<()> {
         ControlFlow::Continue(())
+    }
+
+    /// A part of an evaluation is done: whether to go on, or to break it off, so that the training stops before it.
+    fn scoring(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    /// The training stands still: now and then within an epoch, and after each epoch of each net. Whether to go on.
+    fn halted(&mut self, _halt: &Halt) -> Result<ControlFlow<()>> {
+        Ok(ControlFlow::Continue(()))
     }
 
     /// A step is done. Steps are reported when their epoch is.
@@ -22,13 +33,8 @@ pub trait Observer {
     /// An epoch is done.
     fn epoch(&mut self, record: &EpochRecord) -> Result<()>;
 
-    /// All nets have done an epoch. `state` reads from the device what [`Trainer::resume`](super::Trainer::resume) needs to
-    /// go on from here.
-    fn epochs_done(
-        &mut self,
-        _epoch: usize,
-        _state: &dyn Fn() -> Result<Vec<NamedTensor>>,
-    ) -> Result<()> {
+    /// The epoch that was reported last has left sound weights.
+    fn trained(&mut self, _trained: &Trained) -> Result<()> {
         Ok(())
     }
 
@@ -49,4 +55,26 @@ pub struct EpochStart<'a> {
     pub steps: u32,
     /// Samples of a step.
     pub batch_size: u32,
+}
+
+/// A training that stands still.
+pub struct Halt<'a> {
+    /// Where.
+    pub progress: &'a Progress,
+    /// Whether that is behind its last epoch.
+    pub is_done: bool,
+    /// Reads from the device what [`Trainer::resume`](super::Trainer::resume) needs to go on from here.
+    pub state: &'a dyn Fn() -> Result<State>,
+}
+
+/// What an epoch made of a net.
+pub struct Trained<'a> {
+    /// Its number.
+    pub net: usize,
+    /// The epoch.
+    pub epoch: usize,
+    /// Whether it is its best so far.
+    pub is_best: bool,
+    /// Its weights, in PyTorch's order.
+    pub weights: &'a [NamedTensor],
 }

@@ -58,21 +58,32 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// Runs the whole pass and waits for its end. `progress` hears of the steps done, and may stop it.
+    /// The steps of the whole pass.
+    pub fn steps(&self) -> u32 {
+        self.full_steps + u32::from(self.ragged.is_some())
+    }
+
+    /// Runs the pass behind its first `done` steps and waits for the end. `progress` hears of the steps done, and may halt it
+    /// between submissions. Returns how many steps are done then.
     pub fn run(
         &mut self,
         device: &Device,
+        mut done: u32,
         progress: &mut dyn FnMut(u32) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>> {
-        let end = self
-            .pace
-            .run(device, &self.full, self.full_steps, progress)?;
-        if end.is_continue()
+    ) -> Result<u32> {
+        if done < self.full_steps {
+            let (first, rest) = (done, self.full_steps - done);
+            let mut progress = |steps| progress(first + steps);
+            done += self.pace.run(device, &self.full, rest, &mut progress)?;
+        }
+        if done == self.full_steps
             && let Some(ragged) = &self.ragged
         {
             ragged.submit(device, 1).wait(device)?;
-            return Ok(progress(self.full_steps + 1));
+            done += 1;
+            // After the last step there is nothing to halt.
+            let _ = progress(done);
         }
-        Ok(end)
+        Ok(done)
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn applies(config: &Config) -> bool {
     is_frozen && config.augment.transforms() == config.augment.evaluation()
 }
 
-/// The features of all images by the backbone of `model` with `values`, as a data set.
+/// The features of all images by the backbone of `model` with `values`, as a data set, and the plans that made them.
 ///
 /// # Errors
 /// `Error::Adapter` if the backbone does not fit the adapter.
@@ -26,7 +26,7 @@ pub(super) fn dataset(
     images: Dataset,
     model: &Model,
     values: &Values,
-) -> Result<Dataset> {
+) -> Result<(Dataset, Vec<Plan>)> {
     let mut set = images.without_images();
     let batch = evaluation_batch(model);
     let source = |part, count| Source {
@@ -48,7 +48,8 @@ pub(super) fn dataset(
         rows.inputs = pass.run(device, &memory)?;
         rows.features = rows.inputs.len() / rows.labels.len();
     }
-    Ok(Dataset::Features(set))
+    let plans = passes.into_iter().flat_map(|pass| pass.plans);
+    Ok((Dataset::Features(set), plans.collect()))
 }
 
 /// The steps over a part of the images.

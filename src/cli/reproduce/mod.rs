@@ -1,14 +1,15 @@
 //! `spinal reproduce`: what the Spinal layer is worth.
 
-mod command;
 mod trainings;
 
 use std::path::PathBuf;
 
 use clap::Args;
 
+use super::command;
 use super::device::DeviceFlags;
 use super::output::print;
+use super::train::checkpoint_flags::CheckpointFlags;
 use super::train::training_flags::TrainingFlags;
 use crate::data::regression::Target;
 use crate::error::{Error, Result};
@@ -16,6 +17,7 @@ use crate::experiment::{self, DataKind, Experiment};
 use crate::reproduce::outcome::Task;
 use crate::reproduce::{Folder, Outcome, Protocol, Settings};
 use crate::train::Config;
+use trainings::Trainings;
 
 /// Where reproductions without `--out` go, in the working directory.
 const REPRODUCTIONS: &str = "reproductions";
@@ -37,6 +39,8 @@ pub struct Reproduce {
     #[command(flatten)]
     training: TrainingFlags,
     #[command(flatten)]
+    checkpoints: CheckpointFlags,
+    #[command(flatten)]
     device: DeviceFlags,
 }
 
@@ -55,7 +59,13 @@ impl Reproduce {
             config: &config,
             command: &command,
         };
-        trainings::run(&folder, &task, self.seeds, &self.device)?;
+        let trainings = Trainings {
+            folder: &folder,
+            task: &task,
+            flags: &self.device,
+            rhythm: self.checkpoints.rhythm(),
+        };
+        trainings.run(self.seeds)?;
         if let Some(outcome) = Outcome::read(&folder, &task)? {
             outcome.write(&folder)?;
             print(format!("\n{}", outcome.markdown()))?;

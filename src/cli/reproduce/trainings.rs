@@ -2,100 +2,136 @@
 
 use crate::cli::device::DeviceFlags;
 use crate::cli::interruption::Interruption;
-use crate::cli::kernels::use_winners;
 use crate::cli::output::note;
-use crate::cli::train::recorder::Recorder;
-use crate::cli::train::{dataset, files};
-use crate::data::digest;
+use crate::cli::train::run::Run;
+use crate::cli::train::{dataset, digest_of_weights};
 use crate::environment::Environment;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::Device;
 use crate::reproduce::outcome::Task;
-use crate::reproduce::seed::SeedFolder;
-use crate::reproduce::{Conditions, Folder, Outcome};
-use crate::train::{self, Config, End, Trainer};
+use crate::reproduce::{Folder, Outcome};
+use crate::resume::{Conditions, ConfigFile, Rhythm, lock};
+use crate::train::{self, Config, Dataset, End, Trainer};
 
-/// Trains the seeds 1 to `seeds` as far as they are not, and writes the outcome after each.
-pub fn run(folder: &Folder, task: &Task, seeds: u64, flags: &DeviceFlags) -> Result<()> {
-    let all = (1..=seeds).flat_map(|seed| folder.data().iter().map(move |data| (seed, data)));
-    let missing: Vec<_> = all
-        .filter(|(seed, data)| !folder.seed(data, *seed).is_finished())
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let mut device = flags.open()?;
-    let interruption = Interruption::catch();
-    let mut lock = None;
-    let weights = task.config.weights.as_deref().map(digest::of_file);
-    let weights = weights.transpose()?;
-    for (seed, data) in missing {
-        note(format!("{data}, seed {seed} of {seeds}"));
-        let config = Config {
-            data: data.clone(),
-            seed,
-            ..task.config.clone()
-        };
-        let mut dataset = dataset::read(&config, task.experiment)?;
-        let digest = dataset.digest();
-        dataset::limit(&mut dataset, &config);
-        // Kernels are measured for the first seed, and kept for the others.
-        match folder.conditions()? {
-            Some(found) if device.kernels().winners().is_some() => {
-                use_winners(&mut device, found.winners);
+/// The trainings.
+pub struct Trainings<'a> {
+    /// Where.
+    pub folder: &'a Folder,
+    /// What they have in common.
+    pub task: &'a Task<'a>,
+    /// On which device.
+    pub flags: &'a DeviceFlags,
+    /// How often they are saved.
+    pub rhythm: Rhythm,
+}
+
+impl Trainings<'_> {
+    /// Trains the seeds 1 to `seeds` as far as they are not, and writes the outcome after each. Those that another process
+    /// works on are left to it.
+    ///
+    /// # Errors
+    /// What the trainings say, and `Error::File` if seeds were left to others.
+    pub fn run(&self, seeds: u64) -> Result<()> {
+        let data = self.folder.data();
+        let all = (1..=seeds).flat_map(|seed| data.iter().map(move |data| (seed, data)));
+        let missing = all.filter(|(seed, data)| !self.folder.seed(data, *seed).is_finished());
+        let missing: Vec<_> = missing.collect();
+        let mut bench = None;
+        for &(seed, data) in &missing {
+            let place = self.folder.seed(data, seed);
+            // By now another process may have got there.
+            if place.is_finished() || place.is_taken() {
+                continue;
             }
-            Some(_) => {}
-            None => {
-                let subjects = || train::subjects(&config, &dataset);
-                flags.kernels.refine(&mut device, subjects)?;
+            note(format!("{data}, seed {seed} of {seeds}"));
+            if bench.is_none() {
+                bench = Some((self.flags.open()?, Interruption::catch()));
             }
+            let (device, interruption) = bench.as_mut().expect("it was made");
+            let config = Config {
+                data: data.clone(),
+                seed,
+                ..self.task.config.clone()
+            };
+            self.train(&config, device, interruption)?;
         }
-        let subjects = train::subjects(&config, &dataset)?;
-        let conditions = Conditions::on(&device, [digest, weights.clone()], &subjects);
-        folder.check(&conditions)?;
-        let mut trainer = Trainer::new(&device, config.clone(), dataset)?;
+        let taken = missing
+            .iter()
+            .map(|(seed, data)| self.folder.seed(data, *seed));
+        match taken.into_iter().find(|place| !place.is_finished()) {
+            Some(place) => Err(lock::busy(place.unfinished())),
+            None => Ok(()),
+        }
+    }
+
+    /// Trains a seed to the end, from the start or from where it was, unless another process has begun to.
+    fn train(
+        &self,
+        config: &Config,
+        device: &mut Device,
+        interruption: &Interruption,
+    ) -> Result<()> {
+        let mut dataset = dataset::read(config, self.task.experiment)?;
+        let digests = [dataset.digest(), digest_of_weights(config)?];
+        dataset::limit(&mut dataset, config);
+        self.choose_kernels(config, &dataset, device)?;
+        let mut trainer = Trainer::new(device, config.clone(), dataset)?;
+        let conditions = Conditions::on(device, digests, trainer.plans());
+        self.folder.check(&conditions)?;
         trainer.notes().iter().for_each(note);
         trainer.micro_batch_note().into_iter().for_each(note);
         // Nothing is created before it is clear that there is something to train.
-        if lock.is_none() {
-            lock = Some(folder.open(&conditions)?);
-        }
-        let seed = folder.seed(data, seed);
-        if train_seed(&mut trainer, &config, &device, &seed, &interruption)? == End::Interrupted {
-            return Err(Error::training(
-                "interrupted: finished seeds are kept, and most epochs of the unfinished one",
-                format!("repeat the command to go on: {}", task.command),
+        self.folder.open(&conditions)?;
+        let place = self.folder.seed(&config.data, config.seed);
+        let Some(mut seed) = place.start(config, &conditions)? else {
+            return Ok(());
+        };
+        let saved = seed.saved.take();
+        let run = Run {
+            folder: &seed.run,
+            file: ConfigFile {
+                config: config.clone(),
+                environment: Environment::of(device),
+                history: Vec::new(),
+            },
+            conditions,
+            rhythm: self.rhythm,
+            interruption,
+            command: self.task.command,
+        };
+        let (end, _) = run.train(&mut trainer, saved)?;
+        if end == End::Interrupted {
+            return Err(interruption.error(
+                format!(
+                    "interrupted {}: it is saved, and so are finished seeds",
+                    trainer.progress().describe()
+                ),
+                format!("repeat the command to go on: {}", self.task.command),
             ));
         }
-        if let Some(outcome) = Outcome::read(folder, task)? {
-            outcome.write(folder)?;
+        seed.finish()?;
+        match Outcome::read(self.folder, self.task)? {
+            Some(outcome) => outcome.write(self.folder),
+            None => Ok(()),
         }
     }
-    Ok(())
-}
 
-/// Trains a seed to the end, from the start or from where it was.
-fn train_seed(
-    trainer: &mut Trainer,
-    config: &Config,
-    device: &Device,
-    seed: &SeedFolder,
-    interruption: &Interruption,
-) -> Result<End> {
-    let (unfinished, epochs) = seed.start(trainer, &Environment::of(device))?;
-    let run = &unfinished.run;
-    if epochs.is_empty() {
-        files::write_config(run, config, device)?;
-    } else {
-        note(format!("going on in {}", run.path().display()));
+    /// Kernels are measured for the first seed, and kept for the others.
+    fn choose_kernels(
+        &self,
+        config: &Config,
+        dataset: &Dataset,
+        device: &mut Device,
+    ) -> Result<()> {
+        match self.folder.conditions()? {
+            Some(found) => {
+                self.flags.kernels.keep(device, &found.winners);
+                Ok(())
+            }
+            None => {
+                let subjects = || train::subjects(config, dataset);
+                self.flags.kernels.refine(device, subjects)
+            }
+        }
     }
-    let recorder = Recorder::new(run, interruption.clone())?;
-    let mut recorder = recorder.going_on(epochs, unfinished.states());
-    if trainer.run(&mut recorder)? == End::Interrupted {
-        return Ok(End::Interrupted);
-    }
-    files::write_weights(run, trainer, config)?;
-    files::write_curves(run, config, &recorder.epochs)?;
-    unfinished.finish()?;
-    Ok(End::Completed)
 }

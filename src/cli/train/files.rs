@@ -1,40 +1,31 @@
-//! The files of a run folder that are written at once: the configuration, the weights and the curves.
+//! The files of a run folder that are written at once: the weights and the curves.
 
-use crate::checkpoint;
-use crate::environment::Environment;
+use std::path::Path;
+
+use crate::checkpoint::{self, NamedTensor};
 use crate::error::Result;
-use crate::gpu::Device;
+use crate::models::WeightsMetadata;
+use crate::report::curves;
 use crate::report::metrics::EpochRecord;
 use crate::report::run_folder::RunFolder;
-use crate::report::{atomic_file, curves};
-use crate::train::{Config, Trainer};
+use crate::train::Config;
 
-/// `config.toml`: the configuration, and for the record the program and the device.
-#[derive(serde::Serialize)]
-struct ConfigFile<'a> {
-    #[serde(flatten)]
-    config: &'a Config,
-    environment: Environment,
+/// What the files of the weights of one training have in common.
+pub struct WeightsFile {
+    /// What the files of a net say.
+    pub metadata: WeightsMetadata,
+    /// The seed of the training.
+    pub seed: u64,
 }
 
-/// Writes `config.toml`.
-pub fn write_config(folder: &RunFolder, config: &Config, device: &Device) -> Result<()> {
-    let file = ConfigFile {
-        config,
-        environment: Environment::of(device),
-    };
-    let text = toml::to_string(&file).expect("our own configuration is valid TOML");
-    atomic_file::write(&folder.config(), text.as_bytes())
-}
-
-/// Writes the weights of every net.
-pub fn write_weights(folder: &RunFolder, trainer: &Trainer, config: &Config) -> Result<()> {
-    for (index, net) in config.nets.iter().enumerate() {
-        let mut metadata = trainer.metadata(index).entries();
-        metadata.insert("seed".to_owned(), config.seed.to_string());
-        checkpoint::save(&folder.weights(net), &trainer.weights(index)?, &metadata)?;
+impl WeightsFile {
+    /// Writes the weights that so many whole epochs have made.
+    pub fn write(&self, path: &Path, weights: &[NamedTensor], epochs: usize) -> Result<()> {
+        let mut entries = self.metadata.entries();
+        entries.insert("seed".to_owned(), self.seed.to_string());
+        entries.insert("epochs".to_owned(), epochs.to_string());
+        checkpoint::save(path, weights, &entries)
     }
-    Ok(())
 }
 
 /// Draws the curves of every net from the epochs of all.

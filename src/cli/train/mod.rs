@@ -1,11 +1,14 @@
 //! `spinal train`: the main job.
 
 mod backbone_flags;
+pub mod checkpoint_flags;
 pub mod data_flags;
 pub mod dataset;
-pub mod files;
+mod files;
 pub mod recipe_flags;
-pub mod recorder;
+mod recorder;
+pub mod run;
+mod start;
 mod summary;
 pub mod training_flags;
 
@@ -14,16 +17,21 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{RangedU64ValueParser, StringValueParser, TypedValueParser};
 
+use super::command;
 use super::device::DeviceFlags;
 use super::interruption::Interruption;
 use super::output::{note, print};
-use crate::error::{Error, Result};
+use crate::data::digest;
+use crate::environment::Environment;
+use crate::error::Result;
 use crate::experiment::{self, Experiment};
-use crate::report::metrics::EpochRecord;
 use crate::report::run_folder::RunFolder;
 use crate::report::summary::render;
+use crate::resume::{Conditions, ConfigFile, Lock};
 use crate::train::{self, Config, End, Trainer};
-use recorder::Recorder;
+use checkpoint_flags::CheckpointFlags;
+use run::Run;
+use start::{Start, StoppedRun};
 use training_flags::{TrainingFlags, refuse_several};
 
 /// Flags of `spinal train`.
@@ -49,60 +57,125 @@ pub struct Train {
     out: Option<PathBuf>,
     #[command(flatten)]
     training: TrainingFlags,
+    /// Go on with the run in this folder, bit for bit as if it had never stopped; --epochs may be raised
+    #[arg(long, value_name = "RUN", help_heading = "Checkpoints", conflicts_with_all = NOT_ON_RESUME)]
+    resume: Option<PathBuf>,
+    /// Go on also with another device, driver or program, which gives other bits and is written into the run's config.toml
+    #[arg(long, help_heading = "Checkpoints", requires = "resume")]
+    resume_anyway: bool,
+    #[command(flatten)]
+    checkpoints: CheckpointFlags,
     #[command(flatten)]
     device: DeviceFlags,
 }
 
+/// What a run that goes on has decided already, by argument or group of arguments.
+const NOT_ON_RESUME: [&str; 10] = [
+    "experiment",
+    "no_shuffle",
+    "seed",
+    "init",
+    "out",
+    "net",
+    "DataFlags",
+    "RecipeFlags",
+    "ModelFlags",
+    "BackboneFlags",
+];
+
 impl Train {
     /// Trains, and leaves a run folder behind.
     pub fn run(&self) -> Result<()> {
-        let experiment = experiment::find(&self.experiment)?;
-        let config = self.config(experiment)?;
-        if let Some(path) = &self.out {
-            RunFolder::check(path)?;
+        let Start {
+            config,
+            device: flags,
+            mut run,
+        } = self.start()?;
+        let experiment = experiment::find(&config.experiment)?;
+        let mut dataset = dataset::read(&config, experiment)?;
+        let digests = [dataset.digest(), digest_of_weights(&config)?];
+        let limits = dataset::limit(&mut dataset, &config);
+        let mut device = flags.open()?;
+        let saved = run.as_ref().and_then(|run| run.saved.as_ref());
+        match saved.filter(|_| !self.resume_anyway) {
+            Some(saved) => flags.kernels.keep(&mut device, &saved.conditions.winners),
+            None => {
+                let subjects = || train::subjects(&config, &dataset);
+                flags.kernels.refine(&mut device, subjects)?;
+            }
         }
-        let (dataset, limits) = dataset::load(&config, experiment)?;
-        let mut device = self.device.open()?;
-        let subjects = || train::subjects(&config, &dataset);
-        self.device.kernels.refine(&mut device, subjects)?;
         let mut trainer = Trainer::new(&device, config.clone(), dataset)?;
-        let folder = match &self.out {
-            Some(path) => RunFolder::create(path)?,
-            None => RunFolder::fresh(experiment.name)?,
+        let conditions = Conditions::on(&device, digests, trainer.plans());
+        if let Some(run) = &mut run {
+            run.check(&conditions, self.resume_anyway)?;
+        }
+        let run = match run {
+            Some(run) => run,
+            None => self.folder(&config)?,
         };
-        files::write_config(&folder, &config, &device)?;
         note(format!(
             "device memory: {:.1} MB",
             trainer.device_bytes() as f64 / 1e6
         ));
-
         trainer.notes().iter().for_each(note);
         trainer.micro_batch_note().into_iter().for_each(note);
 
-        let mut recorder = Recorder::new(&folder, Interruption::catch())?;
-        let mut summaries = summary::before_training(&mut trainer, &config)?;
-        for initial in summaries.iter().filter_map(|net| net.initial.as_ref()) {
-            recorder.initial(initial)?;
-        }
-        let end = trainer.run(&mut recorder);
-        let written = files::write_weights(&folder, &trainer, &config);
-        let interrupted = end? == End::Interrupted;
-        written?;
-        for summary in &mut summaries {
-            summary.epochs = EpochRecord::of_net(&recorder.epochs, &summary.name);
-        }
-        files::write_curves(&folder, &config, &recorder.epochs)?;
+        let (folder, interruption) = (&run.folder, Interruption::catch());
+        let path = folder.path().display().to_string();
+        let words = ["spinal", "train", "--resume", &path];
+        let command = command::quoted(words.map(str::to_owned).into_iter());
+        let training = Run {
+            folder,
+            file: ConfigFile {
+                config,
+                environment: Environment::of(&device),
+                history: run.history,
+            },
+            conditions,
+            rhythm: self.checkpoints.rhythm(),
+            interruption: &interruption,
+            command: &command,
+        };
+        let (end, records) = training.train(&mut trainer, run.saved)?;
         let limits = limits.iter().map(|limit| format!("{limit}\n"));
         let limits = limits.collect::<String>();
-        print(format!("\n{limits}{}", render(&summaries)))?;
-        print(format!("run folder: {}", folder.path().display()))?;
-        if interrupted {
-            return Err(Error::training(
-                "interrupted: the unfinished epoch is not counted",
-                format!("the weights so far are in {}", folder.path().display()),
+        let table = render(&summary::of(&trainer, &records));
+        let printed =
+            print(format!("\n{limits}{table}")).and_then(|()| print(format!("run folder: {path}")));
+        if end == End::Interrupted {
+            // Whether or not somebody is there to read the table.
+            return Err(interruption.error(
+                format!("interrupted {}: it is saved", trainer.progress().describe()),
+                format!("go on with: {command}"),
             ));
         }
-        Ok(())
+        printed
+    }
+
+    /// A training as the flags have it, or the run that it goes on with.
+    fn start(&self) -> Result<Start> {
+        if let Some(path) = &self.resume {
+            return Start::stopped(path, self);
+        }
+        let config = self.config(experiment::find(&self.experiment)?)?;
+        if let Some(path) = &self.out {
+            RunFolder::check(path)?;
+        }
+        Ok(Start::fresh(config, self))
+    }
+
+    /// A folder for a new run.
+    fn folder(&self, config: &Config) -> Result<StoppedRun> {
+        let folder = match &self.out {
+            Some(path) => RunFolder::create(path)?,
+            None => RunFolder::fresh(&config.experiment)?,
+        };
+        Ok(StoppedRun {
+            _lock: Lock::of(folder.path())?,
+            folder,
+            saved: None,
+            history: Vec::new(),
+        })
     }
 
     /// The recipe of the experiment with the flags on top.
@@ -125,6 +198,12 @@ impl Train {
             ..config
         })
     }
+}
+
+/// The SHA-256 of the file of weights that a training begins with.
+pub fn digest_of_weights(config: &Config) -> Result<Option<String>> {
+    let path = config.weights.as_deref().or(config.init.as_deref());
+    path.map(digest::of_file).transpose()
 }
 
 /// TOML's integers, and so those of `config.toml`, are signed.

@@ -8,13 +8,38 @@ use crate::experiment::{DataKind, Experiment};
 use crate::recipe::{Normalization, OptimizerName, Validation};
 use crate::train::{Config, MAX_LR};
 
+/// How long a training is.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct LengthFlag {
+    /// Passes over the training data; 0 writes the initial weights and evaluates them
+    #[arg(long, value_name = "N")]
+    epochs: Option<u32>,
+}
+
+impl LengthFlag {
+    /// The number of epochs, `epochs` if not given.
+    ///
+    /// # Errors
+    /// `Error::Usage` if the schedule of `config` ends before.
+    pub fn apply(self, config: &Config, epochs: usize) -> Result<usize> {
+        let epochs = self.epochs.map_or(epochs, |epochs| epochs as usize);
+        let schedules = config.nets.iter().map(|net| config.schedule_of(net));
+        match schedules.filter_map(|schedule| schedule.epochs()).min() {
+            Some(longest) if epochs > longest => Err(Error::usage(
+                format!("--epochs {epochs}: the phases of the schedule end after {longest}"),
+                "use fewer, or give another --schedule",
+            )),
+            _ => Ok(epochs),
+        }
+    }
+}
+
 /// Flags that stand for what the recipe of an experiment says, where they are given.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Recipe")]
 pub struct RecipeFlags {
-    /// Passes over the training data; 0 writes the initial weights and evaluates them
-    #[arg(long, value_name = "N")]
-    epochs: Option<u32>,
+    #[command(flatten)]
+    pub length: LengthFlag,
     /// Samples of a step
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
     batch_size: Option<u32>,
@@ -178,7 +203,6 @@ impl RecipeFlags {
             config.net_schedules.clear();
             config.epochs = config.schedule.epochs().unwrap_or(config.epochs);
         }
-        config.epochs = self.epochs.map_or(config.epochs, |epochs| epochs as usize);
         config.lr = self.lr.unwrap_or(config.lr);
         Error::refuse_outside("--lr", config.lr, 0.0, MAX_LR)?;
         if let Some(phases) = &config.schedule.phases {
@@ -190,17 +214,8 @@ impl RecipeFlags {
             }
             config.lr = phases.list[0].lr;
         }
-        let schedules = config.nets.iter().map(|net| config.schedule_of(net));
-        match schedules.filter_map(|schedule| schedule.epochs()).min() {
-            Some(longest) if config.epochs > longest => Err(Error::usage(
-                format!(
-                    "--epochs {}: the phases of the schedule end after {longest}",
-                    config.epochs
-                ),
-                "use fewer, or give another --schedule",
-            )),
-            _ => Ok(()),
-        }
+        config.epochs = self.length.apply(config, config.epochs)?;
+        Ok(())
     }
 
     /// What the best epoch is, and what follows from it.

@@ -1,28 +1,23 @@
-//! What the closing table of a run knows before anything is trained.
+//! The closing table of a run.
 
-use crate::error::Result;
+use crate::report::metrics::EpochRecord;
 use crate::report::summary::NetSummary;
 use crate::steps::multiplications;
-use crate::train::{Config, Trainer};
+use crate::train::Trainer;
 
-/// What each net costs and, if nothing is trained, how its initial weights do.
-pub fn before_training(trainer: &mut Trainer, config: &Config) -> Result<Vec<NetSummary>> {
-    (0..config.nets.len())
-        .map(|index| {
-            let model = trainer.nets()[index].model();
-            let (parameters, multiplications) = (model.parameters.count(), multiplications(model));
-            let name = config.nets[index].clone();
-            let initial = match config.epochs {
-                0 => Some(trainer.scores(index)?),
-                _ => None,
-            };
-            Ok(NetSummary {
-                name,
-                parameters,
-                multiplications,
-                epochs: Vec::new(),
-                initial,
-            })
-        })
-        .collect()
+/// What each net costs, and how it did in its epochs or, if nothing was trained, with its initial weights.
+pub fn of(trainer: &Trainer, records: &[EpochRecord]) -> Vec<NetSummary> {
+    let nets = trainer.nets().iter();
+    let summaries = nets.map(|net| {
+        let mut epochs = EpochRecord::of_net(records, net.name());
+        let initial = epochs.pop_if(|record| record.epoch == 0);
+        NetSummary {
+            name: net.name().to_owned(),
+            parameters: net.model().parameters.count(),
+            multiplications: multiplications(net.model()),
+            epochs,
+            initial,
+        }
+    });
+    summaries.collect()
 }

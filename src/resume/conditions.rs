@@ -1,48 +1,43 @@
-//! What all trainings of a reproduction have in common besides its settings: `conditions.toml`.
+//! What the bits of a training depend on besides its configuration.
 //!
-//! A seed that is interrupted goes on to the same bits, and seeds can be compared, only where none of it changes.
+//! A training that is interrupted goes on to the same bits, and the seeds of a reproduction, which keeps them in its
+//! `conditions.toml`, can be compared, only where none of it changes.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
-use sha2::digest::Digest;
 
-use crate::data::digest::hex;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::gpu::Device;
-use crate::plan::{Plan, Winners};
+use crate::plan::Winners;
 use crate::report::history::read_toml;
-use crate::tune::Subject;
 
-/// What the trainings of a reproduction run on, and with.
+/// What a training runs on, and with.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Conditions {
     /// The SHA-256 of the whole data set; none of the functions, which the seed determines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
-    /// The SHA-256 of the file of weights that backbones begin with; none where they are drawn.
+    /// The SHA-256 of the file of weights that nets or their backbones begin with; none where they are drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
     /// The SHA-256 of what is dispatched: shaders, constants and grids.
     pub plans: String,
     /// The program and the device.
     pub environment: Environment,
-    /// The kernels that were the fastest when the reproduction began, by the keys of their operations.
+    /// The kernels that were the fastest when the training began, by the keys of their operations.
     #[serde(default, skip_serializing_if = "Winners::is_empty")]
     pub winners: Winners,
 }
 
 impl Conditions {
-    /// Those of a training on a device by plans of these subjects.
-    pub fn on(device: &Device, [data, weights]: [Option<String>; 2], subjects: &[Subject]) -> Self {
-        let plans = subjects.iter();
-        let plans = plans.map(|subject| (subject.record)(device.kernels()));
+    /// Those of a training on a device with these files, by plans with this SHA-256.
+    pub fn on(device: &Device, [data, weights]: [Option<String>; 2], plans: &str) -> Self {
         Self {
             data,
             weights,
-            plans: digest(plans),
+            plans: plans.to_owned(),
             environment: Environment::of(device),
             winners: device.kernels().winners().cloned().unwrap_or_default(),
         }
@@ -52,7 +47,7 @@ impl Conditions {
     ///
     /// # Errors
     /// `Error::File` if it cannot be read or is none.
-    pub(super) fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: &Path) -> Result<Self> {
         read_toml(path)?.try_into().map_err(|error| {
             let what = format!("is not what a reproduction writes: {error}");
             Error::file(path, what, "choose another folder with --out")
@@ -60,35 +55,29 @@ impl Conditions {
     }
 
     /// The text of the file.
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         toml::to_string(self).expect("our own record is valid TOML")
     }
 
-    /// Refuses others than those that were found in the file at `path`.
-    pub(super) fn check(&self, found: &Self, path: &Path) -> Result<()> {
-        match self.difference(found) {
-            None => Ok(()),
-            Some(difference) => Err(differs(path, &difference)),
-        }
+    /// Refuses others than those that were found in the file at `path`; `hint` says what to do.
+    ///
+    /// # Errors
+    /// `Error::File`, which names the first difference.
+    pub fn check(&self, found: &Self, path: &Path, hint: &str) -> Result<()> {
+        refuse(self.difference(found), path, hint)
     }
 
-    fn difference(&self, found: &Self) -> Option<String> {
-        if let Some(difference) = self.environment.difference(&found.environment) {
-            return Some(difference);
-        }
-        let files = [
-            ("data", &found.data, &self.data),
-            ("weights", &found.weights, &self.weights),
-        ];
-        if let Some((what, found, here)) = files.into_iter().find(|(_, found, here)| found != here)
-        {
-            let text = |hash: &Option<String>| hash.clone().unwrap_or("none".to_owned());
-            return Some(format!(
-                "{what} = {}, and here it is {}",
-                text(found),
-                text(here)
-            ));
-        }
+    /// The same of the files that a training reads. It goes on with no others, whatever the user says.
+    ///
+    /// # Errors
+    /// `Error::File`, which names the first difference.
+    pub fn check_files(&self, found: &Self, path: &Path, hint: &str) -> Result<()> {
+        refuse(self.difference_of_files(found), path, hint)
+    }
+
+    /// The first difference to others, in words.
+    pub fn difference(&self, found: &Self) -> Option<String> {
+        let environment = self.environment.difference(&found.environment);
         let others = [
             (self.winners != found.winners, "other kernels as winners"),
             (
@@ -96,34 +85,38 @@ impl Conditions {
                 "shaders or shapes of another state of the program",
             ),
         ];
-        let differing = others.into_iter().find(|(differs, _)| *differs);
-        differing.map(|(_, what)| what.to_owned())
+        let mut others = others.into_iter().filter(|(differs, _)| *differs);
+        environment
+            .or_else(|| self.difference_of_files(found))
+            .or_else(|| others.next().map(|(_, what)| what.to_owned()))
+    }
+
+    fn difference_of_files(&self, found: &Self) -> Option<String> {
+        let files = [
+            ("data", &found.data, &self.data),
+            ("weights", &found.weights, &self.weights),
+        ];
+        let mut differing = files.into_iter().filter(|(_, found, here)| found != here);
+        let (what, found, here) = differing.next()?;
+        let text = |hash: &Option<String>| hash.clone().unwrap_or("none".to_owned());
+        Some(format!(
+            "{what} = {}, and here it is {}",
+            text(found),
+            text(here)
+        ))
     }
 }
 
-/// The SHA-256 of what plans dispatch.
-fn digest(plans: impl Iterator<Item = Plan>) -> String {
-    let mut digest = Sha256::new();
-    for dispatch in plans.flat_map(|plan| plan.dispatches) {
-        let (constants, grid) = (&dispatch.constants, dispatch.grid);
-        let text = format!("{} {constants:?} {grid:?}\n", dispatch.kernel());
-        digest.update(dispatch.shader.source());
-        digest.update(text);
+fn refuse(difference: Option<String>, path: &Path, hint: &str) -> Result<()> {
+    let what = |difference| format!("would not go on bit for bit: it has {difference}");
+    match difference {
+        None => Ok(()),
+        Some(difference) => Err(Error::file(path, what(difference), hint)),
     }
-    hex(&digest.finalize())
-}
-
-/// The refusal to go on with something else than what was found in the file at `path`.
-pub(super) fn differs(path: &Path, difference: &str) -> Error {
-    Error::file(
-        path,
-        format!("would not go on bit for bit: it has {difference}"),
-        "go on with the same program, device, flags and files, or choose another folder with --out",
-    )
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Some conditions.
@@ -156,9 +149,15 @@ pub(super) mod tests {
         std::fs::write(&path, conditions().text()).unwrap();
         let found = Conditions::read(&path).unwrap();
         assert_eq!(found, conditions());
-        let error = here.check(&found, &path).err()?;
-        assert!(error.hint().contains("--out"));
-        Some(error.to_string())
+        let error = here.check(&found, &path, "give --out").err()?;
+        assert_eq!(error.hint(), "give --out");
+        let of_files = here.check_files(&found, &path, "").is_err();
+        let message = error.to_string();
+        assert_eq!(
+            of_files,
+            message.contains("data =") || message.contains("weights =")
+        );
+        Some(message)
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Weights on disk: safetensors, 32-bit floats, PyTorch's layouts and `state_dict` names.
 //!
 //! The same weights and metadata give the same bytes. A file is loaded whole or refused by the names of
-//! what does not fit.
+//! what does not fit. It carries a checksum, which is compared wherever it is read; files of others have none.
+
+mod checksum;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,7 +15,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use crate::error::{Error, Result};
 use crate::report::atomic_file;
 
-/// The header's one entry of ours, holding all metadata as JSON: safetensors writes its entries in an order
+/// The header's one entry of ours, holding a checksum and all metadata as JSON: safetensors writes its entries in an order
 /// that differs from run to run, and one entry has one order.
 const METADATA_KEY: &str = "spinalnet";
 
@@ -85,12 +87,11 @@ pub fn save(
         );
         assert!(names.insert(name), "two tensors are named {name}");
     }
-    let entry = (!metadata.is_empty()).then(|| {
-        let json = serde_json::to_string(metadata).expect("a map of strings is valid JSON");
-        HashMap::from([(METADATA_KEY.to_owned(), json)])
-    });
-    let named_tensors = tensors.iter().map(|tensor| (&tensor.name, tensor));
-    let bytes = safetensors::serialize(named_tensors, entry).map_err(|error| {
+    let json = serde_json::to_string(metadata).expect("a map of strings is valid JSON");
+    let named_tensors = tensors.iter().map(|tensor| (tensor.name.as_str(), tensor));
+    let sealed = checksum::seal(named_tensors.clone().collect(), &json);
+    let entry = HashMap::from([(METADATA_KEY.to_owned(), sealed)]);
+    let bytes = safetensors::serialize(named_tensors, Some(entry)).map_err(|error| {
         Error::file(
             path,
             format!("cannot be written: {error}"),
@@ -103,8 +104,8 @@ pub fn save(
 /// Reads the tensors of `expected` (name and shape) from `path`, in that order.
 ///
 /// # Errors
-/// `Error::File` if the file cannot be read or is not whole, if tensors are missing, unexpected, of another
-/// shape or not 32-bit floats, if values are NaN or infinite, or if a running variance is negative.
+/// `Error::File` if the file cannot be read, is not whole or not what was written, if tensors are missing, unexpected, of
+/// another shape or not 32-bit floats, if values are NaN or infinite, or if a running variance is negative.
 pub fn load(path: &Path, expected: &[(String, Vec<usize>)]) -> Result<Vec<NamedTensor>> {
     let bytes = read(path)?;
     let file = parse(path, &bytes)?;
@@ -133,13 +134,14 @@ pub fn load(path: &Path, expected: &[(String, Vec<usize>)]) -> Result<Vec<NamedT
 /// Reads the metadata that [`save`] was given; of a file written by another program, its own entries.
 ///
 /// # Errors
-/// `Error::File` if the file cannot be read or is not whole.
+/// `Error::File` if the file cannot be read, is not whole or not what was written.
 pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>> {
     let bytes = read(path)?;
-    let (_, header) =
-        SafeTensors::read_metadata(&bytes).map_err(|error| not_whole(path, &error))?;
-    let entries = header.metadata().clone().unwrap_or_default();
-    match entries.get(METADATA_KEY) {
+    parse(path, &bytes)?;
+    let entries = entries(path, &bytes)?;
+    let text = entries.get(METADATA_KEY);
+    let json = text.map(|text| checksum::split(text).map_or(text.as_str(), |(_, json)| json));
+    match json {
         Some(json) => serde_json::from_str(json).map_err(|error| {
             Error::file(
                 path,
@@ -162,8 +164,31 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|error| cannot_read(format!("cannot be read: {error}")))
 }
 
+/// The tensors of a file, if they are those that were written.
 pub(crate) fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
-    SafeTensors::deserialize(bytes).map_err(|error| not_whole(path, &error))
+    let file = SafeTensors::deserialize(bytes).map_err(|error| not_whole(path, &error))?;
+    for (key, text) in entries(path, bytes)? {
+        let is_ours = key == METADATA_KEY;
+        let is_sound = match checksum::split(&text) {
+            Some((sum, json)) => is_ours && checksum::is_right(file.iter().collect(), sum, json),
+            // Files that this program wrote before it knew checksums begin with the map.
+            None => !is_ours || text.starts_with(['{', '[']),
+        };
+        if !is_sound {
+            return Err(Error::file(
+                path,
+                "is damaged: its contents are not those of its checksum",
+                "take a copy of it from elsewhere, or train again",
+            ));
+        }
+    }
+    Ok(file)
+}
+
+/// The entries of a file's metadata as they are.
+fn entries(path: &Path, bytes: &[u8]) -> Result<HashMap<String, String>> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| not_whole(path, &error))?;
+    Ok(header.metadata().clone().unwrap_or_default())
 }
 
 fn not_whole(path: &Path, error: &safetensors::SafeTensorError) -> Error {
@@ -526,6 +551,41 @@ mod tests {
         assert!(refusal(&path, &shapes(&network())).starts_with("not a whole safetensors file: "));
     }
 
+    /// White space between the entries of the header may be of another kind; nothing else may change.
+    #[test]
+    fn every_changed_byte_is_refused() {
+        let (_folder, path) = saved(&network());
+        let whole = fs::read(&path).unwrap();
+        let mut refused = 0;
+        for place in 0..whole.len() {
+            for flip in [1, 0x20, 0xff] {
+                let mut bytes = whole.clone();
+                bytes[place] ^= flip;
+                fs::write(&path, &bytes).unwrap();
+                match (load(&path, &shapes(&network())), metadata(&path)) {
+                    (Err(_), _) => refused += 1,
+                    (Ok(tensors), Ok(entries)) => {
+                        assert_eq!(
+                            (tensors, entries),
+                            (network(), description()),
+                            "byte {place}"
+                        );
+                    }
+                    (Ok(_), Err(error)) => panic!("byte {place}: {error}"),
+                }
+            }
+        }
+        assert!(refused + 3 * 8 >= 3 * whole.len(), "{refused}");
+        let mut bytes = whole.clone();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let text = refusal(&path, &shapes(&network()));
+        assert_eq!(
+            text,
+            "is damaged: its contents are not those of its checksum"
+        );
+    }
+
     #[test]
     fn garbage_and_absurd_headers_are_refused_in_one_line() {
         let (_folder, path) = saved(&network());
@@ -582,12 +642,30 @@ mod tests {
     }
 
     #[test]
-    fn without_metadata_there_is_no_entry() {
+    fn without_metadata_there_is_a_checksum_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.safetensors");
         save(&path, &network(), &BTreeMap::new()).unwrap();
         assert!(metadata(&path).unwrap().is_empty());
-        assert!(!String::from_utf8_lossy(&fs::read(&path).unwrap()).contains("__metadata__"));
+        let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+        let (_, entry) = text
+            .split_once(r#"{"__metadata__":{"spinalnet":""#)
+            .unwrap();
+        assert_eq!(&entry[64..69], " {}\"}", "{entry}");
+    }
+
+    /// Files of others, and those that this program wrote before it knew checksums.
+    #[test]
+    fn files_without_a_checksum_are_read() {
+        let expected = [("fc1.bias".to_owned(), vec![3])];
+        for entry in [
+            ("format", "pt"),
+            (METADATA_KEY, r#"{"model":"mlp-spinal"}"#),
+        ] {
+            let (_folder, path) = foreign(Dtype::F32, &[3], &[entry]);
+            assert_eq!(load(&path, &expected).unwrap()[0].values, [0.0; 3]);
+            assert_eq!(metadata(&path).unwrap().len(), 1);
+        }
     }
 
     #[test]

@@ -1,14 +1,15 @@
-//! The command of this process as one types it.
+//! Commands as one types them.
 
 use std::path::Path;
 
-/// The program's name and its arguments, quoted for a shell where they need it.
+/// The command of this process.
 pub fn line() -> String {
     let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
     quoted(arguments)
 }
 
-fn quoted(arguments: impl Iterator<Item = String>) -> String {
+/// The program's name and its arguments, quoted for a shell where they need it.
+pub fn quoted(arguments: impl Iterator<Item = String>) -> String {
     let mut words: Vec<String> = arguments.collect();
     if let Some(program) = words.first_mut()
         && let Some(name) = Path::new(program).file_stem()
