@@ -18,6 +18,8 @@ mod cli {
     pub mod real_weights;
     pub mod refusals;
     pub mod reproduce;
+    #[cfg(unix)]
+    pub mod resume;
     pub mod run_folder;
     pub mod scoring;
     pub mod spinal;

@@ -83,10 +83,12 @@ fn the_numbers_of_a_fair_reproduction_follow_from_its_runs() {
     ];
     assert_eq!(place.names("r"), files);
     let run_files = [
+        "baseline.best.safetensors",
         "baseline.safetensors",
         "config.toml",
         "curves.svg",
         "metrics.jsonl",
+        "spinal.best.safetensors",
         "spinal.safetensors",
     ];
     assert_eq!(place.names("r/seed-2"), run_files);
@@ -352,7 +354,7 @@ fn traces(place: &Place, run: &str) -> (Vec<Value>, Vec<Vec<u8>>) {
 
 /// Waits until the state of the training is on disk.
 fn wait_for_state(place: &Place, child: &mut std::process::Child) {
-    let state = place.path("r/seed-1.unfinished/state.safetensors");
+    let state = place.path("r/seed-1.unfinished/checkpoint.safetensors");
     while !state.is_file() {
         assert_eq!(child.try_wait().unwrap(), None, "it ended too early");
         thread::sleep(Duration::from_millis(5));
@@ -375,9 +377,83 @@ fn a_killed_reproduction_goes_on_to_the_same_bits() {
         "{rest:#?}"
     );
     assert!(!rest.stdout.contains("epoch 1/40"), "{rest:#?}");
-    assert_eq!(place.names("r/seed-1").len(), 5);
+    assert_eq!(place.names("r/seed-1").len(), 7);
     place.run_on_adapter(&arguments("whole")).succeeded();
     assert_eq!(traces(&place, "r/seed-1"), traces(&place, "whole/seed-1"));
+}
+
+/// Of a killed seed each file, changed, is refused before anything is trained.
+#[test]
+fn a_seed_that_is_not_as_it_was_left_is_refused() {
+    let place = place();
+    let arguments = reproduce("r", "40", "1");
+    let mut child = place.start(&arguments);
+    wait_for_state(&place, &mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let refused = |file: &str, bytes: Vec<u8>, what: &str| {
+        let path = format!("r/seed-1.unfinished/{file}");
+        let sound = fs::read(place.path(&path)).unwrap();
+        place.write(&path, bytes);
+        let what = format!("{path}: {what}");
+        place.run_on_adapter(&arguments).refused(1, &what);
+        place.write(&path, sound);
+    };
+    refused("config.toml", b"seed = ".to_vec(), "cannot be read");
+    let config = place.read("r/seed-1.unfinished/config.toml");
+    let other = config.replace("momentum = 0.5", "momentum = 0.25");
+    refused(
+        "config.toml",
+        other.into(),
+        "is not a checkpoint of this training",
+    );
+    // Each net has the first epoch, and the last of their lines is not there.
+    let metrics = place.read("r/seed-1.unfinished/metrics.jsonl");
+    let end = metrics.find("\"epoch\":2,").unwrap();
+    let first_epoch = metrics[..end].rsplit_once('\n').unwrap().0;
+    let without_last_net = first_epoch.rsplit_once('\n').unwrap().0;
+    refused("metrics.jsonl", without_last_net.into(), "its first ");
+    place.run_on_adapter(&arguments).succeeded();
+}
+
+#[test]
+fn a_finished_seed_without_its_last_epoch_is_told() {
+    let place = place();
+    place.run_on_adapter(&reproduce("r", "2", "1")).succeeded();
+    let metrics = place.read("r/seed-1/metrics.jsonl");
+    let shorter = metrics.trim_end().rsplit_once('\n').unwrap().0;
+    place.write("r/seed-1/metrics.jsonl", shorter);
+    place
+        .run_on_adapter(&reproduce("r", "2", "1"))
+        .refused(1, "r/seed-1/metrics.jsonl: epoch 2 of baseline is missing");
+}
+
+/// One process is in the midst of the first seed while another does the second.
+#[cfg(unix)]
+#[test]
+fn two_processes_share_the_seeds_of_a_reproduction() {
+    let place = place();
+    let mut child = place.start(&reproduce("r", "40", "1"));
+    wait_for_state(&place, &mut child);
+    let signal = |name: &str| {
+        let kill = std::process::Command::new("kill")
+            .args([&format!("-{name}"), &child.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+    };
+    signal("STOP");
+    place
+        .run_on_adapter(&reproduce("r", "40", "2"))
+        .failed(1, "r/seed-1.unfinished: another process is working in it");
+    assert_eq!(
+        results(&place, "r")["cases"][0]["seeds"],
+        serde_json::json!([2])
+    );
+    signal("CONT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let seeds = serde_json::json!([1, 2]);
+    assert_eq!(results(&place, "r")["cases"][0]["seeds"], seeds);
 }
 
 #[cfg(unix)]
@@ -396,7 +472,7 @@ fn control_c_tells_how_to_go_on_and_nobody_else_may_meanwhile() {
     assert!(kill.unwrap().success());
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
     let last: Vec<&str> = stderr.lines().rev().take(2).collect();
     assert!(last[1].starts_with("error: interrupted"), "{stderr}");
     let hint = "hint: repeat the command to go on: spinal reproduce mnist-cnn --data digits";

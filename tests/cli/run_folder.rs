@@ -18,10 +18,13 @@ fn a_run_leaves_its_configuration_metrics_weights_and_curves() {
     ];
     let outcome = place.run_on_adapter(&arguments).succeeded();
     let files = [
+        "baseline.best.safetensors",
         "baseline.safetensors",
+        "checkpoint.safetensors",
         "config.toml",
         "curves.svg",
         "metrics.jsonl",
+        "spinal.best.safetensors",
         "spinal.safetensors",
     ];
     assert_eq!(place.names("deep/run"), files);

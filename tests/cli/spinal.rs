@@ -97,8 +97,22 @@ impl Place {
         arguments: &[A],
         variables: &[(&str, &str)],
     ) -> Outcome {
+        let program: &OsStr = env!("CARGO_BIN_EXE_spinal").as_ref();
+        let arguments = arguments.iter().map(AsRef::as_ref);
+        let command: Vec<&OsStr> = std::iter::once(program).chain(arguments).collect();
+        self.run_command(&command, variables)
+    }
+
+    /// Runs any program there.
+    pub fn run_program(&self, command: &[&str]) -> Outcome {
+        let command: Vec<&OsStr> = command.iter().map(AsRef::as_ref).collect();
+        self.run_command(&command, &[])
+    }
+
+    fn run_command(&self, command: &[&OsStr], variables: &[(&str, &str)]) -> Outcome {
+        let (program, arguments) = command.split_first().unwrap();
         let before = self.contents();
-        let output = Command::new(env!("CARGO_BIN_EXE_spinal"))
+        let output = Command::new(program)
             .current_dir(self.folder.path())
             .envs(variables.iter().copied())
             .args(arguments)

@@ -99,15 +99,10 @@ fn an_interrupted_run_keeps_its_weights_and_whole_epochs() {
     stdout.read_to_string(&mut line).unwrap();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
     assert!(stderr.contains("error: interrupted"), "{stderr}");
-    assert!(
-        stderr
-            .lines()
-            .last()
-            .unwrap()
-            .starts_with("hint: the weights so far are in run")
-    );
+    let hint = "hint: go on with: spinal train --resume run";
+    assert_eq!(stderr.lines().last(), Some(hint));
     assert!(line.contains("run folder: run"), "{line}");
     let records = place.metrics("run");
     assert!(
