@@ -58,7 +58,8 @@ impl Trainer<'_> {
         let losses = self.losses()?;
         self.report_steps(&losses, observer)?;
         observer.epoch(&record)?;
-        if let Some(cause) = self.bounds.unsound_score(&record) {
+        let step = self.bounds.unsound_step(self.steps_before(), &losses);
+        if let Some(cause) = step.or_else(|| self.bounds.unsound_score(&record)) {
             return Err(self.divergence(&cause)?);
         }
         self.finish(record, observer)?;
@@ -89,9 +90,11 @@ impl Trainer<'_> {
             })?;
             self.progress.steps = done;
             self.progress.seconds += started.elapsed().as_secs_f64();
-            self.check_steps(observer)?;
-            if done < source.steps() && self.halt(observer)?.is_break() {
-                return Ok(ControlFlow::Break(()));
+            if done < source.steps() {
+                self.check_steps(observer)?;
+                if self.halt(observer)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
         }
         Ok(ControlFlow::Continue(()))

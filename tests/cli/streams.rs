@@ -90,8 +90,14 @@ fn an_interrupted_run_keeps_its_weights_and_whole_epochs() {
     let mut child = place.start(&run);
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    assert!(line.starts_with("spinal  epoch 1/1000000"), "{line}");
+    for net in ["spinal", "baseline"] {
+        line.clear();
+        stdout.read_line(&mut line).unwrap();
+        assert!(
+            line.starts_with(&format!("{net}  epoch 1/1000000")),
+            "{line}"
+        );
+    }
     let kill = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status();

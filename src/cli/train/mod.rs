@@ -215,3 +215,77 @@ fn seed_parser() -> RangedU64ValueParser {
 fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
     StringValueParser::new().map(PathBuf::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+    use clap::{Arg, CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Parser, Debug)]
+    struct Program {
+        #[command(flatten)]
+        _train: Train,
+    }
+
+    fn parse(words: &[&str]) -> clap::error::Result<Program> {
+        Program::try_parse_from([&["spinal"], words].concat())
+    }
+
+    /// The argument, if that is not enough with some value that it takes.
+    fn words(argument: &Arg) -> Vec<String> {
+        let possible = argument.get_possible_values();
+        let possible = possible.iter().map(|value| value.get_name().to_owned());
+        let values = ["1", "none", "mlp"].map(str::to_owned);
+        let flag = argument.get_long().map(|flag| format!("--{flag}"));
+        let with = |value: String| match &flag {
+            Some(flag) => vec![flag.clone(), value],
+            None => vec![value],
+        };
+        let alone = flag.iter().map(|flag| vec![flag.clone()]);
+        let mut tries = alone.chain(possible.chain(values).map(with));
+        let is_right = |words: &Vec<String>| {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            parse(&words).is_ok()
+        };
+        let found = tries.find(is_right);
+        found.unwrap_or_else(|| panic!("no value for {argument:?}"))
+    }
+
+    #[test]
+    fn a_run_that_goes_on_takes_a_number_of_epochs_checkpoints_and_a_device() {
+        let accepted = [
+            "epochs",
+            "resume_anyway",
+            "checkpoint_every",
+            "adapter",
+            "backend",
+            "checked",
+            "kernels",
+            "precision",
+            "tune_seconds",
+        ];
+        let mut refused = 0;
+        for argument in Program::command().get_arguments() {
+            let name = argument.get_id().as_str();
+            if name == "resume" || name == "resume_anyway" {
+                continue;
+            }
+            let words = words(argument);
+            let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+            words.extend(["--resume", "run"]);
+            match parse(&words) {
+                Ok(_) => assert!(accepted.contains(&name), "{name} is passed over"),
+                Err(error) => {
+                    assert!(!accepted.contains(&name), "{name}: {error}");
+                    assert_eq!(error.kind(), ErrorKind::ArgumentConflict, "{name}: {error}");
+                    refused += 1;
+                }
+            }
+        }
+        assert!(refused > 40, "{refused}");
+        parse(&["--resume", "run", "--resume-anyway"]).unwrap();
+        assert!(parse(&["--resume-anyway"]).is_err());
+    }
+}

@@ -8,8 +8,9 @@ use crate::experiment::{DataKind, Experiment};
 use crate::recipe::{Normalization, OptimizerName, Validation};
 use crate::train::{Config, MAX_LR};
 
-/// How long a training is.
+/// How long a training is: the one point of a recipe that may change while a run is stopped.
 #[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = "Recipe")]
 pub struct LengthFlag {
     /// Passes over the training data; 0 writes the initial weights and evaluates them
     #[arg(long, value_name = "N")]
@@ -38,8 +39,6 @@ impl LengthFlag {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Recipe")]
 pub struct RecipeFlags {
-    #[command(flatten)]
-    pub length: LengthFlag,
     /// Samples of a step
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
     batch_size: Option<u32>,
@@ -105,13 +104,14 @@ impl RecipeFlags {
         experiment: &Experiment,
         nets: &[&str],
         data: Option<&str>,
+        length: LengthFlag,
     ) -> Result<Config> {
         let mut config = Config::of_recipe(experiment, nets, data);
         config.batch_size = self.batch_size.unwrap_or(config.batch_size);
         self.set_micro_batch(&mut config)?;
         config.dropout = !self.no_dropout;
         self.set_optimizer(&mut config)?;
-        self.set_rates(&mut config)?;
+        self.set_rates(&mut config, length)?;
         self.set_selection(&mut config)?;
         self.set_pixels(&mut config, experiment)?;
         Ok(config)
@@ -197,7 +197,7 @@ impl RecipeFlags {
     }
 
     /// Epochs, learning rate and schedule.
-    fn set_rates(&self, config: &mut Config) -> Result<()> {
+    fn set_rates(&self, config: &mut Config, length: LengthFlag) -> Result<()> {
         if let Some(schedule) = &self.schedule {
             config.schedule = schedule.parse()?;
             config.net_schedules.clear();
@@ -214,7 +214,7 @@ impl RecipeFlags {
             }
             config.lr = phases.list[0].lr;
         }
-        config.epochs = self.length.apply(config, config.epochs)?;
+        config.epochs = length.apply(config, config.epochs)?;
         Ok(())
     }
 

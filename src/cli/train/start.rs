@@ -59,7 +59,7 @@ impl Start {
         if let Some(saved) = &saved {
             saved.check(&config, &folder.config())?;
         }
-        let epochs = flags.training.recipe.length.apply(&config, config.epochs)?;
+        let epochs = flags.training.length.apply(&config, config.epochs)?;
         if epochs < config.epochs {
             return Err(Error::usage(
                 format!("--epochs {epochs}: the run has {} already", config.epochs),

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::backbone_flags::BackboneFlags;
 use super::data_flags::DataFlags;
-use super::recipe_flags::RecipeFlags;
+use super::recipe_flags::{LengthFlag, RecipeFlags};
 use crate::cli::model::ModelFlags;
 use crate::error::{Error, Result};
 use crate::experiment::Experiment;
@@ -19,6 +19,8 @@ pub struct TrainingFlags {
     net: Option<String>,
     #[command(flatten)]
     pub data: DataFlags,
+    #[command(flatten)]
+    pub length: LengthFlag,
     #[command(flatten)]
     pub recipe: RecipeFlags,
     #[command(flatten)]
@@ -42,7 +44,8 @@ impl TrainingFlags {
             refuse_several("--head: it is for one net", nets.len(), experiment)?;
         }
         let data = self.data.data.as_deref();
-        let recipe = self.recipe.config(experiment, &nets, data)?;
+        let length = self.length;
+        let recipe = self.recipe.config(experiment, &nets, data, length)?;
         let config = Config {
             network: network.or(experiment.head),
             ..self.data.apply(recipe)
