@@ -17,11 +17,11 @@ const NETS: [&str; 2] = ["spinal", "baseline"];
 
 fn place() -> Place {
     let place = Place::new();
-    write_digits(&place, "digits", 300, 50);
+    write_digits(&place, "digits", 200, 50);
     place
 }
 
-/// The command of a run whose 75 steps an epoch take some time, and which is saved all the time.
+/// The command of a run whose 50 steps an epoch take some time, and which is saved all the time.
 fn train<'a>(out: &'a str, epochs: &'a str) -> Vec<&'a str> {
     let flags = "train --data digits --batch-size 4 --checkpoint-every 20ms --epochs";
     let mut arguments: Vec<&str> = flags.split(' ').collect();
@@ -291,10 +291,10 @@ fn a_run_goes_on_under_its_conditions_or_says_that_it_does_not() {
         &reference,
         "kernels = \"default\", and here it is \"reference\"",
     );
-    write_digits(&place, "digits", 301, 49);
+    write_digits(&place, "digits", 201, 49);
     refused(&[], "it has data = ");
     refused(&["--resume-anyway"], "it has data = ");
-    write_digits(&place, "digits", 300, 50);
+    write_digits(&place, "digits", 200, 50);
 
     let anyway = ["--epochs", "3", "--checked", "--resume-anyway"];
     let outcome = place.run_on_adapter(&with("run", &anyway)).succeeded();
