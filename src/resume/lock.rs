@@ -2,8 +2,13 @@
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+
+/// How long a process that was killed may take to be gone.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Keeps other processes out of a folder while it lives, also where the folder gets another name. A process that is killed
 /// leaves nothing behind.
@@ -14,17 +19,21 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Locks a folder; nothing if another process has done so.
+    /// Locks a folder; nothing if another process has done so, and does not end at this moment.
     pub fn try_of(folder: &Path) -> Option<Self> {
         let Ok(file) = File::open(folder) else {
             return Some(Self { _folder: None });
         };
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => None,
-            Ok(()) | Err(TryLockError::Error(_)) => Some(Self {
-                _folder: Some(file),
-            }),
+        let since = Instant::now();
+        while let Err(TryLockError::WouldBlock) = file.try_lock() {
+            if since.elapsed() > PATIENCE {
+                return None;
+            }
+            thread::sleep(PATIENCE / 50);
         }
+        Some(Self {
+            _folder: Some(file),
+        })
     }
 
     /// Locks a folder.
@@ -70,7 +79,12 @@ mod tests {
         );
         std::fs::rename(&first, &second).unwrap();
         assert!(Lock::try_of(&second).is_none());
-        drop(lock);
+        let soon = thread::spawn(move || {
+            thread::sleep(PATIENCE / 4);
+            drop(lock);
+        });
+        drop(Lock::of(&second).unwrap());
+        soon.join().unwrap();
         drop(Lock::wait_for(&second));
         Lock::of(&second).unwrap();
     }
