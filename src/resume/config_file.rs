@@ -154,7 +154,7 @@ pub(super) mod tests {
         rich.network.head.spinal_dropout = Some(0.3);
         let schedule = "divide:3:after=2,5-9,22-".parse().unwrap();
         rich.net_schedules = [("baseline".to_owned(), schedule)].into();
-        let all = experiment::all().into_iter();
+        let all = experiment::all();
         let all = all.map(|experiment| Config::of_recipe(experiment, experiment.nets, None));
         for config in all.chain([rich]) {
             let mut file = file(config);
