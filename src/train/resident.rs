@@ -131,10 +131,13 @@ impl Dataset {
     }
 
     /// The SHA-256 of a data set that lies in files; none of what was computed.
-    pub fn digest(&self) -> Option<String> {
+    ///
+    /// # Errors
+    /// As [`ImageSet::digest`].
+    pub fn digest(&self) -> Result<Option<String>> {
         match self {
-            Self::Images(set) => Some(set.digest()),
-            Self::Features(_) | Self::Tables { .. } => None,
+            Self::Images(set) => set.digest().map(Some),
+            Self::Features(_) | Self::Tables { .. } => Ok(None),
         }
     }
 
@@ -257,7 +260,11 @@ impl Dataset {
 }
 
 fn upload_images(device: &Device, memory: &Memory, prefix: &str, images: Images) -> Result<()> {
-    memory.write_data(device, &format!("{prefix}.images"), &images.pixels);
+    memory.write_data(
+        device,
+        &format!("{prefix}.images"),
+        images.pixels.in_memory(),
+    );
     memory.write_data(device, &format!("{prefix}.labels"), &images.labels);
     drop(images);
     device.flush()

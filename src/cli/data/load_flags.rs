@@ -32,6 +32,7 @@ impl LoadFlags {
         LoadOptions {
             image_size: self.image_size,
             stored_sides: [None; 2],
+            mixed_side: None,
             label_offset: self.label_offset,
             classes: self.classes.map(|classes| classes as usize),
             transposed: self.transposed,

@@ -37,7 +37,7 @@ pub fn run(folder: &Folder, task: &Task, seeds: u64, flags: &DeviceFlags) -> Res
             ..task.config.clone()
         };
         let mut dataset = dataset::read(&config, task.experiment)?;
-        let digest = dataset.digest();
+        let digest = dataset.digest()?;
         dataset::limit(&mut dataset, &config);
         // Kernels are measured for the first seed, and kept for the others.
         match folder.conditions()? {
