@@ -5,6 +5,7 @@ mod common;
 /// Trainings of a kind of their own.
 mod training {
     mod micro_batches;
+    mod streaming;
     mod tight_limits;
 }
 
