@@ -1,6 +1,7 @@
 //! Decoding pictures on all cores, into memory or into a file.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
@@ -14,7 +15,7 @@ use crate::error::{Error, Result};
 const BLOCK_BYTES: usize = 64 << 20;
 
 /// Decodes the pictures of two parts, each to the side it is given or to the size that all pictures have. Those that take more
-/// memory than they may stay in files; many pictures that take less are kept in one, too, and read from it the next time.
+/// memory than they may stay in files; those that take long are kept in one, too, and read from it the next time.
 ///
 /// Returns the parts, and what there is to tell, a line each.
 ///
@@ -100,11 +101,11 @@ impl Part<'_> {
     fn decode(&self, fits: bool, storage: &Storage, notes: &mut Vec<String>) -> Result<Images> {
         let pixels = match (&storage.folder, fits) {
             (Some(folder), false) => self.open_or_write(folder, notes)?.into(),
-            (Some(folder), true) if self.listed.len() >= storage.kept_from => {
-                self.read_or_keep(folder, notes)?.into()
-            }
+            (Some(folder), true) => self
+                .read_or_decode(folder, storage.kept_after, notes)?
+                .into(),
             (None, false) => return Err(self.too_many(storage.memory)),
-            (_, true) => self.decode_whole()?.into(),
+            (None, true) => self.decode_whole()?.into(),
         };
         Ok(Images {
             count: self.listed.len(),
@@ -142,15 +143,24 @@ impl Part<'_> {
         })
     }
 
-    /// All pictures from their file, or decoded and then kept in it.
-    fn read_or_keep(&self, folder: &Path, notes: &mut Vec<String>) -> Result<Vec<u8>> {
+    /// All pictures from their file, or decoded, and kept in a file if that took longer than `kept_after`.
+    fn read_or_decode(
+        &self,
+        folder: &Path,
+        kept_after: Duration,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<u8>> {
         let key = self.key()?;
         let path = Storage::file(folder, &key);
         let read = |stored: Stored| stored.read_all().ok();
         if let Some(pixels) = self.open(&path, &key).and_then(read) {
             return Ok(pixels);
         }
+        let started = Instant::now();
         let pixels = self.decode_whole()?;
+        if started.elapsed() <= kept_after {
+            return Ok(pixels);
+        }
         let write = || {
             let mut writer = Writer::begin(folder)?;
             writer.add(&pixels, self.size.bytes())?;
@@ -267,7 +277,7 @@ mod tests {
         Storage {
             memory: 0,
             folder: Some(root.path().join("decoded")),
-            kept_from: usize::MAX,
+            kept_after: Duration::MAX,
         }
     }
 
@@ -354,11 +364,11 @@ mod tests {
     }
 
     #[test]
-    fn many_pictures_are_kept_and_a_damaged_file_is_made_anew() {
+    fn pictures_that_take_long_are_kept_and_a_damaged_file_is_made_anew() {
         let (root, listed) = pictures(5);
         let storage = Storage {
             memory: 1 << 20,
-            kept_from: 5,
+            kept_after: Duration::ZERO,
             ..on_disk(&root)
         };
         let (expected, notes) = decoded(&listed, &storage).unwrap();
@@ -373,19 +383,12 @@ mod tests {
             assert_eq!((&images, notes.len()), (&expected, 1));
             assert_eq!(fs::read(&path).unwrap(), whole);
         }
-        let few = Storage {
-            kept_from: 6,
-            ..on_disk(&root)
+        let soon = Storage {
+            kept_after: Duration::MAX,
+            ..storage.clone()
         };
         fs::remove_file(&path).unwrap();
-        decoded(
-            &listed,
-            &Storage {
-                memory: 1 << 20,
-                ..few
-            },
-        )
-        .unwrap();
+        decoded(&listed, &soon).unwrap();
         assert!(files(&storage).is_empty());
     }
 
@@ -408,7 +411,7 @@ mod tests {
         assert!(error.hint().contains("SPINAL_CACHE"));
         let kept = Storage {
             memory: 1 << 20,
-            kept_from: 1,
+            kept_after: Duration::ZERO,
             ..on_disk(&root)
         };
         let (images, notes) = decoded(&listed, &kept).unwrap();

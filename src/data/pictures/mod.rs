@@ -121,6 +121,7 @@ mod trees {
 
     use std::fs;
     use std::path::Path;
+    use std::time::Duration;
 
     use image::{Rgb, RgbImage};
     use tempfile::TempDir;
@@ -134,7 +135,7 @@ mod trees {
         let storage = Storage {
             memory: u64::MAX,
             folder: None,
-            kept_from: usize::MAX,
+            kept_after: Duration::MAX,
         };
         super::read(folder, sides, &storage)
     }
