@@ -21,7 +21,7 @@ pub struct LoadFlags {
     /// Swap the rows and columns of every image, which turns EMNIST upright
     #[arg(long)]
     transposed: bool,
-    /// Where fetched data sets lie ($SPINAL_CACHE, or spinalnet in the user's cache folder)
+    /// Where fetched data sets and decoded pictures lie ($SPINAL_CACHE, or spinalnet in the user's cache folder)
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 }
