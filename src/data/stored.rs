@@ -23,18 +23,24 @@ pub(super) const PARTIAL: &str = ".partial";
 /// Images in a file.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    path: PathBuf,
-    file: Arc<Mutex<File>>,
-    image_bytes: usize,
-    checksums: Arc<[u32]>,
+    whole: Arc<Whole>,
     /// The images that there are, by their places in the file.
     places: Vec<u32>,
+}
+
+/// A file with all images that were written.
+#[derive(Debug)]
+struct Whole {
+    path: PathBuf,
+    file: Mutex<File>,
+    image_bytes: usize,
+    checksums: Vec<u32>,
 }
 
 /// The same images of the same open file.
 impl PartialEq for Stored {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.file, &other.file) && self.places == other.places
+        Arc::ptr_eq(&self.whole, &other.whole) && self.places == other.places
     }
 }
 
@@ -61,13 +67,15 @@ impl Stored {
         let _ = file.set_times(FileTimes::new().set_modified(SystemTime::now()));
         let (checksums, _) = checksums.as_chunks();
         Some(Self {
-            path: path.to_path_buf(),
-            file: Arc::new(Mutex::new(file)),
-            image_bytes,
-            checksums: checksums
-                .iter()
-                .map(|&word| u32::from_le_bytes(word))
-                .collect(),
+            whole: Arc::new(Whole {
+                path: path.to_path_buf(),
+                file: Mutex::new(file),
+                image_bytes,
+                checksums: checksums
+                    .iter()
+                    .map(|&word| u32::from_le_bytes(word))
+                    .collect(),
+            }),
             places: (0..count as u32).collect(),
         })
     }
@@ -78,21 +86,7 @@ impl Stored {
     /// `Error::File` if the file cannot be read, or the image is not as it was written: then the file is removed, so that the
     /// next start makes another.
     pub(super) fn read(&self, index: usize) -> Result<Vec<u8>> {
-        let place = self.places[index];
-        let mut bytes = vec![0; self.image_bytes];
-        let result = self.read_place(place, &mut bytes);
-        let what = match result {
-            Ok(()) if checksum(&bytes) == self.checksums[place as usize] => return Ok(bytes),
-            Ok(()) => format!("is damaged: picture {place} is not as it was written"),
-            Err(error) => format!("cannot be read: {error}"),
-        };
-        // What cannot be removed is found damaged again.
-        let _ = std::fs::remove_file(&self.path);
-        Err(Error::file(
-            &self.path,
-            what,
-            "start again: the file is removed, and the pictures are decoded anew",
-        ))
+        self.whole.read(self.places[index])
     }
 
     /// The bytes of all images.
@@ -100,22 +94,37 @@ impl Stored {
     /// # Errors
     /// As [`read`](Self::read).
     pub(super) fn read_all(&self) -> Result<Vec<u8>> {
-        let mut all = Vec::with_capacity(self.places.len() * self.image_bytes);
+        let mut all = Vec::with_capacity(self.places.len() * self.whole.image_bytes);
         for index in 0..self.places.len() {
             all.extend(self.read(index)?);
         }
         Ok(all)
     }
 
-    fn read_place(&self, place: u32, bytes: &mut [u8]) -> io::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(u64::from(place) * self.image_bytes as u64))?;
-        file.read_exact(bytes)
-    }
-
     /// Leaves the images at these places out of those that there are.
     pub(super) fn keep(&mut self, places: &[usize]) {
         self.places = places.iter().map(|&place| self.places[place]).collect();
+    }
+}
+
+impl Whole {
+    fn read(&self, place: u32) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; self.image_bytes];
+        let what = match self.read_bytes(place, &mut bytes) {
+            Ok(()) if checksum(&bytes) == self.checksums[place as usize] => return Ok(bytes),
+            Ok(()) => format!("is damaged: picture {place} is not as it was written"),
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        // What cannot be removed is found damaged again.
+        let _ = std::fs::remove_file(&self.path);
+        let hint = "start again: the file is removed, and the pictures are decoded anew";
+        Err(Error::file(&self.path, what, hint))
+    }
+
+    fn read_bytes(&self, place: u32, bytes: &mut [u8]) -> io::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(u64::from(place) * self.image_bytes as u64))?;
+        file.read_exact(bytes)
     }
 }
 

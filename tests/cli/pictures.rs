@@ -82,7 +82,7 @@ fn pictures_too_many_for_memory_are_trained_on_from_their_files_bit_for_bit() {
         outcome.succeeded();
         for net in ["spinal", "baseline"] {
             let weights =
-                |run: &str| fs::read(place.path(&format!("{run}/{net}.safetensors"))).unwrap();
+                |run: &str| fs::read(place.path(format!("{run}/{net}.safetensors"))).unwrap();
             assert!(weights(name) == weights("whole"), "{name} {net}");
         }
     }

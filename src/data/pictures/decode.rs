@@ -125,6 +125,7 @@ impl Part<'_> {
             return Ok(stored);
         }
         let unwritable = |error: std::io::Error| self.unwritable(folder, &error);
+        storage::sweep(folder);
         let mut writer = Writer::begin(folder).map_err(unwritable)?;
         let bytes = self.size.bytes();
         let block = (BLOCK_BYTES / bytes).max(1);
@@ -135,7 +136,6 @@ impl Part<'_> {
             writer.add(pixels, bytes).map_err(unwritable)?;
         }
         writer.finish(&path, &key).map_err(unwritable)?;
-        storage::sweep(folder);
         notes.push(self.kept(&path));
         self.open(&path, &key).ok_or_else(|| {
             let what = "cannot be read again, although it was written just now";
@@ -162,16 +162,14 @@ impl Part<'_> {
             return Ok(pixels);
         }
         let write = || {
+            storage::sweep(folder);
             let mut writer = Writer::begin(folder)?;
             writer.add(&pixels, self.size.bytes())?;
             writer.finish(&path, &key)
         };
         // Without the file, the next start takes as long as this one.
         match write() {
-            Ok(()) => {
-                storage::sweep(folder);
-                notes.push(self.kept(&path));
-            }
+            Ok(()) => notes.push(self.kept(&path)),
             Err(error) => notes.push(format!(
                 "decoded pictures are not kept: {}",
                 self.unwritable(folder, &error)

@@ -25,7 +25,7 @@ const UNTOLD_MEMORY: u64 = 2 << 30;
 /// megapixel in half a second, and write 1.2 GB in four.
 const KEPT_AFTER: Duration = Duration::from_secs(10);
 
-/// The bytes of files that are left when another is written, but for that one; those used last are left.
+/// A file is removed before another is written, if those used later have more bytes together.
 const KEPT_BYTES: u64 = 16 << 30;
 
 /// Nobody is still writing to an unfinished file that is so old.
@@ -117,8 +117,7 @@ pub(super) fn key(listed: &Listed, [height, width]: [usize; 2], fits: bool) -> R
     Ok(digest.finalize().into())
 }
 
-/// Removes files that were abandoned unfinished, and those used longest ago beyond the bytes that are kept. What cannot be
-/// removed stays.
+/// Removes files that were abandoned unfinished, and those used longest ago. What cannot be removed stays.
 pub(super) fn sweep(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
@@ -136,8 +135,9 @@ pub(super) fn sweep(folder: &Path) {
     for (changed, length, path) in files {
         let is_surplus = match path.extension() {
             Some(ending) if ending == "bytes" => {
+                let later = bytes;
                 bytes += length;
-                bytes > KEPT_BYTES
+                later > KEPT_BYTES
             }
             Some(ending) if ending == &PARTIAL[1..] => {
                 changed.elapsed().is_ok_and(|age| age > ABANDONED)
@@ -205,7 +205,7 @@ mod tests {
         let hour = Duration::from_secs(3600);
         // The lengths are claimed, not written.
         for (name, gib, hours) in [
-            ("new.bytes", 9, 1),
+            ("new.bytes", 15, 1),
             ("used.bytes", 6, 2),
             ("old.bytes", 2, 3),
             (".young.partial", 0, 4),
