@@ -155,11 +155,10 @@ impl Writer {
         self.file.write_all(images)
     }
 
-    /// Ends the file, and gives it its name.
+    /// Ends the file, and gives it its name. Nobody waits for the disk: what a power cut leaves of it is found damaged.
     pub fn finish(mut self, path: &Path, key: &Key) -> io::Result<()> {
         self.file.write_all(&self.checksums)?;
         self.file.write_all(key)?;
-        self.file.as_file().sync_all()?;
         self.file.persist(path).map_err(|error| error.error)?;
         Ok(())
     }

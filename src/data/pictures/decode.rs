@@ -212,8 +212,8 @@ impl Part<'_> {
     fn too_many(&self, memory: u64) -> Error {
         Error::usage(
             format!(
-                "{self} do not fit into the {:.1} GB of memory that they may take, and there is no cache to keep them in",
-                gb(memory)
+                "{self} do not fit into the {} of memory that they may take, and there is no cache to keep them in",
+                amount(memory)
             ),
             "set SPINAL_CACHE to a folder with room, or give a smaller --image-size",
         )
@@ -227,14 +227,19 @@ impl std::fmt::Display for Part<'_> {
         let bytes = count as u64 * self.size.bytes() as u64;
         write!(
             f,
-            "{count} pictures of {height} x {width} pixels ({:.1} GB)",
-            gb(bytes)
+            "{count} pictures of {height} x {width} pixels ({})",
+            amount(bytes)
         )
     }
 }
 
-fn gb(bytes: u64) -> f64 {
-    bytes as f64 / 1e9
+/// So many bytes, in the unit that suits them.
+fn amount(bytes: u64) -> String {
+    let bytes = bytes as f64;
+    match bytes {
+        1e9.. => format!("{:.1} GB", bytes / 1e9),
+        _ => format!("{:.1} MB", bytes / 1e6),
+    }
 }
 
 /// Decodes pictures on all cores. Of several that are broken the first is told.
@@ -336,7 +341,7 @@ mod tests {
         let (images, notes) = decoded(&listed, &storage).unwrap();
         assert_eq!(all(&images), all(&expected));
         assert!(
-            notes[0].starts_with("9 pictures of 2 x 2 pixels (0.0 GB): kept decoded in "),
+            notes[0].starts_with("9 pictures of 2 x 2 pixels (0.0 MB): kept decoded in "),
             "{notes:?}"
         );
         // The same files by name, size and time are not looked into again.
@@ -399,7 +404,7 @@ mod tests {
         };
         let message = decoded(&listed, &nowhere).unwrap_err().to_string();
         assert!(
-            message.starts_with("5 pictures of 2 x 2 pixels (0.0 GB) do not fit"),
+            message.starts_with("5 pictures of 2 x 2 pixels (0.0 MB) do not fit"),
             "{message}"
         );
         // A file stands where the folder should be.
