@@ -1,4 +1,4 @@
-// Library: conv2d, broadcast, pairs, index
+// Library: conv2d, block, broadcast, pairs, index
 // y[n, oy, ox, co] = bias[co] + sum_{ky, kx, ci} x[n, oy*S + ky - P, ox*S + kx - P, ci] * weight[ky, kx, ci, co]
 //                                                                     forward (without bias), forward_bias, forward_any,
 //                                                                     forward_bias_any
@@ -7,8 +7,9 @@
 //                                                                     backward_weight, backward_weight_any,
 //                                                                     in CHUNKS partial sums
 //
-// Convolution as a matrix product by broadcasts, `lib/broadcast.wgsl`, whose left factor, the windows of x, is never written
-// down. Channels are loaded in pairs, and come in fours: those of y always, those of x but for `_any`.
+// Convolution as a matrix product by broadcasts, in blocks of `lib/block.wgsl`, whose left factor, the windows of x, is never
+// written down. Channels are loaded in pairs, and come in fours: those of y always, those of x but for `_any`. Columns go
+// first, so that the pixels that were loaded stay in the cache while all channels are made of them.
 
 override IN_PAIRS = IN_CHANNELS / 2u;
 override IN_QUADS = IN_CHANNELS / 4u;
@@ -24,85 +25,120 @@ fn load_x(place: u32, inside: bool) -> vec2<f32> {
     return unpack_pair(select(0lu, x[place], inside));  // 0 in the padding
 }
 
-// The two pixels of y that an invocation loads the windows of.
+// A pair of channels of four pixels, one vector a channel.
+fn load_pixels(place: vec4<u32>, inside: vec4<bool>) -> array<vec4<f32>, 2> {
+    let a = load_x(place.x, inside.x);
+    let b = load_x(place.y, inside.y);
+    var c: vec2<f32>;
+    var d: vec2<f32>;
+    if TALL {
+        c = load_x(place.z, inside.z);
+        d = load_x(place.w, inside.w);
+    }
+    return array<vec4<f32>, 2>(vec4<f32>(a.x, b.x, c.x, d.x), vec4<f32>(a.y, b.y, c.y, d.y));
+}
+
+// The products of one input channel, whose weights lie at `row`.
+fn add_channel(block: ptr<function, Block>, a: vec4<f32>, row: vec2<u32>) {
+    var right: vec4<f32>;
+    if WIDE {
+        right = unpack_quad(weight[row.y]);
+    }
+    add_summand(block, a, unpack_quad(weight[row.x]), right);
+}
+
+// The pixels of y that an invocation loads the windows of.
 struct Pixels {
-    image: vec2<u32>,
-    oy: vec2<u32>,
-    ox: vec2<u32>,
+    image: vec4<u32>,
+    oy: vec4<u32>,
+    ox: vec4<u32>,
 }
 
 fn pixels_of(first: u32, lane: u32) -> Pixels {
-    let pixel = rows_of(first, lane, BATCH * OUT_HEIGHT * OUT_WIDTH);
+    let pixel = block_rows_of(first, lane, BATCH * OUT_HEIGHT * OUT_WIDTH);
     return Pixels(pixel / (OUT_WIDTH * OUT_HEIGHT), pixel / OUT_WIDTH % OUT_HEIGHT, pixel % OUT_WIDTH);
 }
 
 // The pixels of x that they meet at a tap, and whether they lie in the image.
 struct Tap {
-    pixel: vec2<u32>,
-    inside: vec2<bool>,
+    pixel: vec4<u32>,
+    inside: vec4<bool>,
 }
 
 fn tap_of(pixels: Pixels, ky: u32, kx: u32) -> Tap {
     let iy = pixels.oy * STRIDE_H + ky - PADDING_H;  // a row above the image wraps to a huge one
     let ix = pixels.ox * STRIDE_W + kx - PADDING_W;
-    let inside = (iy < vec2<u32>(HEIGHT)) & (ix < vec2<u32>(WIDTH));
-    return Tap(select(vec2<u32>(), (pixels.image * HEIGHT + iy) * WIDTH + ix, inside), inside);
+    let inside = (iy < vec4<u32>(HEIGHT)) & (ix < vec4<u32>(WIDTH));
+    return Tap(select(vec4<u32>(), (pixels.image * HEIGHT + iy) * WIDTH + ix, inside), inside);
 }
 
-fn repeated(start: vec4<f32>) -> Sums {
-    var sums: Sums;
+fn start_tile(block: ptr<function, Block>, part: u32, start: vec4<f32>) {
     for (var r = 0u; r < ROWS; r++) {
-        sums[r] = start;
+        (*block)[part * ROWS + r] = start;
     }
-    return sums;
 }
 
-fn store_pixels(first: u32, quad: u32, sums: Sums) {
+// A block of the sums `left` and `right` of its columns.
+fn start_block(left: vec4<f32>, right: vec4<f32>) -> Block {
+    var block: Block;
+    start_tile(&block, 0u, left);
+    start_tile(&block, 1u, left);
+    start_tile(&block, 2u, right);
+    start_tile(&block, 3u, right);
+    return block;
+}
+
+// What of a block belongs to its tile number `part`, which begins at the pixel `first`.
+fn store_tile(block: ptr<function, Block>, part: u32, first: u32, quad: u32) {
     for (var r = 0u; r < ROWS; r++) {
         if first + r < BATCH * OUT_HEIGHT * OUT_WIDTH && quad < OUT_QUADS {
+            let sum = (*block)[part * ROWS + r];
             let place = (first + r) * OUT_PAIRS + 2u * quad;
-            y[place] = pack_pair(sums[r].xy);
-            y[place + 1u] = pack_pair(sums[r].zw);
+            y[place] = pack_pair(sum.xy);
+            y[place + 1u] = pack_pair(sum.zw);
         }
+    }
+}
+
+fn store_pixels(block: ptr<function, Block>, first: u32, quad: u32) {
+    store_tile(block, 0u, first, quad);
+    if TALL {
+        store_tile(block, 1u, first + ROWS, quad);
+    }
+    if WIDE {
+        store_tile(block, 2u, first, quad + LANES);
+    }
+    if TALL && WIDE {
+        store_tile(block, 3u, first + ROWS, quad + LANES);
     }
 }
 
 // What the loops of forward take beside those over channels.
-override TAPS_ITERATIONS = 2u * ROWS + KERNEL_H * (1u + KERNEL_W);
+override TAPS_ITERATIONS = 8u * ROWS + KERNEL_H * (1u + KERNEL_W);
 
 // Rows are the pixels of y, columns its channels.
-fn convolve(id: vec3<u32>, lane: u32, start: vec4<f32>) {
-    let first = ROWS * id.x;
-    let quad = LANES * id.y + lane;
+fn convolve(id: vec3<u32>, lane: u32, left: vec4<f32>, right: vec4<f32>) {
+    let first = BLOCK_ROWS * id.y;
+    let quad = BLOCK_QUADS * id.x + lane;
     let pixels = pixels_of(first, lane);
-    var sums = repeated(start);
+    var block = start_block(left, right);
     for (var ky = 0u; ky < KERNEL_H; ky++) {
         for (var kx = 0u; kx < KERNEL_W; kx++) {
             let tap = tap_of(pixels, ky, kx);
             let place = tap.pixel * IN_PAIRS;
-            var row = (ky * KERNEL_W + kx) * IN_CHANNELS * OUT_QUADS + min(quad, OUT_QUADS - 1u);
+            var row = (ky * KERNEL_W + kx) * IN_CHANNELS * OUT_QUADS + block_quads_of(quad, OUT_QUADS);
             for (var pair = 0u; pair < IN_PAIRS; pair += 2u) {
-                let a = load_x(place.x + pair, tap.inside.x);
-                let b = load_x(place.y + pair, tap.inside.y);
-                let c = load_x(place.x + pair + 1u, tap.inside.x);
-                let d = load_x(place.y + pair + 1u, tap.inside.y);
-                let w0 = unpack_quad(weight[row]);
-                let w1 = unpack_quad(weight[row + OUT_QUADS]);
-                let w2 = unpack_quad(weight[row + 2u * OUT_QUADS]);
-                let w3 = unpack_quad(weight[row + 3u * OUT_QUADS]);
-                add_products(&sums, 0u, 1u, a.x, w0);
-                add_products(&sums, 8u, 1u, b.x, w0);
-                add_products(&sums, 0u, 1u, a.y, w1);
-                add_products(&sums, 8u, 1u, b.y, w1);
-                add_products(&sums, 0u, 1u, c.x, w2);
-                add_products(&sums, 8u, 1u, d.x, w2);
-                add_products(&sums, 0u, 1u, c.y, w3);
-                add_products(&sums, 8u, 1u, d.y, w3);
+                let a = load_pixels(place + pair, tap.inside);
+                let b = load_pixels(place + pair + 1u, tap.inside);
+                add_channel(&block, a[0], row);
+                add_channel(&block, a[1], row + OUT_QUADS);
+                add_channel(&block, b[0], row + 2u * OUT_QUADS);
+                add_channel(&block, b[1], row + 3u * OUT_QUADS);
                 row += 4u * OUT_QUADS;
             }
         }
     }
-    store_pixels(first, quad, sums);
+    store_pixels(&block, first, quad);
 }
 
 override ITERATIONS_FORWARD: u32 = TAPS_ITERATIONS + KERNEL_H * KERNEL_W * IN_QUADS;
@@ -117,7 +153,7 @@ fn forward(
     if is_behind_grid(id) {
         return;
     }
-    convolve(id, lane, vec4<f32>());
+    convolve(id, lane, vec4<f32>(), vec4<f32>());
 }
 
 override ITERATIONS_FORWARD_BIAS: u32 = TAPS_ITERATIONS + KERNEL_H * KERNEL_W * IN_QUADS;
@@ -132,30 +168,38 @@ fn forward_bias(
     if is_behind_grid(id) {
         return;
     }
-    convolve(id, lane, bias[min(LANES * id.y + lane, OUT_QUADS - 1u)]);
+    let quads = block_quads_of(BLOCK_QUADS * id.x + lane, OUT_QUADS);
+    convolve(id, lane, bias[quads.x], bias[quads.y]);
 }
 
 @group(0) @binding(0) var<storage, read> x_elements: array<f32>;        // [BATCH, HEIGHT, WIDTH, IN_CHANNELS]
 
+fn load_element(place: u32, inside: bool) -> f32 {
+    return select(0.0, x_elements[place], inside);
+}
+
 // The same for any number of input channels, which are loaded one by one.
-fn convolve_any(id: vec3<u32>, lane: u32, start: vec4<f32>) {
-    let first = ROWS * id.x;
-    let quad = LANES * id.y + lane;
+fn convolve_any(id: vec3<u32>, lane: u32, left: vec4<f32>, right: vec4<f32>) {
+    let first = BLOCK_ROWS * id.y;
+    let quad = BLOCK_QUADS * id.x + lane;
     let pixels = pixels_of(first, lane);
-    var sums = repeated(start);
+    var block = start_block(left, right);
     for (var ky = 0u; ky < KERNEL_H; ky++) {
         for (var kx = 0u; kx < KERNEL_W; kx++) {
             let tap = tap_of(pixels, ky, kx);
-            let place = tap.pixel * IN_CHANNELS;
-            let row = (ky * KERNEL_W + kx) * IN_CHANNELS * OUT_QUADS + min(quad, OUT_QUADS - 1u);
+            let row = (ky * KERNEL_W + kx) * IN_CHANNELS * OUT_QUADS + block_quads_of(quad, OUT_QUADS);
             for (var ci = 0u; ci < IN_CHANNELS; ci++) {
-                let w = unpack_quad(weight[row + ci * OUT_QUADS]);
-                add_products(&sums, 0u, 1u, select(0.0, x_elements[place.x + ci], tap.inside.x), w);
-                add_products(&sums, 8u, 1u, select(0.0, x_elements[place.y + ci], tap.inside.y), w);
+                let place = tap.pixel * IN_CHANNELS + ci;
+                var a = vec4<f32>(load_element(place.x, tap.inside.x), load_element(place.y, tap.inside.y), 0.0, 0.0);
+                if TALL {
+                    a.z = load_element(place.z, tap.inside.z);
+                    a.w = load_element(place.w, tap.inside.w);
+                }
+                add_channel(&block, a, row + ci * OUT_QUADS);
             }
         }
     }
-    store_pixels(first, quad, sums);
+    store_pixels(&block, first, quad);
 }
 
 override ITERATIONS_FORWARD_ANY: u32 = TAPS_ITERATIONS + KERNEL_H * KERNEL_W * IN_CHANNELS;
@@ -170,7 +214,7 @@ fn forward_any(
     if is_behind_grid(id) {
         return;
     }
-    convolve_any(id, lane, vec4<f32>());
+    convolve_any(id, lane, vec4<f32>(), vec4<f32>());
 }
 
 override ITERATIONS_FORWARD_BIAS_ANY: u32 = TAPS_ITERATIONS + KERNEL_H * KERNEL_W * IN_CHANNELS;
@@ -185,7 +229,8 @@ fn forward_bias_any(
     if is_behind_grid(id) {
         return;
     }
-    convolve_any(id, lane, bias[min(LANES * id.y + lane, OUT_QUADS - 1u)]);
+    let quads = block_quads_of(BLOCK_QUADS * id.x + lane, OUT_QUADS);
+    convolve_any(id, lane, bias[quads.x], bias[quads.y]);
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<u64>;                // like y
@@ -196,14 +241,47 @@ fn load_dy(place: u32, inside: bool) -> vec2<f32> {
     return unpack_pair(select(0lu, dy[place], inside));
 }
 
+// A pair of channels of dy at four pixels, one vector a channel.
+fn load_dy_pixels(place: vec4<u32>, inside: vec4<bool>) -> array<vec4<f32>, 2> {
+    let a = load_dy(place.x, inside.x);
+    let b = load_dy(place.y, inside.y);
+    var c: vec2<f32>;
+    var d: vec2<f32>;
+    if TALL {
+        c = load_dy(place.z, inside.z);
+        d = load_dy(place.w, inside.w);
+    }
+    return array<vec4<f32>, 2>(vec4<f32>(a.x, b.x, c.x, d.x), vec4<f32>(a.y, b.y, c.y, d.y));
+}
+
+// A pair of output channels of the weights of four input channels, one vector an output channel.
+fn load_weights(place: u32) -> array<vec4<f32>, 2> {
+    let a = unpack_pair(weights[place]);
+    let b = unpack_pair(weights[place + OUT_PAIRS]);
+    let c = unpack_pair(weights[place + 2u * OUT_PAIRS]);
+    let d = unpack_pair(weights[place + 3u * OUT_PAIRS]);
+    return array<vec4<f32>, 2>(vec4<f32>(a.x, b.x, c.x, d.x), vec4<f32>(a.y, b.y, c.y, d.y));
+}
+
 // Of the rows and columns of the kernel of one residue.
 override REACHING_H = (KERNEL_H + STRIDE_H - 1u) / STRIDE_H;
 override REACHING_W = (KERNEL_W + STRIDE_W - 1u) / STRIDE_W;
 
-override ITERATIONS_BACKWARD_INPUT: u32 = ROWS + REACHING_H * (1u + REACHING_W * (1u + OUT_PAIRS));
+// The pixels of x that leave the same rest when divided by the stride: all taps that reach one of them reach all.
+struct Residue {
+    rest: vec2<u32>,    // of the column and the row
+    size: vec2<u32>,    // columns and rows that leave it
+}
 
-// Rows are the pixels of x, columns its channels. The pixels of a workgroup leave the same rest `id.z` when divided by the
-// stride, so that the taps that reach one of them reach all.
+fn residue_of(index: u32) -> Residue {
+    let stride = vec2<u32>(STRIDE_W, STRIDE_H);
+    let rest = vec2<u32>(index % STRIDE_W, index / STRIDE_W);
+    return Residue(rest, (vec2<u32>(WIDTH, HEIGHT) + stride - 1u - rest) / stride);
+}
+
+override ITERATIONS_BACKWARD_INPUT: u32 = 4u * ROWS + REACHING_H * (1u + REACHING_W * (1u + OUT_PAIRS));
+
+// Rows are the pixels of x of the residue `id.z`, columns its channels.
 @compute @workgroup_size(LANES)
 fn backward_input(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -214,49 +292,61 @@ fn backward_input(
     if is_behind_grid(id) {
         return;
     }
-    let rest = vec2<u32>(id.z % STRIDE_W, id.z / STRIDE_W);
-    let size = (vec2<u32>(WIDTH, HEIGHT) + vec2<u32>(STRIDE_W, STRIDE_H) - 1u - rest) / vec2<u32>(STRIDE_W, STRIDE_H);
-    let pixels = BATCH * size.x * size.y;
-    let first = ROWS * id.x;
-    if first >= pixels {
+    let residue = residue_of(id.z);
+    let rest = residue.rest;
+    let size = residue.size;
+    let first = BLOCK_ROWS * id.y;
+    if first >= BATCH * size.x * size.y {
         return;
     }
-    let quad = LANES * id.y + lane;
-    let pixel = rows_of(first, lane, pixels);
+    let quad = BLOCK_QUADS * id.x + lane;
+    let quads = block_quads_of(quad, IN_QUADS);
+    let pixel = block_rows_of(first, lane, BATCH * size.x * size.y);
     let ix = pixel % size.x * STRIDE_W + rest.x;
     let iy = pixel / size.x % size.y * STRIDE_H + rest.y;
     let image = pixel / (size.x * size.y);
-    var sums: Sums;
+    var block: Block;
     for (var ky = (rest.y + PADDING_H) % STRIDE_H; ky < KERNEL_H; ky += STRIDE_H) {
         let oy = (iy + PADDING_H - ky) / STRIDE_H;  // a row above the image wraps to a huge one
         for (var kx = (rest.x + PADDING_W) % STRIDE_W; kx < KERNEL_W; kx += STRIDE_W) {
             let ox = (ix + PADDING_W - kx) / STRIDE_W;
-            let inside = (oy < vec2<u32>(OUT_HEIGHT)) & (ox < vec2<u32>(OUT_WIDTH));
-            let place = select(vec2<u32>(), (image * OUT_HEIGHT + oy) * OUT_WIDTH + ox, inside) * OUT_PAIRS;
-            let row = ((ky * KERNEL_W + kx) * IN_CHANNELS + 4u * min(quad, IN_QUADS - 1u)) * OUT_PAIRS;
+            let inside = (oy < vec4<u32>(OUT_HEIGHT)) & (ox < vec4<u32>(OUT_WIDTH));
+            let place = select(vec4<u32>(), (image * OUT_HEIGHT + oy) * OUT_WIDTH + ox, inside) * OUT_PAIRS;
+            let row = ((ky * KERNEL_W + kx) * IN_CHANNELS + 4u * quads) * OUT_PAIRS;
             for (var pair = 0u; pair < OUT_PAIRS; pair++) {
-                let a = load_dy(place.x + pair, inside.x);
-                let b = load_dy(place.y + pair, inside.y);
-                let w0 = unpack_pair(weights[row + pair]);
-                let w1 = unpack_pair(weights[row + OUT_PAIRS + pair]);
-                let w2 = unpack_pair(weights[row + 2u * OUT_PAIRS + pair]);
-                let w3 = unpack_pair(weights[row + 3u * OUT_PAIRS + pair]);
-                let first_of_pair = vec4<f32>(w0.x, w1.x, w2.x, w3.x);
-                let second_of_pair = vec4<f32>(w0.y, w1.y, w2.y, w3.y);
-                add_products(&sums, 0u, 1u, a.x, first_of_pair);
-                add_products(&sums, 8u, 1u, b.x, first_of_pair);
-                add_products(&sums, 0u, 1u, a.y, second_of_pair);
-                add_products(&sums, 8u, 1u, b.y, second_of_pair);
+                let a = load_dy_pixels(place + pair, inside);
+                let left = load_weights(row.x + pair);
+                var right: array<vec4<f32>, 2>;
+                if WIDE {
+                    right = load_weights(row.y + pair);
+                }
+                add_summand(&block, a[0], left[0], right[0]);
+                add_summand(&block, a[1], left[1], right[1]);
             }
         }
     }
+    store_dx_tile(&block, 0u, residue, first, quad);
+    if TALL {
+        store_dx_tile(&block, 1u, residue, first + ROWS, quad);
+    }
+    if WIDE {
+        store_dx_tile(&block, 2u, residue, first, quad + LANES);
+    }
+    if TALL && WIDE {
+        store_dx_tile(&block, 3u, residue, first + ROWS, quad + LANES);
+    }
+}
+
+// What of a block belongs to its tile number `part`, which begins at the pixel `first` of the residue.
+fn store_dx_tile(block: ptr<function, Block>, part: u32, residue: Residue, first: u32, quad: u32) {
+    let size = residue.size;
     for (var r = 0u; r < ROWS; r++) {
         let pixel = first + r;
-        if pixel < pixels && quad < IN_QUADS {
-            let column = pixel % size.x * STRIDE_W + rest.x;
-            let row = pixel / size.x % size.y * STRIDE_H + rest.y;
+        if pixel < BATCH * size.x * size.y && quad < IN_QUADS {
+            let column = pixel % size.x * STRIDE_W + residue.rest.x;
+            let row = pixel / size.x % size.y * STRIDE_H + residue.rest.y;
             let place = (pixel / (size.x * size.y) * HEIGHT + row) * WIDTH + column;
-            store_dx(place * IN_PAIRS + 2u * quad, sums[r]);
+            store_dx(place * IN_PAIRS + 2u * quad, (*block)[part * ROWS + r]);
         }
     }
 }
@@ -273,7 +363,7 @@ fn store_dx(place: u32, sum: vec4<f32>) {
 @group(0) @binding(1) var<storage, read> input: array<u64>;             // the x of forward
 @group(0) @binding(2) var<storage, read_write> partial: array<u64>;     // [CHUNKS, TAP_ROWS + 1, OUT_PAIRS]
 
-override IN_BLOCKS = (IN_CHANNELS + ROWS - 1u) / ROWS;
+override IN_BLOCKS = (IN_CHANNELS + BLOCK_ROWS - 1u) / BLOCK_ROWS;
 override LINES = (BATCH * OUT_HEIGHT + CHUNKS - 1u) / CHUNKS;   // of y, in a chunk
 
 // Two neighbouring pairs of channels of dy.
@@ -281,22 +371,58 @@ fn load_dy_quad(place: u32) -> vec4<f32> {
     return vec4<f32>(unpack_pair(dy[place]), unpack_pair(dy[place + 1u]));
 }
 
-// sums += the product at one pixel, which lies at `x_place` and `dy_place`.
-fn add_pixel(sums: ptr<function, Sums>, x_place: u32, dy_place: u32, is_bias: bool) {
-    let a = select(unpack_pair(input[x_place]), vec2<f32>(1.0), is_bias);
-    add_outer(sums, a, load_dy_quad(dy_place));
+// The channels of dy at a pixel, of the right tiles.
+fn load_dy_right(place: u32) -> vec4<f32> {
+    if WIDE {
+        return load_dy_quad(place);
+    }
+    return vec4<f32>();
 }
 
-fn store_partial(chunk: u32, row: u32, quad: u32, sum: vec4<f32>) {
-    let place = (chunk * (TAP_ROWS + 1u) + row) * OUT_PAIRS + 2u * quad;
-    partial[place] = pack_pair(sum.xy);
-    partial[place + 1u] = pack_pair(sum.zw);
+// A pair of channels of x, 1 for the bias, and 0 behind the columns that meet the image.
+fn load_input(place: u32, is_bias: bool, inside: bool) -> vec2<f32> {
+    let pair = select(unpack_pair(input[place]), vec2<f32>(1.0), is_bias);
+    return select(vec2<f32>(), pair, inside);
 }
 
-override ITERATIONS_BACKWARD_WEIGHT: u32 = ROWS + LINES * (4u + OUT_WIDTH / 4u);
+// block += the product at one pixel, whose channels lie at `x` and `dys`.
+fn add_pixel(block: ptr<function, Block>, x: vec2<u32>, dys: vec2<u32>, is_bias: bool, inside: bool) {
+    var lower: vec2<f32>;
+    if TALL {
+        lower = load_input(x.y, is_bias, inside);
+    }
+    add_outer(block, load_input(x.x, is_bias, inside), lower, load_dy_quad(dys.x), load_dy_right(dys.y));
+}
 
-// Rows are 16 input channels of one tap, columns output channels; workgroups after the last tap's make the bias. The sum
-// runs over the lines of y of one chunk, and in each over the columns that meet the image.
+// What of a block belongs to its tile number `part`, whose rows are those of the partial sum from `first` up to `end`.
+fn store_partial(block: ptr<function, Block>, part: u32, chunk: u32, first: u32, end: u32, quad: u32) {
+    for (var r = 0u; r < ROWS; r++) {
+        if first + r < end && quad < OUT_QUADS {
+            let sum = (*block)[part * ROWS + r];
+            let place = (chunk * (TAP_ROWS + 1u) + first + r) * OUT_PAIRS + 2u * quad;
+            partial[place] = pack_pair(sum.xy);
+            partial[place + 1u] = pack_pair(sum.zw);
+        }
+    }
+}
+
+fn store_partials(block: ptr<function, Block>, chunk: u32, first: u32, end: u32, quad: u32) {
+    store_partial(block, 0u, chunk, first, end, quad);
+    if TALL {
+        store_partial(block, 1u, chunk, first + ROWS, end, quad);
+    }
+    if WIDE {
+        store_partial(block, 2u, chunk, first, end, quad + LANES);
+    }
+    if TALL && WIDE {
+        store_partial(block, 3u, chunk, first + ROWS, end, quad + LANES);
+    }
+}
+
+override ITERATIONS_BACKWARD_WEIGHT: u32 = 4u * ROWS + LINES * (2u + OUT_WIDTH / 4u);
+
+// Rows are input channels of one tap, columns output channels; workgroups after the last tap's make the bias. The sum runs
+// over the lines of y of one chunk, and in each over the columns that meet the image, in fours.
 @compute @workgroup_size(LANES)
 fn backward_weight(
     @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -307,51 +433,58 @@ fn backward_weight(
     if is_behind_grid(id) {
         return;
     }
-    let tap = id.x / IN_BLOCKS;
-    let first = id.x % IN_BLOCKS * ROWS;
+    let tap = id.y / IN_BLOCKS;
+    let first = id.y % IN_BLOCKS * BLOCK_ROWS;
     let is_bias = tap == KERNEL_H * KERNEL_W;
-    let quad = LANES * id.y + lane;
-    let pair = min(first / 2u + lane, IN_PAIRS - 1u);
-    let dy_pair = 2u * min(quad, OUT_QUADS - 1u);
+    let quad = BLOCK_QUADS * id.x + lane;
+    let pairs = min(vec2<u32>(first / 2u + lane) + vec2<u32>(0u, LANES), vec2<u32>(IN_PAIRS - 1u));
+    let dy_pairs = 2u * block_quads_of(quad, OUT_QUADS);
     let kx = tap % KERNEL_W;
     let begin = select((max(PADDING_W, kx) - kx + STRIDE_W - 1u) / STRIDE_W, 0u, is_bias);
     let reach = (max(WIDTH + PADDING_W, kx) - kx + STRIDE_W - 1u) / STRIDE_W;
     let end = select(min(reach, OUT_WIDTH), OUT_WIDTH, is_bias);
     let step = select(STRIDE_W * IN_PAIRS, 0u, is_bias);
     let end_line = min((id.z + 1u) * LINES, BATCH * OUT_HEIGHT);
-    var sums: Sums;
+    var block: Block;
     for (var line = id.z * LINES; line < end_line; line++) {
         let iy = line % OUT_HEIGHT * STRIDE_H + tap / KERNEL_W - PADDING_H;
         if iy >= HEIGHT && !is_bias {
             continue;
         }
         let x_line = (line / OUT_HEIGHT * HEIGHT + iy) * WIDTH + kx - PADDING_W;
-        let x_start = select(x_line * IN_PAIRS, 0u, is_bias) + pair;
-        let dy_start = line * OUT_WIDTH * OUT_PAIRS + dy_pair;
-        var ox = begin;
-        for (; ox + 4u <= end; ox += 4u) {
-            let x_place = x_start + ox * step;
-            let dy_place = dy_start + ox * OUT_PAIRS;
-            add_pixel(&sums, x_place, dy_place, is_bias);
-            add_pixel(&sums, x_place + step, dy_place + OUT_PAIRS, is_bias);
-            add_pixel(&sums, x_place + 2u * step, dy_place + 2u * OUT_PAIRS, is_bias);
-            add_pixel(&sums, x_place + 3u * step, dy_place + 3u * OUT_PAIRS, is_bias);
-        }
-        for (; ox < end; ox++) {
-            add_pixel(&sums, x_start + ox * step, dy_start + ox * OUT_PAIRS, is_bias);
+        let x_start = select(x_line * IN_PAIRS, 0u, is_bias) + pairs;
+        let dy_start = line * OUT_WIDTH * OUT_PAIRS + dy_pairs;
+        for (var ox = begin; ox < end; ox += 4u) {
+            let columns = min(vec4<u32>(ox) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(end - 1u));
+            let inside = vec4<u32>(ox) + vec4<u32>(0u, 1u, 2u, 3u) == columns;
+            let x_place = columns * step;
+            let dy_place = columns * OUT_PAIRS;
+            add_pixel(&block, x_start + x_place.x, dy_start + dy_place.x, is_bias, inside.x);
+            add_pixel(&block, x_start + x_place.y, dy_start + dy_place.y, is_bias, inside.y);
+            add_pixel(&block, x_start + x_place.z, dy_start + dy_place.z, is_bias, inside.z);
+            add_pixel(&block, x_start + x_place.w, dy_start + dy_place.w, is_bias, inside.w);
         }
     }
-    for (var r = 0u; r < ROWS; r++) {
-        let wanted = select(first + r < IN_CHANNELS, first + r == 0u, is_bias);
-        if wanted && quad < OUT_QUADS {
-            store_partial(id.z, tap * IN_CHANNELS + first + r, quad, sums[r]);
-        }
-    }
+    let rows = select(IN_CHANNELS, 1u, is_bias);
+    store_partials(&block, id.z, tap * IN_CHANNELS + first, tap * IN_CHANNELS + rows, quad);
 }
 
 @group(0) @binding(1) var<storage, read> elements: array<f32>;          // the x of forward
 
-override ITERATIONS_BACKWARD_WEIGHT_ANY: u32 = ROWS + LINES * (1u + OUT_WIDTH);
+// Rows of the partial sum, as taps, input channels and the bias.
+struct WeightRows {
+    ky: vec4<u32>,
+    kx: vec4<u32>,
+    ci: vec4<u32>,
+    is_bias: vec4<bool>,
+}
+
+fn weight_rows_of(row: vec4<u32>) -> WeightRows {
+    let ky = row / (IN_CHANNELS * KERNEL_W);
+    return WeightRows(ky, row / IN_CHANNELS % KERNEL_W, row % IN_CHANNELS, row == vec4<u32>(TAP_ROWS));
+}
+
+override ITERATIONS_BACKWARD_WEIGHT_ANY: u32 = 4u * ROWS + LINES * (1u + OUT_WIDTH);
 
 // The same for any number of input channels, which are loaded one by one: rows are neighbouring rows (ky, kx, ci) of the
 // weight, and the bias.
@@ -365,33 +498,28 @@ fn backward_weight_any(
     if is_behind_grid(id) {
         return;
     }
-    let first = id.x * ROWS;
-    let row = rows_of(first, lane, TAP_ROWS + 1u);
-    let is_bias = row == vec2<u32>(TAP_ROWS);
-    let ci = row % IN_CHANNELS;
-    let kx = row / IN_CHANNELS % KERNEL_W;
-    let ky = row / (IN_CHANNELS * KERNEL_W);
-    let quad = LANES * id.y + lane;
-    let dy_pair = 2u * min(quad, OUT_QUADS - 1u);
+    let first = id.y * BLOCK_ROWS;
+    let rows = weight_rows_of(block_rows_of(first, lane, TAP_ROWS + 1u));
+    let quad = BLOCK_QUADS * id.x + lane;
+    let dy_pairs = 2u * block_quads_of(quad, OUT_QUADS);
     let end_line = min((id.z + 1u) * LINES, BATCH * OUT_HEIGHT);
-    var sums: Sums;
+    var block: Block;
     for (var line = id.z * LINES; line < end_line; line++) {
-        let iy = line % OUT_HEIGHT * STRIDE_H + ky - PADDING_H;
+        let iy = line % OUT_HEIGHT * STRIDE_H + rows.ky - PADDING_H;
         for (var ox = 0u; ox < OUT_WIDTH; ox++) {
-            let ix = ox * STRIDE_W + kx - PADDING_W;
-            let inside = (iy < vec2<u32>(HEIGHT)) & (ix < vec2<u32>(WIDTH));
+            let ix = ox * STRIDE_W + rows.kx - PADDING_W;
+            let inside = (iy < vec4<u32>(HEIGHT)) & (ix < vec4<u32>(WIDTH));
             let pixel = (line / OUT_HEIGHT * HEIGHT + iy) * WIDTH + ix;
-            let place = select(vec2<u32>(), pixel * IN_CHANNELS + ci, inside);
-            let value = select(vec2<f32>(), vec2<f32>(elements[place.x], elements[place.y]), inside);
-            let a = select(value, vec2<f32>(1.0), is_bias);
-            let b = load_dy_quad((line * OUT_WIDTH + ox) * OUT_PAIRS + dy_pair);
-            add_products(&sums, 0u, 1u, a.x, b);
-            add_products(&sums, 8u, 1u, a.y, b);
+            let place = select(vec4<u32>(), pixel * IN_CHANNELS + rows.ci, inside);
+            var a = vec4<f32>(elements[place.x], elements[place.y], 0.0, 0.0);
+            if TALL {
+                a.z = elements[place.z];
+                a.w = elements[place.w];
+            }
+            a = select(select(vec4<f32>(), a, inside), vec4<f32>(1.0), rows.is_bias);
+            let dys = (line * OUT_WIDTH + ox) * OUT_PAIRS + dy_pairs;
+            add_summand(&block, a, load_dy_quad(dys.x), load_dy_right(dys.y));
         }
     }
-    for (var r = 0u; r < ROWS; r++) {
-        if first + r <= TAP_ROWS && quad < OUT_QUADS {
-            store_partial(id.z, first + r, quad, sums[r]);
-        }
-    }
+    store_partials(&block, id.z, first, TAP_ROWS + 1u, quad);
 }

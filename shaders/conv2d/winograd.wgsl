@@ -204,22 +204,25 @@ fn transform_weight(
 
 @group(0) @binding(0) var<storage, read> elements: array<f32>;          // [3, 3, OUT_CHANNELS, IN_CHANNELS], a weight
 
+const FLIPPED_SIDE: u32 = 8u;   // of the square; WORKGROUP in all
+override FLIPPED_COLUMNS = (OUT_PAIRS + FLIPPED_SIDE - 1u) / FLIPPED_SIDE;
 override ITERATIONS_TRANSFORM_WEIGHT_FLIPPED: u32 = 3u * (4u + POINTS) + POINTS * (1u + POINTS);
 
 // The weight that leads from dy back to dx, transposed and turned by 180 degrees: the channels of dy come in, those of dx
-// go out.
+// go out. A workgroup takes a square of channels and pairs, and so uses each line of the cache that it loads or stores whole.
 @compute @workgroup_size(WORKGROUP)
 fn transform_weight_flipped(
     @builtin(workgroup_id) id: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let size = IN_CHANNELS * OUT_PAIRS;
-    let index = flat_index(id, workgroups, lane, WORKGROUP);
-    if index >= size {
+    let block = flat_index(id, workgroups, 0u, 1u);
+    let pair = block % FLIPPED_COLUMNS * FLIPPED_SIDE + lane % FLIPPED_SIDE;
+    let channel = block / FLIPPED_COLUMNS * FLIPPED_SIDE + lane / FLIPPED_SIDE;
+    if channel >= IN_CHANNELS || pair >= OUT_PAIRS {
         return;
     }
-    let first = index % OUT_PAIRS * 2u * IN_CHANNELS + index / OUT_PAIRS;
+    let first = 2u * pair * IN_CHANNELS + channel;
     var square: Square;
     for (var kx = 0u; kx < 3u; kx++) {
         var line: Line;
@@ -232,7 +235,7 @@ fn transform_weight_flipped(
             square[row][kx] = line[row];
         }
     }
-    store_factors(square, index, size);
+    store_factors(square, channel * OUT_PAIRS + pair, IN_CHANNELS * OUT_PAIRS);
 }
 
 @group(0) @binding(0) var<storage, read> products: array<u64>;          // [POINTS * POINTS, TILES, OUT_PAIRS]

@@ -1,9 +1,10 @@
-// Library: broadcast, pairs, index
+// Library: block, broadcast, pairs, index
 // M[p] = V[p] * U[p]              forward
 // dU[p] = V[p]^T * dM[p]          backward_weight
 //
 // The products between the transforms of `conv2d/winograd.wgsl`: V the transformed tiles of the image, U the transformed
-// weight, M the products of each tile. By broadcasts, `lib/broadcast.wgsl`.
+// weight, M the products of each tile. By broadcasts, in blocks of `lib/block.wgsl`; columns go first, so that the rows that were
+// loaded stay in the cache while all columns are made.
 
 override TILES: u32;
 override IN_CHANNELS: u32;      // a multiple of 4
@@ -18,7 +19,40 @@ override OUT_QUADS = OUT_CHANNELS / 4u;
 @group(0) @binding(1) var<storage, read> factors: array<vec2<u64>>;     // [points, IN_CHANNELS, OUT_QUADS]: U
 @group(0) @binding(2) var<storage, read_write> products: array<u64>;    // [points, TILES, OUT_PAIRS]: M
 
-override ITERATIONS_FORWARD: u32 = ROWS + IN_PAIRS / 2u;
+// A pair of the four rows of `block_rows_of`, one vector a summand.
+fn load_inputs(place: vec4<u32>) -> array<vec4<f32>, 2> {
+    let a = unpack_pair(inputs[place.x]);
+    let b = unpack_pair(inputs[place.y]);
+    var c: vec2<f32>;
+    var d: vec2<f32>;
+    if TALL {
+        c = unpack_pair(inputs[place.z]);
+        d = unpack_pair(inputs[place.w]);
+    }
+    return array<vec4<f32>, 2>(vec4<f32>(a.x, b.x, c.x, d.x), vec4<f32>(a.y, b.y, c.y, d.y));
+}
+
+fn add_channel(block: ptr<function, Block>, a: vec4<f32>, row: vec2<u32>) {
+    var right: vec4<f32>;
+    if WIDE {
+        right = unpack_quad(factors[row.y]);
+    }
+    add_summand(block, a, unpack_quad(factors[row.x]), right);
+}
+
+// What of a block belongs to its tile number `part`, which begins at the tile `first` of the image.
+fn store_products(block: ptr<function, Block>, part: u32, point: u32, first: u32, quad: u32) {
+    for (var r = 0u; r < ROWS; r++) {
+        if first + r < TILES && quad < OUT_QUADS {
+            let sum = (*block)[part * ROWS + r];
+            let place = (point * TILES + first + r) * OUT_PAIRS + 2u * quad;
+            products[place] = pack_pair(sum.xy);
+            products[place + 1u] = pack_pair(sum.zw);
+        }
+    }
+}
+
+override ITERATIONS_FORWARD: u32 = 4u * ROWS + IN_PAIRS / 2u;
 
 // Rows are tiles, columns output channels; workgroup z is the point.
 @compute @workgroup_size(LANES)
@@ -31,44 +65,64 @@ fn forward(
     if is_behind_grid(id) {
         return;
     }
-    let first = ROWS * id.x;
-    let quad = LANES * id.y + lane;
-    let tile = rows_of(first, lane, TILES);
-    let place = (id.z * TILES + tile) * IN_PAIRS;
-    var row = id.z * IN_CHANNELS * OUT_QUADS + min(quad, OUT_QUADS - 1u);
-    var sums: Sums;
+    let quad = BLOCK_QUADS * id.x + lane;
+    let first = BLOCK_ROWS * id.y;
+    let place = (id.z * TILES + block_rows_of(first, lane, TILES)) * IN_PAIRS;
+    var row = id.z * IN_CHANNELS * OUT_QUADS + block_quads_of(quad, OUT_QUADS);
+    var block: Block;
     for (var pair = 0u; pair < IN_PAIRS; pair += 2u) {
-        let a = unpack_pair(inputs[place.x + pair]);
-        let b = unpack_pair(inputs[place.y + pair]);
-        let c = unpack_pair(inputs[place.x + pair + 1u]);
-        let d = unpack_pair(inputs[place.y + pair + 1u]);
-        let w0 = unpack_quad(factors[row]);
-        let w1 = unpack_quad(factors[row + OUT_QUADS]);
-        let w2 = unpack_quad(factors[row + 2u * OUT_QUADS]);
-        let w3 = unpack_quad(factors[row + 3u * OUT_QUADS]);
-        add_products(&sums, 0u, 1u, a.x, w0);
-        add_products(&sums, 8u, 1u, b.x, w0);
-        add_products(&sums, 0u, 1u, a.y, w1);
-        add_products(&sums, 8u, 1u, b.y, w1);
-        add_products(&sums, 0u, 1u, c.x, w2);
-        add_products(&sums, 8u, 1u, d.x, w2);
-        add_products(&sums, 0u, 1u, c.y, w3);
-        add_products(&sums, 8u, 1u, d.y, w3);
+        let a = load_inputs(place + pair);
+        let b = load_inputs(place + pair + 1u);
+        add_channel(&block, a[0], row);
+        add_channel(&block, a[1], row + OUT_QUADS);
+        add_channel(&block, b[0], row + 2u * OUT_QUADS);
+        add_channel(&block, b[1], row + 3u * OUT_QUADS);
         row += 4u * OUT_QUADS;
     }
-    for (var r = 0u; r < ROWS; r++) {
-        if first + r < TILES && quad < OUT_QUADS {
-            let place = (id.z * TILES + first + r) * OUT_PAIRS + 2u * quad;
-            products[place] = pack_pair(sums[r].xy);
-            products[place + 1u] = pack_pair(sums[r].zw);
-        }
+    store_products(&block, 0u, id.z, first, quad);
+    if TALL {
+        store_products(&block, 1u, id.z, first + ROWS, quad);
+    }
+    if WIDE {
+        store_products(&block, 2u, id.z, first, quad + LANES);
+    }
+    if TALL && WIDE {
+        store_products(&block, 3u, id.z, first + ROWS, quad + LANES);
     }
 }
 
 @group(0) @binding(1) var<storage, read> gradients: array<vec2<u64>>;   // [points, TILES, OUT_QUADS]: dM
 @group(0) @binding(2) var<storage, read_write> dfactors: array<u64>;    // [points, IN_CHANNELS, OUT_PAIRS]: dU
 
-override ITERATIONS_BACKWARD_WEIGHT: u32 = ROWS + 3u + TILES / 4u;
+// The products of one tile, whose pairs of input channels and quads of output channels lie at `pairs` and `quads`.
+fn add_tile(block: ptr<function, Block>, pairs: vec2<u32>, quads: vec2<u32>) {
+    var lower: vec2<f32>;
+    if TALL {
+        lower = unpack_pair(inputs[pairs.y]);
+    }
+    var right: vec4<f32>;
+    if WIDE {
+        right = unpack_quad(gradients[quads.y]);
+    }
+    add_outer(block, unpack_pair(inputs[pairs.x]), lower, unpack_quad(gradients[quads.x]), right);
+}
+
+// What of a block belongs to its tile number `part`, which begins at the input channel `first`.
+fn store_dfactors(block: ptr<function, Block>, part: u32, point: u32, first: u32, quad: u32) {
+    for (var r = 0u; r < ROWS; r++) {
+        if first + r < IN_CHANNELS && quad < OUT_QUADS {
+            var total = (*block)[part * ROWS + r];
+            let place = (point * IN_CHANNELS + first + r) * OUT_PAIRS + 2u * quad;
+            if ACCUMULATE {
+                total += vec4<f32>(unpack_pair(dfactors[place]), unpack_pair(dfactors[place + 1u]));
+            }
+            dfactors[place] = pack_pair(total.xy);
+            dfactors[place + 1u] = pack_pair(total.zw);
+        }
+    }
+}
+
+override ITERATIONS_BACKWARD_WEIGHT: u32 = 4u * ROWS + 3u + TILES / 4u;
 
 // Rows are input channels, columns output channels; workgroup z is the point.
 @compute @workgroup_size(LANES)
@@ -81,41 +135,30 @@ fn backward_weight(
     if is_behind_grid(id) {
         return;
     }
-    let first = ROWS * id.x;
-    let quad = LANES * id.y + lane;
-    let start = id.z * TILES * IN_PAIRS + min(first / 2u + lane, IN_PAIRS - 1u);
-    let quad_start = id.z * TILES * OUT_QUADS + min(quad, OUT_QUADS - 1u);
-    var sums: Sums;
+    let quad = BLOCK_QUADS * id.x + lane;
+    let first = BLOCK_ROWS * id.y;
+    let channels = min(vec2<u32>(first / 2u + lane) + vec2<u32>(0u, LANES), vec2<u32>(IN_PAIRS - 1u));
+    let pairs = id.z * TILES * IN_PAIRS + channels;
+    let quads = id.z * TILES * OUT_QUADS + block_quads_of(quad, OUT_QUADS);
+    var block: Block;
     var tile = 0u;
     for (; tile + 4u <= TILES; tile += 4u) {
-        let place = start + tile * IN_PAIRS;
-        let quad_place = quad_start + tile * OUT_QUADS;
-        let a0 = unpack_pair(inputs[place]);
-        let a1 = unpack_pair(inputs[place + IN_PAIRS]);
-        let a2 = unpack_pair(inputs[place + 2u * IN_PAIRS]);
-        let a3 = unpack_pair(inputs[place + 3u * IN_PAIRS]);
-        let b0 = unpack_quad(gradients[quad_place]);
-        let b1 = unpack_quad(gradients[quad_place + OUT_QUADS]);
-        let b2 = unpack_quad(gradients[quad_place + 2u * OUT_QUADS]);
-        let b3 = unpack_quad(gradients[quad_place + 3u * OUT_QUADS]);
-        add_outer(&sums, a0, b0);
-        add_outer(&sums, a1, b1);
-        add_outer(&sums, a2, b2);
-        add_outer(&sums, a3, b3);
+        add_tile(&block, pairs + tile * IN_PAIRS, quads + tile * OUT_QUADS);
+        add_tile(&block, pairs + (tile + 1u) * IN_PAIRS, quads + (tile + 1u) * OUT_QUADS);
+        add_tile(&block, pairs + (tile + 2u) * IN_PAIRS, quads + (tile + 2u) * OUT_QUADS);
+        add_tile(&block, pairs + (tile + 3u) * IN_PAIRS, quads + (tile + 3u) * OUT_QUADS);
     }
     for (; tile < TILES; tile++) {
-        let a = unpack_pair(inputs[start + tile * IN_PAIRS]);
-        add_outer(&sums, a, unpack_quad(gradients[quad_start + tile * OUT_QUADS]));
+        add_tile(&block, pairs + tile * IN_PAIRS, quads + tile * OUT_QUADS);
     }
-    for (var r = 0u; r < ROWS; r++) {
-        if first + r < IN_CHANNELS && quad < OUT_QUADS {
-            let place = (id.z * IN_CHANNELS + first + r) * OUT_PAIRS + 2u * quad;
-            var total = sums[r];
-            if ACCUMULATE {
-                total += vec4<f32>(unpack_pair(dfactors[place]), unpack_pair(dfactors[place + 1u]));
-            }
-            dfactors[place] = pack_pair(total.xy);
-            dfactors[place + 1u] = pack_pair(total.zw);
-        }
+    store_dfactors(&block, 0u, id.z, first, quad);
+    if TALL {
+        store_dfactors(&block, 1u, id.z, first + ROWS, quad);
+    }
+    if WIDE {
+        store_dfactors(&block, 2u, id.z, first, quad + LANES);
+    }
+    if TALL && WIDE {
+        store_dfactors(&block, 3u, id.z, first + ROWS, quad + LANES);
     }
 }

@@ -25,9 +25,3 @@ fn add_products(sums: ptr<function, Sums>, first: u32, step: u32, a: f32, b: vec
     (*sums)[first + 6u * step] += subgroupBroadcast(a, 6u) * b;
     (*sums)[first + 7u * step] += subgroupBroadcast(a, 7u) * b;
 }
-
-// The products of a pair of summands in neighbouring rows: two rows of each invocation, which lie side by side.
-fn add_outer(sums: ptr<function, Sums>, a: vec2<f32>, b: vec4<f32>) {
-    add_products(sums, 0u, 2u, a.x, b);
-    add_products(sums, 1u, 2u, a.y, b);
-}

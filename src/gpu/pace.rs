@@ -21,13 +21,15 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Runs `executable` `times` times and waits for the end. `progress` hears of the runs that are done, and may halt; then
-    /// those that were submitted are waited for. Returns how many were done.
+    /// Runs `executable` `times` times and waits for the end. `feed` is asked before each submission how many runs what lies on
+    /// the device lasts for, at least one, from the number of the next; `progress` hears of the runs that are done, and may
+    /// halt: then those that were submitted are waited for. Returns how many were done.
     pub fn run(
         &mut self,
         device: &Device,
         executable: &Executable,
         times: u32,
+        feed: &mut dyn FnMut(u32) -> Result<u32>,
         progress: &mut dyn FnMut(u32) -> ControlFlow<()>,
     ) -> Result<u32> {
         let mut in_flight: VecDeque<(Submission, u32)> = VecDeque::new();
@@ -35,7 +37,8 @@ impl Pace {
         let mut last = Instant::now();
         while done < times {
             if submitted < times && in_flight.len() < IN_FLIGHT {
-                let steps = self.steps_per_submission().min(times - submitted);
+                let fed = feed(submitted)?;
+                let steps = self.steps_per_submission().min(times - submitted).min(fed);
                 in_flight.push_back((executable.submit(device, steps), steps));
                 submitted += steps;
                 continue;

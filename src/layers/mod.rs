@@ -4,6 +4,7 @@ mod activation;
 mod add;
 mod avg_pool2d;
 mod batch_norm;
+mod block;
 mod concat;
 mod conv2d;
 mod conv_block;

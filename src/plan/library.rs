@@ -16,8 +16,9 @@ macro_rules! wgsl {
 }
 
 /// What an entry of the library is called by, for modules that compute in f32, and its text.
-static FILES: [(&str, &str); 15] = [
+static FILES: [(&str, &str); 16] = [
     ("activation", wgsl!("lib/activation")),
+    ("block", wgsl!("lib/block")),
     ("broadcast", wgsl!("lib/broadcast")),
     ("conv2d", wgsl!("lib/conv2d")),
     ("conv2d_tiles", wgsl!("lib/conv2d_tiles")),

@@ -79,15 +79,19 @@ impl Trainer<'_> {
         });
         while self.progress.steps < source.steps() {
             let started = Instant::now();
+            let order = || self.order(self.progress.epoch);
+            let stream = self.streams.of(&self.memory, &source, order);
             let pass = self.nets[index].train.as_mut();
             let pass = pass.expect("there is a source to train on");
-            let done = pass.run(self.device, self.progress.steps, &mut |steps| match started
-                .elapsed()
-                < UNSEEN
-            {
-                true => observer.advanced(steps),
-                false => ControlFlow::Break(()),
-            })?;
+            let first = self.progress.steps;
+            let mut progress = |steps| {
+                let goes_on = observer.advanced(steps);
+                match started.elapsed() < UNSEEN {
+                    true => goes_on,
+                    false => ControlFlow::Break(()),
+                }
+            };
+            let done = pass.run(self.device, first, stream.as_ref(), &mut progress)?;
             self.progress.steps = done;
             self.progress.seconds += started.elapsed().as_secs_f64();
             if done < source.steps() {

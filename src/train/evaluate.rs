@@ -58,13 +58,18 @@ impl Trainer<'_> {
         scoring: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Option<Score>> {
         self.set_step("test", 0, 0);
+        let order = || match source.part {
+            Part::Validation => self.split.validation.clone(),
+            _ => (0..source.count).collect(),
+        };
+        let stream = self.streams.of(&self.memory, &source, order);
         let net = &mut self.nets[index];
         let pass = match source.part {
             Part::Validation => net.validate.as_mut(),
             _ => Some(&mut net.test),
         };
         let pass = pass.expect("there is a pass for every source");
-        if pass.run(self.device, 0, &mut |_| scoring())? < pass.steps() {
+        if pass.run(self.device, 0, stream.as_ref(), &mut |_| scoring())? < pass.steps() {
             return Ok(None);
         }
         let label = |name: &str| format!("{}.{name}", source.part.prefix());

@@ -1,5 +1,6 @@
 //! Training: the epoch loop, and what it needs on the device.
 
+mod ahead;
 mod best;
 mod config;
 mod divergence;
@@ -18,6 +19,7 @@ mod sources;
 mod split;
 mod start;
 mod state;
+mod stream;
 mod subjects;
 
 pub use config::Config;
@@ -40,6 +42,7 @@ use net::RecordedNet;
 use sources::Sources;
 use split::Split;
 use start::Start;
+use stream::Streams;
 
 /// The largest learning rate that may be asked for.
 pub const MAX_LR: f64 = 1e6;
@@ -57,6 +60,7 @@ pub enum End {
 pub struct Trainer<'a> {
     device: &'a Device,
     memory: Memory,
+    streams: Streams,
     nets: Vec<Net>,
     config: Config,
     split: Split,
@@ -95,7 +99,7 @@ impl<'a> Trainer<'a> {
         let mut recorded = Vec::new();
         let mut allocation = Allocation::default();
         for (index, (name, model)) in config.nets.iter().zip(models).enumerate() {
-            let sources = Sources::new(&config, &dataset, &split, &model)?;
+            let sources = Sources::new(&config, &dataset, &split, &model, device.limits())?;
             let net = RecordedNet::new(device, name, model, &config, sources)?;
             allocation.add(index, net.plans());
             recorded.push(net);
@@ -107,7 +111,7 @@ impl<'a> Trainer<'a> {
         if let Some(net) = recorded.first() {
             net.sources.write_orders(device, &memory, &split);
         }
-        dataset.upload(device, &memory, config.epochs > 0)?;
+        let streams = dataset.upload(device, &memory, config.epochs > 0)?;
         let mut nets = Vec::new();
         for (index, net) in recorded.into_iter().enumerate() {
             let net = net.compile(device, &memory, index)?;
@@ -117,6 +121,7 @@ impl<'a> Trainer<'a> {
         Ok(Self {
             device,
             memory,
+            streams,
             nets,
             config,
             split,

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::stream::{Stream, feed};
 use crate::batch::Source;
 use crate::error::Result;
 use crate::gpu::{Device, Executable, Memory, Pace};
@@ -63,22 +64,39 @@ impl Pass {
         self.full_steps + u32::from(self.ragged.is_some())
     }
 
-    /// Runs the pass behind its first `done` steps and waits for the end. `progress` hears of the steps done, and may halt it
-    /// between submissions. Returns how many steps are done then.
-    pub fn run(
+    /// Runs the pass behind its first `done` steps, its images streamed where they do not lie on the device, and waits for the
+    /// end. `progress` hears of the steps done, and may halt it between submissions. Returns how many steps are done then.
+    pub(super) fn run(
+        &mut self,
+        device: &Device,
+        done: u32,
+        stream: Option<&Stream>,
+        progress: &mut dyn FnMut(u32) -> ControlFlow<()>,
+    ) -> Result<u32> {
+        feed(stream, device, done, |feed| {
+            self.run_fed(device, done, feed, progress)
+        })
+    }
+
+    fn run_fed(
         &mut self,
         device: &Device,
         mut done: u32,
+        feed: &mut dyn FnMut(u32) -> Result<u32>,
         progress: &mut dyn FnMut(u32) -> ControlFlow<()>,
     ) -> Result<u32> {
         if done < self.full_steps {
             let (first, rest) = (done, self.full_steps - done);
+            let mut feed = |steps| feed(first + steps);
             let mut progress = |steps| progress(first + steps);
-            done += self.pace.run(device, &self.full, rest, &mut progress)?;
+            done += self
+                .pace
+                .run(device, &self.full, rest, &mut feed, &mut progress)?;
         }
         if done == self.full_steps
             && let Some(ragged) = &self.ragged
         {
+            feed(done)?;
             ragged.submit(device, 1).wait(device)?;
             done += 1;
             // After the last step there is nothing to halt.

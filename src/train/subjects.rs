@@ -7,19 +7,25 @@ use super::resident::Dataset;
 use super::sources::Sources;
 use crate::error::Result;
 use crate::models::initial_values;
+use crate::plan::Limits;
 use crate::steps::{evaluate_plan, parts_of_step, train_step};
 use crate::tune::Subject;
 
-/// The training and the evaluation step of every net that `config` trains, for measuring their kernels.
+/// The training and the evaluation step of every net that `config` trains on an adapter of these limits, for measuring their
+/// kernels.
 ///
 /// # Errors
 /// As [`Trainer::new`], where the nets and the data set do not fit.
-pub fn subjects(config: &Config, dataset: &Dataset) -> Result<Vec<Subject<'static>>> {
+pub fn subjects(
+    config: &Config,
+    dataset: &Dataset,
+    limits: &Limits,
+) -> Result<Vec<Subject<'static>>> {
     let split = dataset.split(config.validation)?;
     let models = config.build_models(dataset)?;
     let mut subjects = Vec::new();
     for model in models {
-        let sources = Sources::new(config, dataset, &split, &model)?;
+        let sources = Sources::new(config, dataset, &split, &model, limits)?;
         let parameters = initial_values(&model.parameters, 1).parameters;
         let (model, optimizer) = (Rc::new(model), Rc::new(config.optimizer()));
         if let Some(source) = sources.train {

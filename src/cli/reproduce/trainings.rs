@@ -72,7 +72,7 @@ impl Trainings<'_> {
         interruption: &Interruption,
     ) -> Result<()> {
         let mut dataset = dataset::read(config, self.task.experiment)?;
-        let digests = [dataset.digest(), digest_of_weights(config)?];
+        let digests = [dataset.digest()?, digest_of_weights(config)?];
         dataset::limit(&mut dataset, config);
         self.choose_kernels(config, &dataset, device)?;
         let mut trainer = Trainer::new(device, config.clone(), dataset)?;
@@ -129,7 +129,8 @@ impl Trainings<'_> {
                 Ok(())
             }
             None => {
-                let subjects = || train::subjects(config, dataset);
+                let limits = device.limits().clone();
+                let subjects = || train::subjects(config, dataset, &limits);
                 self.flags.kernels.refine(device, subjects)
             }
         }

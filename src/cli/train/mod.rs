@@ -93,14 +93,15 @@ impl Train {
         } = self.start()?;
         let experiment = experiment::find(&config.experiment)?;
         let mut dataset = dataset::read(&config, experiment)?;
-        let digests = [dataset.digest(), digest_of_weights(&config)?];
+        let digests = [dataset.digest()?, digest_of_weights(&config)?];
         let limits = dataset::limit(&mut dataset, &config);
         let mut device = flags.open()?;
         let saved = run.as_ref().and_then(|run| run.saved.as_ref());
         match saved.filter(|_| !self.resume_anyway) {
             Some(saved) => flags.kernels.keep(&mut device, &saved.conditions.winners),
             None => {
-                let subjects = || train::subjects(&config, &dataset);
+                let limits = device.limits().clone();
+                let subjects = || train::subjects(&config, &dataset, &limits);
                 flags.kernels.refine(&mut device, subjects)?;
             }
         }

@@ -4,6 +4,7 @@
 
 use super::Conv2dOptions;
 use super::tiled::{self, TILED, TILED_F16};
+use crate::layers::block::Block;
 use crate::layers::pieces::pieces;
 use crate::layers::processor::{of_cpu_kernel, on_cpu, register_cycles};
 use crate::layers::tile::{Cut, Product};
@@ -37,7 +38,7 @@ pub(super) enum Algorithm {
     Direct,
     /// A matrix product with one factor read through the windows. CPU adapters; channels of y in fours, and for the
     /// gradient of x those of x.
-    ImplicitGemm,
+    ImplicitGemm(Block),
     /// A matrix product in tiles that lie in workgroup memory. Graphics processors; images of a multiple of 4 elements.
     Tiled(Cut),
     /// The same with factors in f16, on the matrix units of a subgroup.
@@ -78,6 +79,23 @@ impl Work<'_> {
         }
     }
 
+    /// The block of the implicit product.
+    fn block(self) -> Block {
+        let (rows, columns) = match self.purpose {
+            Purpose::Forward => (pixels(self.y), self.options.out_channels),
+            Purpose::BackwardInput => (
+                residue_pixels(self.options, self.x),
+                self.options.in_channels,
+            ),
+            // Every tap begins with a block of its own.
+            Purpose::BackwardWeight if self.options.in_channels.is_multiple_of(4) => {
+                (self.options.in_channels, self.options.out_channels)
+            }
+            Purpose::BackwardWeight => partial_sizes(self.options),
+        };
+        Block::of(&IMPLICIT_GEMM, rows, columns)
+    }
+
     /// Multiplications of the whole batch.
     pub(super) fn multiplications(self) -> f64 {
         let [height, width] = self.options.kernel_size;
@@ -116,7 +134,7 @@ impl Work<'_> {
         let read_in_fours =
             self.purpose != Purpose::BackwardInput || self.options.in_channels.is_multiple_of(4);
         if whole && read_in_fours && self.options.out_channels.is_multiple_of(4) {
-            algorithms.push(Algorithm::ImplicitGemm);
+            algorithms.push(Algorithm::ImplicitGemm(self.block()));
         }
         algorithms.push(Algorithm::Direct);
         let offer = |algorithm: Algorithm| Offer::new(algorithm, algorithm.cost(limits, self));
@@ -139,7 +157,7 @@ impl Algorithm {
             Self::Tiled(_) | Self::TiledF16(_) if limits.is_cpu => on_cpu(on_cpu::WORKGROUP_TILES),
             Self::Tiled(cut) => cut.cycles(work.product()),
             Self::TiledF16(cut) => MATRIX_UNITS * cut.cycles(work.product()),
-            Self::ImplicitGemm => {
+            Self::ImplicitGemm(_) => {
                 of_cpu_kernel(limits, on_cpu(windows * on_cpu::PAIRS), work.plain_cycles())
             }
             Self::Direct if limits.is_cpu => on_cpu(on_cpu::REGISTERS),
@@ -156,7 +174,7 @@ impl Algorithm {
     pub(super) fn shader(self, purpose: Purpose) -> &'static Shader {
         match self {
             Self::Direct => &DIRECT,
-            Self::ImplicitGemm => &IMPLICIT_GEMM,
+            Self::ImplicitGemm(_) => &IMPLICIT_GEMM,
             Self::Tiled(_) => &TILED[purpose as usize],
             Self::TiledF16(_) => &TILED_F16[purpose as usize],
         }
@@ -170,7 +188,8 @@ impl Algorithm {
             Purpose::BackwardWeight => (1.0, GRADIENT_SCALE),
         };
         match self {
-            Self::Direct | Self::ImplicitGemm => Vec::new(),
+            Self::Direct => Vec::new(),
+            Self::ImplicitGemm(block) => block.constants().to_vec(),
             Self::Tiled(cut) => cut.constants().to_vec(),
             Self::TiledF16(cut) => {
                 let mut constants = cut.constants().to_vec();
@@ -184,13 +203,14 @@ impl Algorithm {
     pub(super) fn forward(self, options: &Conv2dOptions, y: [u32; 4]) -> Images {
         let (extent, chunks) = match self {
             Self::Direct => (strips(y), 1),
-            Self::ImplicitGemm => (tiles(y[0] * y[1] * y[2], y[3]), 1),
+            Self::ImplicitGemm(block) => (block.extent(&IMPLICIT_GEMM, [pixels(y), y[3]], 1), 1),
             Self::Tiled(cut) | Self::TiledF16(cut) => {
                 (cut.extent(tiled::forward(options, y)), cut.chunks)
             }
         };
         let writes_elements = self.writes_elements(y[3]);
-        let reads_elements = self == Self::ImplicitGemm && !options.in_channels.is_multiple_of(4);
+        let reads_elements =
+            matches!(self, Self::ImplicitGemm(_)) && !options.in_channels.is_multiple_of(4);
         let entry = match (options.bias, reads_elements || writes_elements) {
             (false, false) => "forward",
             (true, false) => "forward_bias",
@@ -210,15 +230,14 @@ impl Algorithm {
 
     /// How the gradient of x is dispatched, for its `[N, H, W, C]`.
     pub(super) fn backward_input(self, options: &Conv2dOptions, x: [u32; 4]) -> Images {
-        let [batch, height, width, channels] = x;
+        let channels = x[3];
         let stride = options.stride;
         let (weight, extent, chunks) = match self {
             Self::Direct => ("weights", strips(x), 1),
-            Self::ImplicitGemm => {
-                // Pixels by what is left of their place when divided by the stride.
-                let pixels = batch * height.div_ceil(stride[0]) * width.div_ceil(stride[1]);
-                let [pixels, channels, _] = tiles(pixels, channels);
-                ("weights", [pixels, channels, stride[0] * stride[1]], 1)
+            Self::ImplicitGemm(block) => {
+                let sizes = [residue_pixels(options, x), channels];
+                let extent = block.extent(&IMPLICIT_GEMM, sizes, stride[0] * stride[1]);
+                ("weights", extent, 1)
             }
             Self::Tiled(cut) | Self::TiledF16(cut) => {
                 let extent = cut.extent(tiled::backward_input(options, x));
@@ -249,18 +268,23 @@ impl Algorithm {
     /// How the gradient of the weight is dispatched.
     pub(super) fn weight_gradient(self, options: &Conv2dOptions, chunks: u32) -> WeightGradient {
         let (rows, columns) = partial_sizes(options);
-        let [tile_rows, tile_columns, _] = tiles(rows, columns);
         let (entry, input, extent) = match self {
             Self::Direct => ("backward_weight", "input", [rows, columns / 4]),
-            Self::ImplicitGemm if options.in_channels.is_multiple_of(4) => {
-                // Every tap begins with a tile of its own, and so does the bias.
-                let taps = options.kernel_size[0] * options.kernel_size[1];
-                let [tap_rows, _, _] = tiles(options.in_channels, columns);
-                let [bias_rows, _, _] = tiles(options.bias.into(), columns);
-                let extent = [taps * tap_rows + bias_rows, tile_columns];
-                ("backward_weight", "input", extent)
+            Self::ImplicitGemm(block) => {
+                let (entry, input, rows) = if options.in_channels.is_multiple_of(4) {
+                    // Every tap begins with a block of its own, and so does the bias.
+                    let taps = options.kernel_size[0] * options.kernel_size[1];
+                    let of_tap = options
+                        .in_channels
+                        .next_multiple_of(block.rows(&IMPLICIT_GEMM));
+                    let rows = taps * of_tap + u32::from(options.bias);
+                    ("backward_weight", "input", rows)
+                } else {
+                    ("backward_weight_any", "elements", rows)
+                };
+                let [columns, rows, _] = block.extent(&IMPLICIT_GEMM, [rows, columns], 1);
+                (entry, input, [columns, rows])
             }
-            Self::ImplicitGemm => ("backward_weight_any", "elements", [tile_rows, tile_columns]),
             Self::Tiled(cut) | Self::TiledF16(cut) => {
                 let [rows, columns, _] = cut.extent(tiled::weight_product(options));
                 ("backward_weight", "x", [rows, columns])
@@ -285,7 +309,7 @@ impl Algorithm {
         let wanted = match self {
             Self::Tiled(cut) | Self::TiledF16(cut) => return Some(cut.chunks),
             Self::Direct => MAX_CHUNKS,
-            Self::ImplicitGemm => [x, y]
+            Self::ImplicitGemm(_) => [x, y]
                 .iter()
                 .map(|shape| shape.iter().product::<u32>().div_ceil(CACHED_ELEMENTS))
                 .sum(),
@@ -313,7 +337,7 @@ impl Candidate for Algorithm {
     fn name(&self) -> String {
         match self {
             Self::Direct => "direct".to_owned(),
-            Self::ImplicitGemm => "implicit_gemm".to_owned(),
+            Self::ImplicitGemm(_) => "implicit_gemm".to_owned(),
             Self::Tiled(cut) => format!("tiled {}", cut.name()),
             Self::TiledF16(cut) => format!("tiled f16 {}", cut.name()),
         }
@@ -322,7 +346,7 @@ impl Candidate for Algorithm {
     fn shaders(&self) -> Vec<&'static Shader> {
         match self {
             Self::Direct => vec![&DIRECT],
-            Self::ImplicitGemm => vec![&IMPLICIT_GEMM],
+            Self::ImplicitGemm(_) => vec![&IMPLICIT_GEMM],
             Self::Tiled(_) => TILED.iter().collect(),
             Self::TiledF16(_) => TILED_F16.iter().collect(),
         }
@@ -331,7 +355,7 @@ impl Candidate for Algorithm {
     fn amplification(&self) -> f64 {
         match self {
             Self::TiledF16(_) => F16_AMPLIFICATION,
-            Self::Direct | Self::ImplicitGemm | Self::Tiled(_) => 1.0,
+            Self::Direct | Self::ImplicitGemm(_) | Self::Tiled(_) => 1.0,
         }
     }
 }
@@ -384,12 +408,11 @@ fn strips([batch, height, width, channels]: [u32; 4]) -> [u32; 3] {
     ]
 }
 
-/// The extent of a kernel whose workgroups take a tile of a matrix product.
-fn tiles(rows: u32, columns: u32) -> [u32; 3] {
-    let constant = |name| IMPLICIT_GEMM.constant(name);
-    [
-        rows.div_ceil(constant("ROWS")) * constant("LANES"),
-        columns.div_ceil(constant("COLUMNS")),
-        1,
-    ]
+fn pixels([batch, height, width, _]: [u32; 4]) -> u32 {
+    batch * height * width
+}
+
+/// The most pixels of x that leave the same rest when their place is divided by the stride.
+fn residue_pixels(options: &Conv2dOptions, [batch, height, width, _]: [u32; 4]) -> u32 {
+    batch * height.div_ceil(options.stride[0]) * width.div_ceil(options.stride[1])
 }

@@ -56,6 +56,12 @@ impl Conv2dOptions {
         self.in_channels / self.groups
     }
 
+    /// Whether a pixel of y is made of the same pixel of x alone.
+    pub(super) fn is_pointwise(&self) -> bool {
+        [self.kernel_size, self.stride] == [[1; 2]; 2]
+            && [self.padding, self.padding_end] == [[0; 2]; 2]
+    }
+
     /// Rows of y (axis 0) or columns (axis 1) on images of `size` rows or columns; `None` if those are fewer than the kernel's.
     pub fn out_size(&self, axis: usize, size: u32) -> Option<u32> {
         let padded = size + self.padding[axis] + self.padding_end[axis];
@@ -372,6 +378,11 @@ impl Pass {
             &offers,
             &outputs,
             |tape, method| match method {
+                Method::Windows(algorithm @ Algorithm::ImplicitGemm(_)) => {
+                    let lines = self.in_lines();
+                    let dy = dy.reshape(lines.y.image_sizes());
+                    lines.backward_weight(tape, algorithm, dy, dweight, dbias);
+                }
                 Method::Windows(algorithm) => {
                     self.backward_weight(tape, algorithm, dy, dweight, dbias);
                 }
@@ -393,6 +404,30 @@ impl Pass {
                 }
             },
         );
+    }
+
+    /// The same pixels as images of one line, of a length in fours, if each stands for itself and they come out even: for
+    /// kernels that sum over lines, which take fours at once.
+    fn in_lines(self) -> Self {
+        /// Pixels of a line: many, but few enough to cut the sum anywhere.
+        const MAX_LINE: u32 = 128;
+        let [batch, height, width, channels] = self.x.image_sizes();
+        let pixels = batch * height * width;
+        let lengths = (4..=MAX_LINE).rev().step_by(4);
+        let even = lengths
+            .into_iter()
+            .find(|&length| pixels.is_multiple_of(length));
+        match even {
+            Some(length) if self.conv.options.is_pointwise() => {
+                let images = |channels| [pixels / length, 1, length, channels];
+                Self {
+                    x: self.x.reshape(images(channels)),
+                    y: self.y.reshape(images(self.y.image_sizes()[3])),
+                    ..self
+                }
+            }
+            _ => self,
+        }
     }
 
     fn backward_weight(

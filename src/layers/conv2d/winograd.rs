@@ -4,6 +4,7 @@
 //! weight is the transpose of the same transforms.
 
 use super::Conv2dOptions;
+use crate::layers::block::Block;
 use crate::layers::reduce::reduce_rows;
 use crate::plan::{ALIGNMENT, Kernel, Limits, Shader, Tape, Target, Tensor};
 
@@ -165,7 +166,13 @@ impl Winograd {
         multiplications: u64,
     ) {
         let this = Transformed::new(self, tape, images, false, multiplications);
-        this.transform_weight(tape, ("transform_weight", "weight"), weight);
+        let [input, output] = this.channels();
+        this.transform_weight(
+            tape,
+            ("transform_weight", "weight"),
+            weight,
+            input * output / 2,
+        );
         this.convolve(tape, bias);
     }
 
@@ -185,7 +192,11 @@ impl Winograd {
             padding: images.padding.map(|padding| 2 - padding),
         };
         let this = Transformed::new(self, tape, flipped, dx.accumulate, multiplications);
-        this.transform_weight(tape, ("transform_weight_flipped", "elements"), weight);
+        let [input, output] = this.channels();
+        let side = TRANSFORMS.constant("FLIPPED_SIDE");
+        let squares = input.div_ceil(side) * (output / 2).div_ceil(side);
+        let entry = ("transform_weight_flipped", "elements");
+        this.transform_weight(tape, entry, weight, squares * side * side);
         this.convolve(tape, None);
     }
 
@@ -262,7 +273,7 @@ impl Transformed {
         entry: &'static str,
         rows: Piece,
         bindings: &[(&'static str, Tensor)],
-        pairs: u32,
+        invocations: u32,
     ) {
         let [_, height, width, in_channels] = self.images.image.image_sizes();
         let [_, out_height, out_width, out_channels] = self.images.out.image_sizes();
@@ -285,7 +296,7 @@ impl Transformed {
             entry,
             constants: &constants,
             bindings,
-            extent: [pairs, 1, 1],
+            extent: [invocations, 1, 1],
             multiplications: 0,
         });
     }
@@ -309,10 +320,10 @@ impl Transformed {
         tape: &mut Tape,
         (entry, name): (&'static str, &'static str),
         weight: Tensor,
+        invocations: u32,
     ) {
-        let [input, output] = self.channels();
         let bindings = [(name, weight), ("factors", self.factors)];
-        self.transform(tape, entry, self.whole(), &bindings, input * output / 2);
+        self.transform(tape, entry, self.whole(), &bindings, invocations);
     }
 
     fn transform_input(&self, tape: &mut Tape, piece: Piece) {
@@ -386,23 +397,20 @@ impl Transformed {
         bindings: &[(&'static str, Tensor)],
     ) {
         let [input, output] = self.channels();
-        let constant = |name| PRODUCT.constant(name);
         let batch = u64::from(self.images.image.rows());
+        let block = Block::of(&PRODUCT, rows, output);
+        let sizes = [
+            ("TILES", self.tiles(piece).into()),
+            ("IN_CHANNELS", input.into()),
+            ("OUT_CHANNELS", output.into()),
+            ("ACCUMULATE", f64::from(u8::from(piece.start > 0))),
+        ];
         tape.dispatch(Kernel {
             shader: &PRODUCT,
             entry,
-            constants: &[
-                ("TILES", self.tiles(piece).into()),
-                ("IN_CHANNELS", input.into()),
-                ("OUT_CHANNELS", output.into()),
-                ("ACCUMULATE", f64::from(u8::from(piece.start > 0))),
-            ],
+            constants: &[&sizes[..], &block.constants()].concat(),
             bindings,
-            extent: [
-                rows.div_ceil(constant("ROWS")) * constant("LANES"),
-                output.div_ceil(constant("COLUMNS")),
-                self.winograd.points(),
-            ],
+            extent: block.extent(&PRODUCT, [rows, output], self.winograd.points()),
             multiplications: self.multiplications / batch * u64::from(piece.count),
         });
     }

@@ -1,0 +1,55 @@
+//! Matrix products by broadcasts, for adapters that run shaders on the CPU: the blocks that `shaders/lib/block.wgsl` takes.
+
+use crate::plan::Shader;
+
+/// What a workgroup makes of a product: one tile or two high, one or two wide.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Block {
+    tall: bool,
+    wide: bool,
+}
+
+impl Block {
+    /// The fastest block for a product of so many rows and columns: a large one, unless too much of it lies behind the end.
+    ///
+    /// Measured on Mesa 22.3.6 (`assets/results/speed/lavapipe/blocks.txt`): two tiles at once take some seven eighths of the
+    /// time of one after the other where the second is below, eight ninths where it is to the right.
+    pub(super) fn of(shader: &Shader, rows: u32, columns: u32) -> Self {
+        let tile = [shader.constant("ROWS"), shader.constant("COLUMNS")];
+        let is_worth = |size: u32, tile: u32, [time, times]: [u32; 2]| {
+            time * size.next_multiple_of(2 * tile) <= times * size.next_multiple_of(tile)
+        };
+        Self {
+            tall: is_worth(rows, tile[0], [7, 8]),
+            wide: is_worth(columns, tile[1], [8, 9]),
+        }
+    }
+
+    /// The overrides of `shaders/lib/block.wgsl`.
+    pub(super) fn constants(self) -> [(&'static str, f64); 2] {
+        [
+            ("TALL", u32::from(self.tall).into()),
+            ("WIDE", u32::from(self.wide).into()),
+        ]
+    }
+
+    /// The extent of `count` products: of columns, of rows, and the products.
+    pub(super) fn extent(self, shader: &Shader, [rows, columns]: [u32; 2], count: u32) -> [u32; 3] {
+        let lanes = shader.constant("LANES");
+        [
+            columns.div_ceil(self.columns(shader)) * lanes,
+            rows.div_ceil(self.rows(shader)),
+            count,
+        ]
+    }
+
+    /// Rows that a workgroup makes.
+    pub(super) fn rows(self, shader: &Shader) -> u32 {
+        shader.constant("ROWS") << u32::from(self.tall)
+    }
+
+    /// Columns that a workgroup makes.
+    fn columns(self, shader: &Shader) -> u32 {
+        shader.constant("COLUMNS") << u32::from(self.wide)
+    }
+}
