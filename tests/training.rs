@@ -664,6 +664,7 @@ impl<F: FnMut(&Progress) -> bool> Observer for Interrupter<F> {
 /// Stops a training where it stands still for the so many-th time, and lets another trainer go on with it; nothing if it does
 /// not stand still that often.
 fn run_in_two_parts(
+    device: &Device,
     config: &Config,
     dataset: &dyn Fn() -> Dataset,
     halts: usize,
@@ -673,7 +674,7 @@ fn run_in_two_parts(
             epochs,
             ..config.clone()
         };
-        Trainer::new(device(Checks::Trusted), config, dataset()).unwrap()
+        Trainer::new(device, config, dataset()).unwrap()
     };
     let mut left = halts;
     let is_place = |_: &Progress| {
@@ -715,7 +716,11 @@ fn untimed(epochs: &[EpochRecord]) -> Vec<EpochRecord> {
 
 /// Trains in one part, and in two with the cut at places where the training stands still.
 fn assert_same_in_parts(config: &Config, dataset: &dyn Fn() -> Dataset) {
-    let whole = run(config.clone(), dataset());
+    assert_same_in_parts_on(device(Checks::Trusted), config, dataset);
+}
+
+fn assert_same_in_parts_on(device: &Device, config: &Config, dataset: &dyn Fn() -> Dataset) {
+    let whole = run_on(device, config.clone(), dataset());
     let bytes = |run: &Run| {
         let files = run.weights.iter().map(|net| file_of(net));
         files.collect::<Vec<_>>()
@@ -723,7 +728,7 @@ fn assert_same_in_parts(config: &Config, dataset: &dyn Fn() -> Dataset) {
     let mut within_an_epoch = 0;
     // Every third, which is another place of an epoch in each.
     for halts in (0..).step_by(3) {
-        let Some((progress, parts)) = run_in_two_parts(config, dataset, halts) else {
+        let Some((progress, parts)) = run_in_two_parts(device, config, dataset, halts) else {
             break;
         };
         within_an_epoch += usize::from(progress.steps > 0);

@@ -2,13 +2,13 @@
 
 use spinalnet::data::ImageSet;
 use spinalnet::data::augment::Augmentation;
-use spinalnet::gpu::Checks;
+use spinalnet::gpu::{Checks, Device};
 use spinalnet::plan::{Kernels, Limits};
 use spinalnet::recipe::Validation;
 use spinalnet::train::{Config, Dataset};
 
 use crate::common::device;
-use crate::{Run, config, device_like, digit_set, digits, run, run_on};
+use crate::{Run, assert_same_in_parts_on, config, device_like, digit_set, digits, run, run_on};
 
 /// 1.6 MB of images to train on, the last of them held out.
 const SAMPLES: usize = 2000;
@@ -48,14 +48,30 @@ fn assert_equal(whole: &Run, streamed: &Run) {
     }
 }
 
-#[test]
-fn images_that_are_streamed_change_no_bit_of_a_training() {
+/// A device whose buffers do not hold the images.
+fn small_device() -> Device {
     let device = device(Checks::Trusted);
     let mut small = device_like(device);
     small.set_kernels(Kernels::from(Limits {
         buffer_bytes: BUFFER_BYTES,
         ..device.limits().clone()
     }));
+    small
+}
+
+/// Wherever the training stops within a chunk, it goes on with the rest of it.
+#[test]
+fn a_streamed_training_is_the_same_in_two_parts() {
+    let config = Config {
+        nets: vec!["baseline".to_owned()],
+        ..two_epochs(Augmentation::None)
+    };
+    assert_same_in_parts_on(&small_device(), &config, &samples);
+}
+
+#[test]
+fn images_that_are_streamed_change_no_bit_of_a_training() {
+    let small = small_device();
     for augment in [Augmentation::None, Augmentation::PerspectiveRotation] {
         let whole = run(two_epochs(augment), samples());
         assert_equal(&whole, &run_on(&small, two_epochs(augment), samples()));
