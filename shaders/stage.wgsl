@@ -1,12 +1,16 @@
 // Library: index, step
 // staged[n] = images[order[n]], where that image lies in this window of the data set      forward
+// staged[n] = images[n % CHUNK], where the images come in the order of the pass           forward, STREAMED
 //
 // A data set may be larger than what an adapter binds at once. Then the images of a batch are first brought together, by a
-// dispatch for each window of whole images. Bytes lie four to a word; a staged image begins with a word.
+// dispatch for each window of whole images. It may be larger than what an adapter holds, too. Then only the images of the next
+// steps lie there, a chunk of the pass in its order. Bytes lie four to a word; a staged image begins with a word.
 
 override BATCH: u32;
 override FULL_BATCH: u32;    // images of every step of the epoch but the last
 override SIZE: u32;          // bytes of an image
+override CHUNK: u32;         // images that lie on the device
+override STREAMED: bool;     // they are the next of the pass
 override FIRST: u32;         // first image of the window
 override WINDOW: u32;        // images of the window
 
@@ -27,7 +31,8 @@ fn forward(
     if index >= BATCH * ROW_WORDS {
         return;
     }
-    let source = order[step[0].in_epoch * FULL_BATCH + step[0].first + index / ROW_WORDS];
+    let place = step[0].in_epoch * FULL_BATCH + step[0].first + index / ROW_WORDS;
+    let source = select(order[place], place % CHUNK, STREAMED);
     if source < FIRST || source >= FIRST + WINDOW {
         return;
     }

@@ -23,12 +23,12 @@ impl Preview<'_> {
     /// `[count, H, W, channels]`, of the size that the last operation makes.
     ///
     /// # Errors
-    /// `Error::Adapter` if the device fails or has no room.
+    /// `Error::Adapter` if the device fails or has no room, `Error::File` if the images lie in a file that is damaged.
     pub fn run(&self, device: &Device, steps: u32) -> Result<Vec<Vec<u8>>> {
         let plan = self.plan();
         let memory = Memory::allocate(device, &plan.allocation())?;
         let executable = Executable::new(device, &memory, &plan, 0)?;
-        self.upload(device, &memory);
+        self.upload(device, &memory)?;
         let run_step = |step| {
             let state = [device_seed(self.seed), 0, step, 0];
             memory.write_data(device, "train.step", bytemuck::cast_slice(&state));
@@ -40,14 +40,19 @@ impl Preview<'_> {
     }
 
     /// Writes the images in file order, and a normalisation that leaves bytes what they are.
-    fn upload(&self, device: &Device, memory: &Memory) {
+    fn upload(&self, device: &Device, memory: &Memory) -> Result<()> {
         let images = self.images;
+        let pixels = images
+            .images(0..images.count)
+            .collect::<Result<Vec<_>>>()?
+            .concat();
         let order: Vec<u32> = (0..images.count as u32).collect();
         let unchanged = [vec![1.0f32; images.channels], vec![0.0; images.channels]].concat();
-        memory.write_data(device, "train.images", &images.pixels);
+        memory.write_data(device, "train.images", &pixels);
         memory.write_data(device, "train.labels", &images.labels);
         memory.write_data(device, "train.order", bytemuck::cast_slice(&order));
         memory.write_data(device, "normalisation", bytemuck::cast_slice(&unchanged));
+        Ok(())
     }
 
     fn plan(&self) -> Plan {

@@ -15,6 +15,7 @@ mod cli {
     #[cfg(target_os = "linux")]
     pub mod memory;
     pub mod micro_batches;
+    pub mod pictures;
     pub mod real_weights;
     pub mod refusals;
     pub mod reproduce;

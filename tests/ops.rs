@@ -104,6 +104,7 @@ tests! {
     flatten::flatten_matches_pytorch_order,
     gather::images_match_their_twin,
     gather::images_that_are_staged_match_their_twin,
+    gather::images_that_are_streamed_match_their_twin,
     gather::features_are_copied_with_their_classes,
     gather::rows_are_copied,
     linear::linear_matches_its_twin,

@@ -5,6 +5,7 @@ mod common;
 /// Trainings of a kind of their own.
 mod training {
     mod micro_batches;
+    mod streaming;
     mod tight_limits;
 }
 
@@ -114,12 +115,12 @@ fn digits(indices: impl IntoIterator<Item = usize>) -> Images {
     let pixels = all.height * all.width;
     let (mut chosen, mut labels) = (Vec::new(), Vec::new());
     for index in indices {
-        chosen.extend_from_slice(&all.pixels[index * pixels..][..pixels]);
+        chosen.extend_from_slice(&all.pixels.in_memory()[index * pixels..][..pixels]);
         labels.push(all.labels[index]);
     }
     Images {
         count: labels.len(),
-        pixels: chosen,
+        pixels: chosen.into(),
         labels,
         ..all
     }
@@ -132,6 +133,7 @@ fn digit_set(train: Images, test: Images) -> Dataset {
         class_names: Vec::new(),
         train,
         held_out: 0,
+        notes: Vec::new(),
         division: Division::Published,
         test,
         mean: vec![MNIST_MEAN],

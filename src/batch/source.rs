@@ -38,15 +38,17 @@ impl Part {
     }
 }
 
-/// A pass over a resident data set as plans see it.
+/// A pass over a data set as plans see it.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Source {
     /// What it visits.
     pub part: Part,
     /// What one sample is, as it lies on the device.
     pub sample: Sample,
-    /// Samples that lie on the device.
+    /// Samples of the data set: all of them lie on the device, but for images that are streamed.
     pub resident: u32,
+    /// Images that lie on the device at once, those of the next so many whole steps, where they are streamed.
+    pub chunk: Option<u32>,
     /// Samples visited: as many as the order names.
     pub count: u32,
     /// Samples of every step but the last.
@@ -72,6 +74,7 @@ impl Source {
             part,
             sample,
             resident: count,
+            chunk: None,
             count,
             batch_size,
             micro_batch: None,
@@ -144,12 +147,13 @@ impl Source {
     fn images(&self, tape: &mut Tape, batch: u32, size: [u32; 3]) -> Images {
         let [height, width, channels] = size;
         let stage = Stage {
-            resident: self.resident,
+            resident: self.chunk.unwrap_or(self.resident),
+            streamed: self.chunk.is_some(),
             size: height * width * channels,
             window_bytes: self.window_bytes.min(tape.limits().binding_bytes),
         };
         let selection = self.selection(tape, batch);
-        let all = words(u64::from(self.resident) * u64::from(stage.size));
+        let all = words(u64::from(stage.resident) * u64::from(stage.size));
         let mut images = self.of_samples(tape, "images", all);
         let mut stride = stage.size;
         let staged = stage.is_needed();

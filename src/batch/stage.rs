@@ -1,4 +1,4 @@
-//! Bringing the images of a batch together, where the data set is larger than what an adapter binds at once.
+//! Bringing the images of a batch together, where the data set is larger than what an adapter binds at once, or holds.
 
 use super::resident::Selection;
 use crate::plan::{ALIGNMENT, Kernel, Shader, Tape, Tensor};
@@ -9,6 +9,8 @@ static STAGE: Shader = crate::shader!("stage");
 pub(super) struct Stage {
     /// Images that lie on the device.
     pub resident: u32,
+    /// Whether they are only the next of the pass, in its order.
+    pub streamed: bool,
     /// Bytes of an image.
     pub size: u32,
     /// Bytes of a window, at most.
@@ -16,9 +18,9 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Whether the data set does not fit one window.
+    /// Whether the data set does not fit one window, or not the device.
     pub fn is_needed(&self) -> bool {
-        u64::from(self.resident) * u64::from(self.size) > self.window_bytes
+        self.streamed || u64::from(self.resident) * u64::from(self.size) > self.window_bytes
     }
 
     /// Words of an image that begins with a word.
@@ -41,6 +43,8 @@ impl Stage {
                     ("BATCH", batch.into()),
                     ("FULL_BATCH", selection.full_batch.into()),
                     ("SIZE", self.size.into()),
+                    ("CHUNK", self.resident.into()),
+                    ("STREAMED", f64::from(u8::from(self.streamed))),
                     ("FIRST", first.into()),
                     ("WINDOW", count.into()),
                 ],
@@ -84,6 +88,7 @@ mod tests {
     fn stage(size: u32, window_bytes: u64) -> Stage {
         Stage {
             resident: 50_000,
+            streamed: false,
             size,
             window_bytes,
         }
@@ -103,5 +108,10 @@ mod tests {
     fn only_large_sets_are_staged() {
         assert!(stage(3072, 128 << 20).is_needed());
         assert!(!stage(784, 128 << 20).is_needed());
+        let streamed = Stage {
+            streamed: true,
+            ..stage(784, 128 << 20)
+        };
+        assert!(streamed.is_needed());
     }
 }

@@ -59,6 +59,11 @@ impl Cache {
     pub fn package(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
+
+    /// The folder of pictures that were decoded once.
+    pub fn decoded_pictures(&self) -> PathBuf {
+        self.folder.join("pictures")
+    }
 }
 
 #[cfg(test)]

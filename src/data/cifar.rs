@@ -85,7 +85,7 @@ fn read_file(path: &Path, label_bytes: LabelBytes) -> Result<Images> {
         height: SIDE,
         width: SIDE,
         channels: 3,
-        pixels,
+        pixels: pixels.into(),
         labels,
     })
 }
@@ -139,7 +139,10 @@ mod tests {
         for (image, shift) in [(0, 1), (4, 3), (9, 7)] {
             for (channel, row, column) in [(0, 0, 0), (1, 0, 31), (2, 31, 0), (1, 17, 5)] {
                 let at = ((image * 32 + row) * 32 + column) * 3 + channel;
-                assert_eq!(images.pixels[at], value(shift, channel, row, column));
+                assert_eq!(
+                    images.pixels.in_memory()[at],
+                    value(shift, channel, row, column)
+                );
             }
         }
     }
@@ -153,7 +156,7 @@ mod tests {
         assert_eq!(splits.classes, 100);
         assert_eq!(splits.train.labels, [42, 99]);
         assert_eq!(
-            splits.train.pixels[3072..3075],
+            splits.train.pixels.in_memory()[3072..3075],
             [1, value(1, 1, 0, 0), value(1, 2, 0, 0)]
         );
     }

@@ -48,7 +48,7 @@ fn read_split(folder: &Path, sheets: &[String], labels: &str) -> Result<Images> 
         height: SIDE,
         width: SIDE,
         channels: 3,
-        pixels,
+        pixels: pixels.into(),
         labels: read_labels(&folder.join(labels), count)?,
     })
 }
@@ -134,12 +134,15 @@ mod tests {
         assert_eq!(splits.train.labels, [6, 9, 9, 4, 1, 0]);
         assert_eq!(splits.test.labels, [3, 8]);
         assert_eq!((splits.train.count, splits.train.channels), (6, 3));
-        assert_eq!(splits.train.pixels[..IMAGE_BYTES], sheet(1, 1).into_raw());
         assert_eq!(
-            splits.train.pixels[IMAGE_BYTES..3 * IMAGE_BYTES],
+            splits.train.pixels.in_memory()[..IMAGE_BYTES],
+            sheet(1, 1).into_raw()
+        );
+        assert_eq!(
+            splits.train.pixels.in_memory()[IMAGE_BYTES..3 * IMAGE_BYTES],
             sheet(2, 2).into_raw()
         );
-        assert_eq!(splits.test.pixels, sheet(2, 9).into_raw());
+        assert_eq!(splits.test.pixels.in_memory(), sheet(2, 9).into_raw());
     }
 
     #[test]

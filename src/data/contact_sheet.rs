@@ -5,6 +5,7 @@ use std::io::Cursor;
 use image::{ImageFormat, Rgb, RgbImage, imageops};
 
 use super::Images;
+use crate::error::Result;
 
 /// Images of a class that are shown.
 const COLUMNS: usize = 10;
@@ -13,9 +14,12 @@ const MAX_CELL: usize = 64;
 
 /// A PNG with a row for every class, which shows the first ten images of it; missing ones are black.
 ///
+/// # Errors
+/// `Error::File` if the images lie in a file that is damaged.
+///
 /// # Panics
 /// Where images have neither one nor three channels.
-pub fn by_class(images: &Images, classes: usize) -> Vec<u8> {
+pub fn by_class(images: &Images, classes: usize) -> Result<Vec<u8>> {
     let (width, height) = cell(images);
     let mut sheet = RgbImage::new(COLUMNS as u32 * width, classes as u32 * height);
     let mut columns = vec![0; classes];
@@ -23,7 +27,7 @@ pub fn by_class(images: &Images, classes: usize) -> Vec<u8> {
         let class = usize::from(label);
         let column = columns[class];
         if column < COLUMNS {
-            let picture = imageops::thumbnail(&picture(images, index), width, height);
+            let picture = imageops::thumbnail(&picture(images, index)?, width, height);
             let (x, y) = (column as u32 * width, class as u32 * height);
             imageops::replace(&mut sheet, &picture, x.into(), y.into());
             columns[class] += 1;
@@ -33,7 +37,7 @@ pub fn by_class(images: &Images, classes: usize) -> Vec<u8> {
     sheet
         .write_to(&mut png, ImageFormat::Png)
         .expect("a picture in memory can be encoded in memory");
-    png.into_inner()
+    Ok(png.into_inner())
 }
 
 /// Columns and rows that an image gets.
@@ -43,17 +47,17 @@ fn cell(images: &Images) -> (u32, u32) {
     (shrunk(images.width), shrunk(images.height))
 }
 
-fn picture(images: &Images, index: usize) -> RgbImage {
-    let bytes = images.image_bytes();
-    let pixels = &images.pixels[index * bytes..(index + 1) * bytes];
-    RgbImage::from_fn(images.width as u32, images.height as u32, |x, y| {
+fn picture(images: &Images, index: usize) -> Result<RgbImage> {
+    let pixels = images.image(index)?;
+    let picture = RgbImage::from_fn(images.width as u32, images.height as u32, |x, y| {
         let at = (y as usize * images.width + x as usize) * images.channels;
         match pixels[at..at + images.channels] {
             [grey] => Rgb([grey; 3]),
             [red, green, blue] => Rgb([red, green, blue]),
             _ => panic!("an image has 1 or 3 channels, not {}", images.channels),
         }
-    })
+    });
+    Ok(picture)
 }
 
 #[cfg(test)]
@@ -69,13 +73,14 @@ mod tests {
             channels,
             pixels: (0..labels.len())
                 .flat_map(|index| vec![10 + index as u8; bytes])
-                .collect(),
+                .collect::<Vec<u8>>()
+                .into(),
             labels: labels.to_vec(),
         }
     }
 
     fn sheet(images: &Images, classes: usize) -> RgbImage {
-        let png = by_class(images, classes);
+        let png = by_class(images, classes).unwrap();
         image::load_from_memory(&png).unwrap().into_rgb8()
     }
 
@@ -95,7 +100,7 @@ mod tests {
     #[test]
     fn colours_stay_and_large_images_shrink() {
         let mut coloured = images(2, 3, &[0]);
-        coloured.pixels[9..].copy_from_slice(&[1, 2, 3]);
+        coloured.pixels.in_memory_mut()[9..].copy_from_slice(&[1, 2, 3]);
         let small = sheet(&coloured, 1);
         assert_eq!(small.dimensions(), (20, 2));
         assert_eq!(small.get_pixel(1, 1).0, [1, 2, 3]);

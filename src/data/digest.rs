@@ -13,15 +13,18 @@ use crate::error::{Error, Result};
 impl ImageSet {
     /// The SHA-256 of its images and labels, their sizes and their parts: nothing that a training can differ by is left out
     /// but the normalisation.
-    pub fn digest(&self) -> String {
+    ///
+    /// # Errors
+    /// `Error::File` if the images lie in a file that is damaged.
+    pub fn digest(&self) -> Result<String> {
         let mut digest = Sha256::new();
         for count in [self.classes, self.held_out] {
             digest.update((count as u64).to_le_bytes());
         }
         for images in [&self.train, &self.test] {
-            update(&mut digest, images);
+            update(&mut digest, images)?;
         }
-        hex(&digest.finalize())
+        Ok(hex(&digest.finalize()))
     }
 }
 
@@ -53,13 +56,16 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn update(digest: &mut Sha256, images: &Images) {
+fn update(digest: &mut Sha256, images: &Images) -> Result<()> {
     let sizes = [images.count, images.height, images.width, images.channels];
     for size in sizes {
         digest.update((size as u64).to_le_bytes());
     }
-    digest.update(&images.pixels);
+    for index in 0..images.count {
+        digest.update(images.image(index)?);
+    }
     digest.update(&images.labels);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -74,7 +80,7 @@ mod tests {
             height: 1,
             width: 2,
             channels: 1,
-            pixels: vec![7; 2 * count],
+            pixels: vec![7; 2 * count].into(),
             labels: vec![1; count],
         };
         let set = |change: fn(&mut ImageSet)| {
@@ -85,15 +91,15 @@ mod tests {
             };
             let mut set = ImageSet::grey("set", splits);
             change(&mut set);
-            set.digest()
+            set.digest().unwrap()
         };
         let same = set(|set| set.name.push('!'));
         assert_eq!(same.len(), 64);
         assert_eq!(same, set(|_| {}));
         let changes: [fn(&mut ImageSet); 6] = [
-            |set| set.train.pixels[5] = 8,
+            |set| set.train.pixels.in_memory_mut()[5] = 8,
             |set| set.train.labels[2] = 0,
-            |set| set.test.pixels[0] = 8,
+            |set| set.test.pixels.in_memory_mut()[0] = 8,
             |set| set.test.labels[0] = 0,
             |set| set.held_out = 1,
             |set| (set.train.height, set.train.width) = (2, 1),

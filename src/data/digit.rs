@@ -270,7 +270,7 @@ mod tests {
 
     fn test_digits(count: usize) -> Vec<Vec<u8>> {
         let images = embedded::test_images().unwrap();
-        let digits = images.pixels.chunks(SIDE).take(count);
+        let digits = images.pixels.in_memory().chunks(SIDE).take(count);
         digits.map(<[u8]>::to_vec).collect()
     }
 

@@ -65,6 +65,6 @@ static ALL: [Elsewhere; 8] = [
     Elsewhere {
         name: "monkeys10",
         place: "https://www.kaggle.com/datasets/slothkong/10-monkey-species",
-        tree: "training/training/n0 and validation/validation/n0",
+        tree: "training/training/n0, validation/validation/n0 and monkey_labels.txt",
     },
 ];

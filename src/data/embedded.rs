@@ -55,7 +55,7 @@ mod tests {
 
     /// FNV-1a over the pixels, then the labels.
     fn digest(images: &Images) -> u64 {
-        let bytes = images.pixels.iter().chain(&images.labels);
+        let bytes = images.pixels.in_memory().iter().chain(&images.labels);
         bytes.fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         })
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!((mnist.classes, mnist.name.as_str()), (10, "mnist"));
         for images in [&mnist.train, &mnist.test] {
             assert_eq!((images.height, images.width, images.channels), (28, 28, 1));
-            assert_eq!(images.pixels.len(), images.count * 784);
+            assert_eq!(images.pixels.in_memory().len(), images.count * 784);
             assert_eq!(images.labels.len(), images.count);
         }
     }
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn the_training_pixels_have_the_mean_and_deviation_they_are_normalised_by() {
         let mnist = load().unwrap();
-        let pixels = &mnist.train.pixels;
+        let pixels = mnist.train.pixels.in_memory();
         let average = |f: &dyn Fn(f64) -> f64| {
             let sum: f64 = pixels.iter().map(|&x| f(f64::from(x) / 255.0)).sum();
             sum / pixels.len() as f64

@@ -202,7 +202,7 @@ fn read_split(folder: &Path, split: &str) -> Result<(Images, Labels)> {
         height: pixels.height,
         width: pixels.width,
         channels: 1,
-        pixels: pixels.bytes,
+        pixels: pixels.bytes.into(),
         labels: Vec::new(),
     };
     Ok((images, labels))
@@ -361,8 +361,8 @@ mod tests {
         assert_eq!(splits.classes, 3);
         assert_eq!(splits.train.labels, [0, 2, 1]);
         assert_eq!(splits.test.labels, [1, 2]);
-        assert_eq!(splits.train.pixels[..], images(3)[16..]);
-        assert_eq!(splits.test.pixels[..], images(2)[16..]);
+        assert_eq!(splits.train.pixels.in_memory(), &images(3)[16..]);
+        assert_eq!(splits.test.pixels.in_memory(), &images(2)[16..]);
         let train = &splits.train;
         assert_eq!(
             (train.count, train.height, train.width, train.channels),

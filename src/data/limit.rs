@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::order::shuffled;
 use super::statistics::class_counts;
-use super::{ImageSet, Images, MAX_CLASSES, Table};
+use super::{ImageSet, MAX_CLASSES, Table};
 
 /// The ChaCha stream used here, so that another use of the same seed draws other bits.
 const STREAM: u64 = u64::from_be_bytes(*b"limit\0\0\0");
@@ -56,7 +56,8 @@ impl ImageSet {
         let all = self.train.count - self.held_out;
         let held_out = all..self.train.count;
         let (places, rule) = choose(&self.train.labels[..all], n, seed)?;
-        self.train.keep(places.into_iter().chain(held_out));
+        let kept: Vec<usize> = places.into_iter().chain(held_out).collect();
+        self.train.keep(&kept);
         Some(Limit {
             purpose: "training",
             samples: "images",
@@ -70,7 +71,7 @@ impl ImageSet {
     pub fn limit_test(&mut self, n: usize) -> Option<Limit> {
         let all = self.test.count;
         let (places, rule) = choose(&self.test.labels, n, TEST_SEED)?;
-        self.test.keep(places.into_iter());
+        self.test.keep(&places);
         Some(Limit {
             purpose: "testing",
             samples: "images",
@@ -98,21 +99,6 @@ impl Table {
             all,
             rule: Rule::First,
         })
-    }
-}
-
-impl Images {
-    /// Keeps the images at these places, which ascend.
-    fn keep(&mut self, places: impl Iterator<Item = usize>) {
-        let bytes = self.image_bytes();
-        let mut count = 0;
-        for place in places {
-            let image = place * bytes..(place + 1) * bytes;
-            self.pixels.copy_within(image, count * bytes);
-            self.labels[count] = self.labels[place];
-            count += 1;
-        }
-        self.truncate(count);
     }
 }
 
@@ -161,8 +147,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::data::Splits;
     use crate::data::regression::{Target, generate};
+    use crate::data::{Images, Splits};
 
     /// A set whose pixels tell the place of an image.
     fn set(train: &[u8], held_out: &[u8], test: &[u8]) -> ImageSet {
@@ -171,7 +157,7 @@ mod tests {
             height: 1,
             width: 2,
             channels: 1,
-            pixels: (0..2 * labels.len()).map(|byte| byte as u8 / 2).collect(),
+            pixels: Vec::from_iter((0..2 * labels.len()).map(|byte| byte as u8 / 2)).into(),
             labels: labels.to_vec(),
         };
         let splits = Splits {
@@ -186,8 +172,9 @@ mod tests {
     }
 
     fn places(images: &Images) -> Vec<u8> {
-        assert_eq!(images.pixels.len(), 2 * images.count);
-        let pixels = images.pixels.chunks(2);
+        let pixels = images.pixels.in_memory();
+        assert_eq!(pixels.len(), 2 * images.count);
+        let pixels = pixels.chunks(2);
         pixels.map(|image| image[0]).collect()
     }
 

@@ -6,7 +6,7 @@ use super::cache::Cache;
 use super::catalog::{self, Entry, Format};
 use super::elsewhere::{self, Elsewhere};
 use super::idx_folder::{self, Expected};
-use super::pictures::Sides;
+use super::pictures::{Sides, Storage};
 use super::{
     BROKEN_HINT, ImageSet, Splits, cifar, cifar_sheets, class_names, embedded, pictures, stl10,
     svhn,
@@ -24,6 +24,8 @@ pub struct LoadOptions {
     /// The same of pictures to train and to test on, where augmentation makes other sizes of them; data sets that are stored
     /// in one size keep it.
     pub stored_sides: [Option<u32>; 2],
+    /// The same without any of these, if the pictures of a folder differ in size.
+    pub mixed_side: Option<u32>,
     /// Subtracted from the labels of IDX files; EMNIST's letters have 1 without it, others 0.
     pub label_offset: Option<u8>,
     /// Whether the rows and columns of every image change places; EMNIST is published lying on its side.
@@ -59,10 +61,27 @@ pub fn load_with(name_or_dir: &str, options: &LoadOptions) -> Result<ImageSet> {
         load_folder(name_or_dir, options)?
     };
     if options.transposed {
+        if set.train.pixels.are_in_a_file() {
+            return Err(Error::usage(
+                format!("--transposed: the pictures of {name_or_dir} do not fit into memory"),
+                "turn the files themselves, or give a smaller --image-size",
+            ));
+        }
         set.train.transpose();
         set.test.transpose();
     }
     Ok(set)
+}
+
+/// Whether that name is of a folder of pictures, which have the size that is asked for.
+pub fn is_of_pictures(name_or_dir: &str) -> bool {
+    let folder = Path::new(name_or_dir);
+    let is_named = name_or_dir == "mnist" || catalog::find(name_or_dir).is_some();
+    let has_records = || {
+        idx_folder::is_idx_folder(folder)
+            || COLOUR_FORMATS.iter().any(|(_, is_it, _)| is_it(folder))
+    };
+    !is_named && folder.is_dir() && !has_records() && pictures::is_picture_folder(folder)
 }
 
 /// Loads a data set that has been fetched.
@@ -179,12 +198,17 @@ fn load_pictures(name: &str, folder: &Path, options: &LoadOptions) -> Result<Ima
     let sides = Sides {
         train: options.stored_sides[0].or(options.image_size),
         test: options.stored_sides[1].or(options.image_size),
+        mixed: options.mixed_side,
     };
-    let found = pictures::read(folder, sides)?;
+    // Without a cache there are no files, but where pictures fit into memory none are needed.
+    let cache = Cache::choose(options.cache.as_deref()).ok();
+    let storage = Storage::choose(cache.map(|cache| cache.decoded_pictures()))?;
+    let found = pictures::read(folder, sides, &storage)?;
     Ok(ImageSet {
         class_names: found.class_names,
         held_out: found.held_out,
         division: found.division,
+        notes: found.notes,
         ..ImageSet::colour(name, found.splits)
     })
 }

@@ -25,19 +25,22 @@ mod mat5;
 mod order;
 pub mod picture;
 mod pictures;
+mod pixels;
 mod records;
 pub mod regression;
 mod resize;
 pub mod sheet;
 pub mod statistics;
 mod stl10;
+mod stored;
 mod svhn;
 
 pub use cache::Cache;
 pub use division::Division;
 pub use limit::{Limit, Rule};
-pub use load::{LoadOptions, load, load_with};
+pub use load::{LoadOptions, is_of_pictures, load, load_with};
 pub use order::shuffled_order;
+pub use pixels::Pixels;
 
 /// The mean of MNIST's pixels, of 1.
 pub const MNIST_MEAN: f32 = 0.1307;
@@ -72,7 +75,7 @@ pub struct Images {
     /// Values per pixel: 1 for grey, 3 for RGB.
     pub channels: usize,
     /// `[count, height, width, channels]`, 0 to 255.
-    pub pixels: Vec<u8>,
+    pub pixels: Pixels,
     /// `[count]`, the class of each image, from 0.
     pub labels: Vec<u8>,
 }
@@ -80,9 +83,9 @@ pub struct Images {
 impl Images {
     /// Keeps the first `n` images in file order; all of them where there are no more than `n`.
     pub fn truncate(&mut self, n: usize) {
-        self.count = self.count.min(n);
-        self.labels.truncate(self.count);
-        self.pixels.truncate(self.count * self.image_bytes());
+        if n < self.count {
+            self.keep(&(0..n).collect::<Vec<usize>>());
+        }
     }
 
     /// Bytes of one image.
@@ -99,14 +102,15 @@ impl Images {
             "images of one set are of one size"
         );
         self.count += other.count;
-        self.pixels.extend(other.pixels);
+        self.pixels.in_memory_mut().extend(other.pixels.in_memory());
         self.labels.extend(other.labels);
     }
 
     /// Makes grey images coloured ones, as torchvision's `Grayscale(3)` does.
     pub fn to_rgb(&mut self) {
         if self.channels == 1 {
-            self.pixels = self.pixels.iter().flat_map(|&grey| [grey; 3]).collect();
+            let grey = self.pixels.in_memory().iter();
+            self.pixels = grey.flat_map(|&grey| [grey; 3]).collect::<Vec<u8>>().into();
             self.channels = 3;
         }
     }
@@ -115,7 +119,8 @@ impl Images {
     fn transpose(&mut self) {
         let (height, width, channels) = (self.height, self.width, self.channels);
         let mut upright = Vec::with_capacity(height * width * channels);
-        for image in self.pixels.chunks_exact_mut(height * width * channels) {
+        let pixels = self.pixels.in_memory_mut();
+        for image in pixels.chunks_exact_mut(height * width * channels) {
             upright.clear();
             for x in 0..width {
                 for y in 0..height {
@@ -155,6 +160,8 @@ pub struct ImageSet {
     pub test: Images,
     /// How the images came to their parts.
     pub division: Division,
+    /// What there is to tell of how they were read, a line each.
+    pub notes: Vec<String>,
     /// `[channels]`, subtracted after a pixel is divided by 255.
     pub mean: Vec<f32>,
     /// `[channels]`, divided by after the mean is subtracted.
@@ -198,6 +205,7 @@ impl ImageSet {
             held_out: 0,
             test: splits.test,
             division: Division::Published,
+            notes: Vec::new(),
             mean: mean.to_vec(),
             std: std.to_vec(),
         }
@@ -229,7 +237,7 @@ mod tests {
             height: 2,
             width: 3,
             channels: 1,
-            pixels: (0..count * 6).map(|i| i as u8).collect(),
+            pixels: Vec::from_iter((0..count * 6).map(|i| i as u8)).into(),
             labels: (0..count).map(|i| i as u8).collect(),
         }
     }
@@ -253,7 +261,10 @@ mod tests {
         let mut images = tiny(2);
         images.transpose();
         assert_eq!((images.height, images.width), (3, 2));
-        assert_eq!(images.pixels, [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]);
+        assert_eq!(
+            images.pixels.in_memory(),
+            [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]
+        );
         images.transpose();
         assert_eq!(images, tiny(2));
     }

@@ -5,6 +5,7 @@ use std::io::Cursor;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageReader, Rgb, RgbImage, Rgba, imageops};
 
 use super::augment::{Transform, Transforms};
@@ -162,12 +163,42 @@ fn centred(side: u32, from: u32) -> Range<u32> {
 
 /// A picture of any size, upright and on white; as [`load`] otherwise.
 pub(super) fn decode(path: &Path) -> Result<RgbImage> {
+    let mut decoder = decoder(path)?;
+    let undecodable = |error| undecodable(path, &error);
+    let orientation = decoder.orientation().map_err(undecodable)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(undecodable)?;
+    picture.apply_orientation(orientation);
+    Ok(lay_on_white(picture))
+}
+
+/// Columns and rows of a picture that is upright.
+///
+/// # Errors
+/// As [`load`], but for what only decoding would find.
+pub(super) fn size(path: &Path) -> Result<(u32, u32)> {
+    let mut decoder = decoder(path)?;
+    let (width, height) = decoder.dimensions();
+    let orientation = decoder.orientation();
+    Ok(
+        match orientation.map_err(|error| undecodable(path, &error))? {
+            Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH => (height, width),
+            _ => (width, height),
+        },
+    )
+}
+
+fn undecodable(path: &Path, error: &image::ImageError) -> Error {
+    let message = error.to_string();
+    let first_line = message.lines().next().unwrap_or_default();
+    Error::file(path, format!("cannot be decoded: {first_line}"), HINT)
+}
+
+/// What decodes a file of a size that is not absurd.
+fn decoder(path: &Path) -> Result<impl ImageDecoder> {
     let refuse = |what: String| Error::file(path, what, HINT);
-    let undecodable = |error: image::ImageError| {
-        let message = error.to_string();
-        let first_line = message.lines().next().unwrap_or_default();
-        refuse(format!("cannot be decoded: {first_line}"))
-    };
     let bytes = read(path)?;
     let reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
@@ -175,7 +206,9 @@ pub(super) fn decode(path: &Path) -> Result<RgbImage> {
     if reader.format().is_none() {
         return Err(refuse("is not a picture in a format known here".to_owned()));
     }
-    let mut decoder = reader.into_decoder().map_err(undecodable)?;
+    let decoder = reader
+        .into_decoder()
+        .map_err(|error| undecodable(path, &error))?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
         return Err(refuse(format!("has no pixels: {width} x {height}")));
@@ -185,10 +218,7 @@ pub(super) fn decode(path: &Path) -> Result<RgbImage> {
             "is {width} x {height} pixels, at most {MAX_SIDE} a side and {MAX_PIXELS} in all fit"
         )));
     }
-    let orientation = decoder.orientation().map_err(undecodable)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(undecodable)?;
-    picture.apply_orientation(orientation);
-    Ok(lay_on_white(picture))
+    Ok(decoder)
 }
 
 /// The bytes of a regular file that is not empty and not absurdly large.
@@ -273,7 +303,7 @@ mod tests {
     /// The first test image, a seven.
     fn seven() -> GrayImage {
         let images = embedded::test_images().unwrap();
-        GrayImage::from_raw(28, 28, images.pixels[..784].to_vec()).unwrap()
+        GrayImage::from_raw(28, 28, images.pixels.in_memory()[..784].to_vec()).unwrap()
     }
 
     /// The seven as dark ink on a large light page.
@@ -352,6 +382,8 @@ mod tests {
         encoder
             .write_image(&turned, width, height, ExtendedColorType::L8)
             .unwrap();
+        let (_folder, path) = file("upright.jpg", &jpeg);
+        assert_eq!(size(&path).unwrap(), page.to_luma8().dimensions());
         let found = load_bytes("picture.jpg", &jpeg).unwrap();
         assert_near(&found, &load_png(&page), 3.0);
     }

@@ -51,7 +51,8 @@ pub fn pack(images: &Images, dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
     assert_eq!(images.channels, 1, "a sheet is grey");
     let (height, width) = (images.height, images.width);
     let mut files = Vec::new();
-    let sheets = images.pixels.chunks(IMAGES_PER_SHEET * height * width);
+    let pixels = images.pixels.in_memory();
+    let sheets = pixels.chunks(IMAGES_PER_SHEET * height * width);
     for (index, pixels) in sheets.enumerate() {
         let path = dir.join(format!("{prefix}-{index}.png"));
         let sheet = tile(pixels, height, width);
@@ -103,7 +104,7 @@ pub fn unpack(sheets: &[Png], labels: Png, height: usize, width: usize) -> Resul
         height,
         width,
         channels: 1,
-        pixels,
+        pixels: pixels.into(),
         labels,
     })
 }
@@ -206,7 +207,7 @@ mod tests {
             height: 3,
             width: 2,
             channels: 1,
-            pixels: (0..count * 6).map(|i| (i * i / 7) as u8).collect(),
+            pixels: Vec::from_iter((0..count * 6).map(|i| (i * i / 7) as u8)).into(),
             labels: (0..count).map(|i| (i % 251) as u8).collect(),
         }
     }
@@ -283,7 +284,10 @@ mod tests {
             let write = |part: &str, bytes| {
                 fs::write(from.path().join(format!("{split}-{part}-ubyte")), bytes).unwrap();
             };
-            write("images-idx3", idx(&[count as u32, 3, 2], &images.pixels));
+            write(
+                "images-idx3",
+                idx(&[count as u32, 3, 2], images.pixels.in_memory()),
+            );
             write("labels-idx1", idx(&[count as u32], &images.labels));
         }
         let files = read(&pack_folder(from.path(), to.path()).unwrap());

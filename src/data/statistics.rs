@@ -1,6 +1,7 @@
 //! Counts and moments of labelled images.
 
 use super::Images;
+use crate::error::Result;
 
 /// Mean and standard deviation of pixels, of 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,16 +13,20 @@ pub struct Moments {
 }
 
 /// The moments of each channel of the first `count` images.
-pub fn channel_moments(images: &Images, count: usize) -> Moments {
+///
+/// # Errors
+/// `Error::File` if the images lie in a file that is damaged.
+pub fn channel_moments(images: &Images, count: usize) -> Result<Moments> {
     let mut histograms = vec![[0u64; 256]; images.channels];
-    let pixels = &images.pixels[..count * images.image_bytes()];
-    for pixel in pixels.chunks_exact(images.channels) {
-        for (histogram, &value) in histograms.iter_mut().zip(pixel) {
-            histogram[usize::from(value)] += 1;
+    for index in 0..count {
+        for pixel in images.image(index)?.chunks_exact(images.channels) {
+            for (histogram, &value) in histograms.iter_mut().zip(pixel) {
+                histogram[usize::from(value)] += 1;
+            }
         }
     }
     let (mean, std) = histograms.iter().map(moments).unzip();
-    Moments { mean, std }
+    Ok(Moments { mean, std })
 }
 
 fn moments(histogram: &[u64; 256]) -> (f64, f64) {
@@ -58,13 +63,13 @@ mod tests {
             height: 1,
             width: 2,
             channels: 3,
-            pixels: vec![0, 51, 255, 255, 51, 255, 9, 9, 9, 9, 9, 9],
+            pixels: vec![0, 51, 255, 255, 51, 255, 9, 9, 9, 9, 9, 9].into(),
             labels: vec![0, 1],
         };
-        let found = channel_moments(&images, 1);
+        let found = channel_moments(&images, 1).unwrap();
         assert_eq!(found.mean, [0.5, 0.2, 1.0]);
         assert_eq!(found.std, [0.5, 0.0, 0.0]);
-        let all = channel_moments(&images, 2);
+        let all = channel_moments(&images, 2).unwrap();
         assert!((all.mean[1] - 30.0 / 255.0).abs() < 1e-15);
         assert!((all.std[1] - 21.0 / 255.0).abs() < 1e-15);
     }

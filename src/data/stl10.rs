@@ -64,7 +64,7 @@ fn read_split(folder: &Path, split: &str) -> Result<Images> {
         height: SIDE,
         width: SIDE,
         channels: 3,
-        pixels,
+        pixels: pixels.into(),
         labels,
     };
     images.transpose();
@@ -113,7 +113,10 @@ mod tests {
         for (row, column, channel) in [(0, 0, 0), (0, 1, 0), (1, 0, 2), (95, 94, 1)] {
             let stored = channel * 9216 + column * 96 + row;
             let at = ((96 + row) * 96 + column) * 3 + channel;
-            assert_eq!(splits.train.pixels[at], ((stored + 5) % 251) as u8);
+            assert_eq!(
+                splits.train.pixels.in_memory()[at],
+                ((stored + 5) % 251) as u8
+            );
         }
     }
 

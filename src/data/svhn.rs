@@ -64,7 +64,7 @@ fn read_split(path: &Path) -> Result<Images> {
         height,
         width,
         channels: 3,
-        pixels: channels_last(&x),
+        pixels: channels_last(&x).into(),
         labels: y.values.iter().map(|label| label % CLASSES).collect(),
     })
 }
@@ -131,7 +131,7 @@ mod tests {
             18, 24, 30, 20, 26, 32, 22, 28, 34, // the first row: every second value
             19, 25, 31, 21, 27, 33, 23, 29, 35,
         ];
-        assert_eq!(train.pixels[18..36], second);
+        assert_eq!(train.pixels.in_memory()[18..36], second);
     }
 
     #[test]

@@ -21,12 +21,14 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Runs `executable` `times` times and waits for the end. `progress` hears of the runs that are done, and may stop.
+    /// Runs `executable` `times` times and waits for the end. `feed` is asked before each submission how many runs what lies on
+    /// the device lasts for, at least one, from the number of the next; `progress` hears of the runs that are done, and may stop.
     pub fn run(
         &mut self,
         device: &Device,
         executable: &Executable,
         times: u32,
+        feed: &mut dyn FnMut(u32) -> Result<u32>,
         progress: &mut dyn FnMut(u32) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
         let mut in_flight: VecDeque<(Submission, u32)> = VecDeque::new();
@@ -34,7 +36,8 @@ impl Pace {
         let mut last = Instant::now();
         while done < times {
             if submitted < times && in_flight.len() < IN_FLIGHT {
-                let steps = self.steps_per_submission().min(times - submitted);
+                let fed = feed(submitted)?;
+                let steps = self.steps_per_submission().min(times - submitted).min(fed);
                 in_flight.push_back((executable.submit(device, steps), steps));
                 submitted += steps;
                 continue;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::ModelOptions;
+use crate::batch::Sample;
 use crate::data::augment::Transforms;
 use crate::error::{Error, Result};
 use crate::pretrained;
@@ -27,6 +28,14 @@ pub struct WeightsMetadata {
 }
 
 impl WeightsMetadata {
+    /// The side of the images that the network was given, if they were square.
+    pub fn side(&self) -> Option<u32> {
+        match self.network.sample {
+            Some(Sample::Image { height, width, .. }) if height == width => Some(height),
+            _ => None,
+        }
+    }
+
     /// The entries of a file.
     pub fn entries(&self) -> BTreeMap<String, String> {
         let mut entries = BTreeMap::from([

@@ -83,7 +83,7 @@ mod tests {
             height: 1,
             width: 1,
             channels: 1,
-            pixels: vec![0],
+            pixels: vec![0].into(),
             labels: vec![0],
         };
         Dataset::Images(ImageSet {
@@ -93,6 +93,7 @@ mod tests {
             train: images.clone(),
             held_out: 0,
             division: Division::Published,
+            notes: Vec::new(),
             test: images,
             mean: vec![0.0],
             std: vec![1.0],

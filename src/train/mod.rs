@@ -1,5 +1,6 @@
 //! Training: the epoch loop, and what it needs on the device.
 
+mod ahead;
 mod best;
 mod config;
 mod divergence;
@@ -15,6 +16,7 @@ mod score;
 mod sources;
 mod split;
 mod start;
+mod stream;
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -33,7 +35,7 @@ use crate::data::shuffled_order;
 use crate::error::Result;
 use crate::gpu::{Device, Memory};
 use crate::models::{Model, ModelOptions, WeightsMetadata, initial_values};
-use crate::plan::{Allocation, ParameterSpec, Role};
+use crate::plan::{Allocation, Limits, ParameterSpec, Role};
 use crate::report::metrics::{EpochRecord, StepRecord};
 use crate::steps::{device_seed, evaluate_plan, parts_of_step, train_step};
 use crate::tune::Subject;
@@ -43,6 +45,7 @@ use score::mean_loss;
 use sources::Sources;
 use split::Split;
 use start::Start;
+use stream::Streams;
 
 /// The largest learning rate that may be asked for.
 pub const MAX_LR: f64 = 1e6;
@@ -60,6 +63,7 @@ pub enum End {
 pub struct Trainer<'a> {
     device: &'a Device,
     memory: Memory,
+    streams: Streams,
     nets: Vec<Net>,
     config: Config,
     split: Split,
@@ -72,16 +76,21 @@ pub struct Trainer<'a> {
     epochs_done: usize,
 }
 
-/// The training and the evaluation step of every net that `config` trains, for measuring their kernels.
+/// The training and the evaluation step of every net that `config` trains on an adapter of these limits, for measuring their
+/// kernels.
 ///
 /// # Errors
 /// As [`Trainer::new`], where the nets and the data set do not fit.
-pub fn subjects(config: &Config, dataset: &Dataset) -> Result<Vec<Subject<'static>>> {
+pub fn subjects(
+    config: &Config,
+    dataset: &Dataset,
+    limits: &Limits,
+) -> Result<Vec<Subject<'static>>> {
     let split = dataset.split(config.validation)?;
     let models = config.build_models(dataset)?;
     let mut subjects = Vec::new();
     for model in models {
-        let sources = Sources::new(config, dataset, &split, &model)?;
+        let sources = Sources::new(config, dataset, &split, &model, limits)?;
         let parameters = initial_values(&model.parameters, 1).parameters;
         let (model, optimizer) = (Rc::new(model), Rc::new(config.optimizer()));
         if let Some(source) = sources.train {
@@ -132,7 +141,7 @@ impl<'a> Trainer<'a> {
         let mut recorded = Vec::new();
         let mut allocation = Allocation::default();
         for (index, (name, model)) in config.nets.iter().zip(models).enumerate() {
-            let sources = Sources::new(&config, &dataset, &split, &model)?;
+            let sources = Sources::new(&config, &dataset, &split, &model, device.limits())?;
             let net = RecordedNet::new(device, name, model, &config, sources)?;
             allocation.add(index, net.plans());
             recorded.push(net);
@@ -142,7 +151,7 @@ impl<'a> Trainer<'a> {
         if let Some(net) = recorded.first() {
             net.sources.write_orders(device, &memory, &split);
         }
-        dataset.upload(device, &memory, config.epochs > 0)?;
+        let streams = dataset.upload(device, &memory, config.epochs > 0)?;
         let mut nets = Vec::new();
         for (index, net) in recorded.into_iter().enumerate() {
             let net = net.compile(device, &memory, index)?;
@@ -152,6 +161,7 @@ impl<'a> Trainer<'a> {
         Ok(Self {
             device,
             memory,
+            streams,
             nets,
             config,
             split,
@@ -317,6 +327,7 @@ impl<'a> Trainer<'a> {
         observer: &mut dyn Observer,
     ) -> Result<ControlFlow<()>> {
         let source = self.train_source();
+        let stream = self.streams.of(&self.memory, &source, || self.order(epoch));
         let net = &mut self.nets[index];
         observer.started(&EpochStart {
             net: net.name(),
@@ -326,7 +337,9 @@ impl<'a> Trainer<'a> {
             batch_size: source.batch_size,
         });
         let pass = net.train.as_mut().expect("there is a source to train on");
-        pass.run(self.device, &mut |done| observer.advanced(done))
+        pass.run(self.device, stream.as_ref(), &mut |done| {
+            observer.advanced(done)
+        })
     }
 
     /// Does what the score of an epoch calls for before the next: keeps or reloads weights, sets the learning rate, renews
@@ -358,6 +371,12 @@ impl<'a> Trainer<'a> {
     /// Loss and accuracy of net number `index` on the samples of an evaluation.
     fn score(&mut self, index: usize, source: Source) -> Result<Score> {
         self.set_step("test", 0);
+        let stream = self
+            .streams
+            .of(&self.memory, &source, || match source.part {
+                Part::Validation => self.split.validation.clone(),
+                _ => (0..source.count).collect(),
+            });
         let net = &mut self.nets[index];
         let pass = match source.part {
             Part::Validation => net.validate.as_mut(),
@@ -365,7 +384,9 @@ impl<'a> Trainer<'a> {
         };
         let pass = pass.expect("there is a pass for every source");
         // Nothing interrupts an evaluation, so it always runs to its end.
-        let _ = pass.run(self.device, &mut |_| ControlFlow::Continue(()))?;
+        let _ = pass.run(self.device, stream.as_ref(), &mut |_| {
+            ControlFlow::Continue(())
+        })?;
         let label = |name: &str| format!("{}.{name}", source.part.prefix());
         // The buffers have room for the net with the most steps.
         let mut losses: Vec<f32> = self.memory.read_data(self.device, &label("losses"))?;

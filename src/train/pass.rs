@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::stream::{Stream, feed};
 use crate::batch::Source;
 use crate::error::Result;
 use crate::gpu::{Device, Executable, Memory, Pace};
@@ -58,18 +59,30 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// Runs the whole pass and waits for its end. `progress` hears of the steps done, and may stop it.
-    pub fn run(
+    /// Runs the whole pass, its images streamed where they do not lie on the device, and waits for its end. `progress` hears of
+    /// the steps done, and may stop it.
+    pub(super) fn run(
         &mut self,
         device: &Device,
+        stream: Option<&Stream>,
+        progress: &mut dyn FnMut(u32) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        feed(stream, device, |feed| self.steps(device, feed, progress))
+    }
+
+    fn steps(
+        &mut self,
+        device: &Device,
+        feed: &mut dyn FnMut(u32) -> Result<u32>,
         progress: &mut dyn FnMut(u32) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
         let end = self
             .pace
-            .run(device, &self.full, self.full_steps, progress)?;
+            .run(device, &self.full, self.full_steps, feed, progress)?;
         if end.is_continue()
             && let Some(ragged) = &self.ragged
         {
+            feed(self.full_steps)?;
             ragged.submit(device, 1).wait(device)?;
             return Ok(progress(self.full_steps + 1));
         }

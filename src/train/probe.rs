@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::resident::Dataset;
 use super::sources::evaluation_batch;
+use super::stream::{Streams, feed};
 use crate::batch::{Part, Source};
 use crate::error::Result;
 use crate::gpu::{Device, Executable, Memory};
@@ -31,7 +32,7 @@ pub(super) fn dataset(
     let batch = evaluation_batch(model);
     let source = |part, count| Source {
         evaluation: config.augment.evaluation(),
-        ..images.source(part, count, batch)
+        ..images.source(part, count, batch, device.limits())
     };
     let passes = [
         source(Part::Train, images.train_count()),
@@ -42,10 +43,10 @@ pub(super) fn dataset(
     allocation.add(0, passes.iter().flat_map(|pass| pass.plans.iter()));
     let memory = Memory::allocate(device, &allocation)?;
     memory.write_values(device, 0, values);
-    images.upload(device, &memory, true)?;
+    let streams = images.upload(device, &memory, true)?;
     let rows = [&mut set.train, &mut set.test];
     for (pass, rows) in passes.iter().zip(rows) {
-        rows.inputs = pass.run(device, &memory)?;
+        rows.inputs = pass.run(device, &memory, &streams)?;
         rows.features = rows.inputs.len() / rows.labels.len();
     }
     Ok(Dataset::Features(set))
@@ -69,7 +70,7 @@ impl Pass {
     }
 
     /// Runs them; returns the features of all images, one after another.
-    fn run(&self, device: &Device, memory: &Memory) -> Result<Vec<f32>> {
+    fn run(&self, device: &Device, memory: &Memory, streams: &Streams) -> Result<Vec<f32>> {
         let order: Vec<u32> = (0..self.source.count).collect();
         let label = format!("{}.order", self.source.part.prefix());
         memory.write_data(device, &label, bytemuck::cast_slice(&order));
@@ -79,14 +80,18 @@ impl Pass {
             Ok((Executable::new(device, memory, plan, 0)?, elements as usize))
         });
         let steps = steps.collect::<Result<Vec<_>>>()?;
-        let mut features = Vec::new();
-        for step in 0..self.source.steps() {
-            let is_full = step < self.source.count / self.source.batch_size;
-            let (executable, elements) = &steps[usize::from(!is_full)];
-            executable.submit(device, 1).wait(device)?;
-            let output: Vec<f32> = memory.read_data(device, "output")?;
-            features.extend(&output[..*elements]);
-        }
-        Ok(features)
+        let stream = streams.of(memory, &self.source, || order);
+        feed(stream.as_ref(), device, |feed| {
+            let mut features = Vec::new();
+            for step in 0..self.source.steps() {
+                let is_full = step < self.source.count / self.source.batch_size;
+                let (executable, elements) = &steps[usize::from(!is_full)];
+                feed(step)?;
+                executable.submit(device, 1).wait(device)?;
+                let output: Vec<f32> = memory.read_data(device, "output")?;
+                features.extend(&output[..*elements]);
+            }
+            Ok(features)
+        })
     }
 }

@@ -1,10 +1,12 @@
 //! A data set on its way to the device.
 
 use super::split::Split;
+use super::stream::{self, Streams};
 use crate::batch::{Part, Sample, Source};
 use crate::data::{GREY_CLASSES, ImageSet, Images, Table};
 use crate::error::{Error, Result};
 use crate::gpu::{Device, Memory};
+use crate::plan::Limits;
 use crate::recipe::Validation;
 
 /// A data set of either kind, on the host.
@@ -71,10 +73,7 @@ impl Dataset {
     pub fn sample(&self, part: Part) -> Sample {
         match self {
             Self::Images(set) => {
-                let images = match part {
-                    Part::Train | Part::Validation => &set.train,
-                    Part::Test => &set.test,
-                };
+                let images = images_of(set, part);
                 Sample::Image {
                     height: images.height as u32,
                     width: images.width as u32,
@@ -131,10 +130,13 @@ impl Dataset {
     }
 
     /// The SHA-256 of a data set that lies in files; none of what was computed.
-    pub fn digest(&self) -> Option<String> {
+    ///
+    /// # Errors
+    /// As [`ImageSet::digest`].
+    pub fn digest(&self) -> Result<Option<String>> {
         match self {
-            Self::Images(set) => Some(set.digest()),
-            Self::Features(_) | Self::Tables { .. } => None,
+            Self::Images(set) => set.digest().map(Some),
+            Self::Features(_) | Self::Tables { .. } => Ok(None),
         }
     }
 
@@ -208,21 +210,35 @@ impl Dataset {
         Ok(())
     }
 
-    /// How plans see a pass over `count` of the samples.
-    pub fn source(&self, part: Part, count: usize, batch_size: u32) -> Source {
+    /// How plans for an adapter of these limits see a pass over `count` of the samples.
+    pub fn source(&self, part: Part, count: usize, batch_size: u32, limits: &Limits) -> Source {
         let resident = match part {
             Part::Train | Part::Validation => self.train_count(),
             Part::Test => self.test_count(),
         };
         let (count, resident) = (count as u32, resident as u32);
+        let batch_size = batch_size.min(count);
+        let chunk = match self {
+            Self::Images(set) if stream::is_needed(images_of(set, part), limits) => Some(
+                stream::chunk(images_of(set, part), count, batch_size, limits),
+            ),
+            _ => None,
+        };
         Source {
             resident,
-            ..Source::whole(part, self.sample(part), count, batch_size.min(count))
+            chunk,
+            ..Source::whole(part, self.sample(part), count, batch_size)
         }
     }
 
-    /// Writes it to the device, with or without the training half, and lets go of the host's copy.
-    pub fn upload(self, device: &Device, memory: &Memory, with_train: bool) -> Result<()> {
+    /// Writes it to the device, with or without the training half, and lets go of the host's copy. Returns the images that are
+    /// streamed instead.
+    pub(super) fn upload(
+        self,
+        device: &Device,
+        memory: &Memory,
+        with_train: bool,
+    ) -> Result<Streams> {
         match self {
             Self::Images(set) => {
                 let scale = set.std.iter().map(|std| 1.0 / (255.0 * std));
@@ -233,34 +249,57 @@ impl Dataset {
                     "normalisation",
                     bytemuck::cast_slice(&normalisation),
                 );
-                if with_train {
-                    upload_images(device, memory, "train", set.train)?;
-                }
-                upload_images(device, memory, "test", set.test)
+                let train = with_train.then_some(set.train);
+                let train = train.map(|images| upload_images(device, memory, "train", images));
+                Ok(Streams {
+                    train: train.transpose()?.flatten(),
+                    test: upload_images(device, memory, "test", set.test)?,
+                })
             }
             Self::Features(set) => {
                 if with_train {
                     set.train.upload(device, memory, "train");
                 }
                 set.test.upload(device, memory, "test");
-                device.check()
+                device.check()?;
+                Ok(Streams::default())
             }
             Self::Tables { train, test, .. } => {
                 if with_train {
                     upload_table(device, memory, "train", &train);
                 }
                 upload_table(device, memory, "test", &test);
-                device.check()
+                device.check()?;
+                Ok(Streams::default())
             }
         }
     }
 }
 
-fn upload_images(device: &Device, memory: &Memory, prefix: &str, images: Images) -> Result<()> {
-    memory.write_data(device, &format!("{prefix}.images"), &images.pixels);
+/// The images of a part.
+fn images_of(set: &ImageSet, part: Part) -> &Images {
+    match part {
+        Part::Train | Part::Validation => &set.train,
+        Part::Test => &set.test,
+    }
+}
+
+/// Writes images and classes. Returns the images if they are streamed.
+fn upload_images(
+    device: &Device,
+    memory: &Memory,
+    prefix: &str,
+    images: Images,
+) -> Result<Option<Images>> {
     memory.write_data(device, &format!("{prefix}.labels"), &images.labels);
+    if stream::is_needed(&images, device.limits()) {
+        return Ok(Some(images));
+    }
+    let pixels = images.pixels.in_memory();
+    memory.write_data(device, &format!("{prefix}.images"), pixels);
     drop(images);
-    device.flush()
+    device.flush()?;
+    Ok(None)
 }
 
 fn upload_table(device: &Device, memory: &Memory, prefix: &str, table: &Table) {

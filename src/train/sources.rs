@@ -8,6 +8,7 @@ use crate::batch::{Part, Source};
 use crate::error::{Error, Result};
 use crate::gpu::{Device, Memory};
 use crate::models::Model;
+use crate::plan::Limits;
 use crate::steps::largest_activation;
 
 /// Samples of an evaluation step, at most.
@@ -28,13 +29,19 @@ pub(super) struct Sources {
 
 impl Sources {
     /// Refuses steps that are too small for the model.
-    pub fn new(config: &Config, dataset: &Dataset, split: &Split, model: &Model) -> Result<Self> {
+    pub fn new(
+        config: &Config,
+        dataset: &Dataset,
+        split: &Split,
+        model: &Model,
+        limits: &Limits,
+    ) -> Result<Self> {
         let evaluation_batch = evaluation_batch(model);
         let trains = config.epochs > 0;
         let source = |part, count, batch_size| Source {
             transforms: config.augment.transforms(),
             evaluation: config.augment.evaluation(),
-            ..dataset.source(part, count, batch_size)
+            ..dataset.source(part, count, batch_size, limits)
         };
         let (train, validation) = (split.train.len(), split.validation.len());
         let sources = Self {

@@ -40,7 +40,7 @@ fn images(seed: u8, count: usize) -> Images {
         height,
         width,
         channels,
-        pixels: formula::images(seed, count * height * width * channels),
+        pixels: formula::images(seed, count * height * width * channels).into(),
         labels: formula::labels(seed, count, 10),
     }
 }
@@ -54,6 +54,7 @@ fn dataset() -> Dataset {
         held_out: 0,
         test: images(2, 5),
         division: Division::Published,
+        notes: Vec::new(),
         mean: vec![0.5; 3],
         std: vec![0.3; 3],
     })

@@ -29,7 +29,7 @@ fn a_sheet_shows_images_beside_their_versions() {
     let column = |sheet: &RgbImage, column: u32| -> Vec<u8> {
         (0..3).flat_map(|row| picture(sheet, row, column)).collect()
     };
-    assert_eq!(column(&drawn, 0), digits().pixels[..3 * 784]);
+    assert_eq!(column(&drawn, 0), digits().pixels.in_memory()[..3 * 784]);
     assert_ne!(column(&drawn, 1), column(&drawn, 0));
     assert_ne!(column(&drawn, 1), column(&drawn, 2));
     let again = sheet(&place, &["--augment", "perspective-rotation"]);

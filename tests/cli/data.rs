@@ -47,7 +47,7 @@ pub fn write_digits(place: &Place, folder: &str, train: usize, test: usize) {
     let digits = digits();
     for (split, range) in [0..train, train..train + test].into_iter().enumerate() {
         let count = range.len() as u32;
-        let pixels = &digits.pixels[784 * range.start..784 * range.end];
+        let pixels = &digits.pixels.in_memory()[784 * range.start..784 * range.end];
         let images = idx(&[count, 28, 28], pixels);
         place.write(&format!("{folder}/{}", FILES[2 * split]), images);
         let labels = idx(&[count], &digits.labels[range]);

@@ -66,7 +66,7 @@ fn a_data_set_is_described() {
         assert_eq!(counts["train"], count(&labels[..30]));
         assert_eq!(counts["test"], count(&labels[30..40]));
     }
-    let pixels = &digits().pixels[..30 * 784];
+    let pixels = &digits().pixels.in_memory()[..30 * 784];
     let sum: f64 = pixels.iter().map(|&pixel| f64::from(pixel)).sum();
     let mean = sum / 255.0 / pixels.len() as f64;
     assert!((summary["mean"][0].as_f64().unwrap() - mean).abs() < 1e-9);
@@ -87,7 +87,7 @@ fn a_sheet_shows_the_images_of_every_class() {
     assert_eq!(sheet.dimensions(), (280, 280));
     let digits = digits();
     let seven = digits.labels.iter().position(|&label| label == 7).unwrap();
-    let image = &digits.pixels[784 * seven..];
+    let image = &digits.pixels.in_memory()[784 * seven..];
     for (at, pixel) in image[..784].iter().enumerate() {
         let found = sheet.get_pixel(at as u32 % 28, 7 * 28 + at as u32 / 28);
         assert_eq!(found.0[0], *pixel);

@@ -161,7 +161,7 @@ fn pictures_of_any_size_colour_and_polarity_are_classified() {
     arguments.extend(["--model", "mnist-cnn-spinal"]);
     let mut expected = Vec::new();
     for index in [0, 1, 3] {
-        let digit = digits().pixels[784 * index..784 * (index + 1)].to_vec();
+        let digit = digits().pixels.in_memory()[784 * index..784 * (index + 1)].to_vec();
         let digit = GrayImage::from_raw(28, 28, digit).unwrap();
         let label = digits().labels[index];
         let names = write_pictures(&place.path(""), &format!("digit{index}"), &digit);

@@ -52,15 +52,25 @@ fn order(source: &Source, random: &mut Random) -> Vec<u32> {
 
 /// An image of an odd number of bytes starts at any byte of a word, and so does its label.
 pub fn images_match_their_twin(bench: &Bench) {
-    images_in_windows(bench, u64::MAX);
+    images_in_windows(bench, u64::MAX, None);
 }
 
 /// Windows of whole images that begin at an aligned byte: 256 images where an image has an odd number of bytes.
 pub fn images_that_are_staged_match_their_twin(bench: &Bench) {
-    images_in_windows(bench, 1);
+    images_in_windows(bench, 1, None);
 }
 
-fn images_in_windows(bench: &Bench, window_bytes: u64) {
+/// Only the images of the next two steps lie on the device: the last step's come first in their chunk, or behind those of the
+/// step before.
+pub fn images_that_are_streamed_match_their_twin(bench: &Bench) {
+    for steps in [1, 2, STEPS] {
+        images_in_windows(bench, u64::MAX, Some(steps));
+    }
+    images_in_windows(bench, 1, Some(STEPS));
+}
+
+/// Images that are read in windows, or are those of a chunk of so many steps.
+fn images_in_windows(bench: &Bench, window_bytes: u64, chunk_steps: Option<u32>) {
     let listed = [
         ([1, 1, 1], (1, 0, true)),
         ([3, 3, 1], (5, 2, true)),
@@ -83,6 +93,7 @@ fn images_in_windows(bench: &Bench, window_bytes: u64) {
                     channels,
                 },
                 window_bytes,
+                chunk: chunk_steps.map(|steps| steps * full),
                 ..pass(train, full, batch)
             };
             let (mode, step) = mode(train);
@@ -116,9 +127,19 @@ fn images_in_windows(bench: &Bench, window_bytes: u64) {
                 .map(|(mean, std)| (-mean / std) as f32);
             let normalisation: Vec<f32> = scale.chain(shift).collect();
             let expected = gather::forward(&twin, &images, &order);
+            let size = images.len() / count;
+            let on_device = match source.chunk {
+                None => images,
+                Some(chunk) => {
+                    let first = twin.start / chunk as usize * chunk as usize;
+                    let next = order[first..].iter().map(|&image| image as usize);
+                    next.flat_map(|image| images[image * size..][..size].to_vec())
+                        .collect()
+                }
+            };
 
             for open in bench.open(&tape.finish()) {
-                open.write_named("train.images", &images);
+                open.write_named("train.images", &on_device);
                 open.write_named("train.labels", &labels);
                 open.write_named(&format!("{}.order", source.part.prefix()), &order);
                 open.write_named(step, &[0, STEPS - 1, 0, 0]);

@@ -31,9 +31,11 @@ fn wide() -> Dataset {
     let doubled = |images: Images| Images {
         pixels: images
             .pixels
+            .in_memory()
             .chunks(images.width)
             .flat_map(|row| row.repeat(2))
-            .collect(),
+            .collect::<Vec<u8>>()
+            .into(),
         width: 2 * images.width,
         ..images
     };

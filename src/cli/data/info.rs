@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::load_flags::LoadFlags;
-use crate::cli::output::{print, print_json};
+use crate::cli::output::{note, print, print_json};
 use crate::data::statistics::{channel_moments, class_counts};
 use crate::data::{self, ImageSet, contact_sheet};
 use crate::error::Result;
@@ -62,11 +62,12 @@ impl Info {
     /// Prints the summary and writes the sheet.
     pub fn run(&self) -> Result<()> {
         let set = data::load_with(&self.data, &self.load.options())?;
+        set.notes.iter().for_each(note);
         if let Some(path) = &self.sheet {
-            let png = contact_sheet::by_class(&set.train, set.classes);
+            let png = contact_sheet::by_class(&set.train, set.classes)?;
             atomic_file::write(path, &png)?;
         }
-        let summary = summarise(&set);
+        let summary = summarise(&set)?;
         if self.json {
             print_json(&summary)
         } else {
@@ -75,7 +76,7 @@ impl Info {
     }
 }
 
-fn summarise(set: &ImageSet) -> Summary {
+fn summarise(set: &ImageSet) -> Result<Summary> {
     let train = set.train.count - set.held_out;
     let (train_labels, held_out_labels) = set.train.labels.split_at(train);
     let counts = |labels| class_counts(labels, set.classes);
@@ -87,8 +88,8 @@ fn summarise(set: &ImageSet) -> Summary {
         held_out: in_held_out[class],
         test: in_test[class],
     });
-    let moments = channel_moments(&set.train, train);
-    Summary {
+    let moments = channel_moments(&set.train, train)?;
+    Ok(Summary {
         name: set.name.clone(),
         height: set.train.height,
         width: set.train.width,
@@ -102,7 +103,7 @@ fn summarise(set: &ImageSet) -> Summary {
         std: moments.std,
         normalised_mean: set.mean.clone(),
         normalised_std: set.std.clone(),
-    }
+    })
 }
 
 /// The summary as lines of text.

@@ -21,7 +21,7 @@ pub struct LoadFlags {
     /// Swap the rows and columns of every image, which turns EMNIST upright
     #[arg(long)]
     transposed: bool,
-    /// Where fetched data sets lie ($SPINAL_CACHE, or spinalnet in the user's cache folder)
+    /// Where fetched data sets and decoded pictures lie ($SPINAL_CACHE, or spinalnet in the user's cache folder)
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 }
@@ -32,6 +32,7 @@ impl LoadFlags {
         LoadOptions {
             image_size: self.image_size,
             stored_sides: [None; 2],
+            mixed_side: None,
             label_offset: self.label_offset,
             classes: self.classes.map(|classes| classes as usize),
             transposed: self.transposed,

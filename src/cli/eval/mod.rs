@@ -10,8 +10,8 @@ use super::model::ModelFlags;
 use super::output::{note, print, print_json};
 use super::train::data_flags::DataFlags;
 use super::train::dataset;
-use crate::data::Limit;
 use crate::data::augment::{Augmentation, Transforms};
+use crate::data::{self, Limit};
 use crate::error::Result;
 use crate::experiment;
 use crate::models::{ORIGINAL, WeightsMetadata};
@@ -77,7 +77,7 @@ impl Eval {
             true => Normalization::of_backbone(family),
             false => recipe.normalization,
         };
-        let config = Config {
+        let mut config = Config {
             backbone: experiment.is_transfer().then(|| family.to_owned()),
             normalization: self.normalize.unwrap_or(normalization),
             network: self.network.options_for(&metadata),
@@ -87,6 +87,9 @@ impl Eval {
             init: Some(weights.clone()),
             ..self.data.apply(recipe)
         };
+        if data::is_of_pictures(&config.data) {
+            config.image_size = config.image_size.or(metadata.side());
+        }
         let (mut dataset, limits) = dataset::load(&config, experiment)?;
         if let (None, Some((mean, std))) = (self.normalize, metadata.normalisation) {
             dataset.normalise_by(mean, std)?;

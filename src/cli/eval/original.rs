@@ -88,10 +88,11 @@ fn score(predictor: &Predictor, set: &ImageSet, classes: &[usize]) -> Result<Out
             .collect(),
         loss: 0.0,
     };
-    let pictures: Vec<&[u8]> = set.test.pixels.chunks(set.test.image_bytes()).collect();
-    let batches = pictures.chunks(BATCH).zip(set.test.labels.chunks(BATCH));
-    for (pictures, labels) in batches {
-        for (logits, &label) in predictor.logits(pictures)?.iter().zip(labels) {
+    for (batch, labels) in set.test.labels.chunks(BATCH).enumerate() {
+        let first = batch * BATCH;
+        let pictures = set.test.images(first..first + labels.len());
+        let pictures = pictures.collect::<Result<Vec<_>>>()?;
+        for (logits, &label) in predictor.logits(&pictures)?.iter().zip(labels) {
             let class = &mut outcome.classes[usize::from(label)];
             let probabilities = probabilities(logits);
             let likeliest = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));

@@ -37,20 +37,21 @@ pub fn run(folder: &Folder, task: &Task, seeds: u64, flags: &DeviceFlags) -> Res
             ..task.config.clone()
         };
         let mut dataset = dataset::read(&config, task.experiment)?;
-        let digest = dataset.digest();
+        let digest = dataset.digest()?;
         dataset::limit(&mut dataset, &config);
         // Kernels are measured for the first seed, and kept for the others.
+        let adapter = device.limits().clone();
         match folder.conditions()? {
             Some(found) if device.kernels().winners().is_some() => {
                 use_winners(&mut device, found.winners);
             }
             Some(_) => {}
             None => {
-                let subjects = || train::subjects(&config, &dataset);
+                let subjects = || train::subjects(&config, &dataset, &adapter);
                 flags.kernels.refine(&mut device, subjects)?;
             }
         }
-        let subjects = train::subjects(&config, &dataset)?;
+        let subjects = train::subjects(&config, &dataset, &adapter)?;
         let conditions = Conditions::on(&device, [digest, weights.clone()], &subjects);
         folder.check(&conditions)?;
         let mut trainer = Trainer::new(&device, config.clone(), dataset)?;

@@ -20,7 +20,8 @@ pub struct DataFlags {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit_test: Option<u32>,
     /// Give the nets pictures of N rows and columns: those of a folder are scaled and cut, and the sizes of the augmentation
-    /// keep their proportion to it
+    /// keep their proportion to it. Without it, transfer experiments make 224 of pictures that differ in size.
+    /// Those that take more than $SPINAL_MEMORY bytes, or a quarter of the memory, stay in a file in $SPINAL_CACHE
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     image_size: Option<u32>,
     /// Subtract N from the labels of IDX files

@@ -8,6 +8,9 @@ use crate::experiment::{DataKind, Experiment};
 use crate::recipe::Normalization;
 use crate::train::{Config, Dataset};
 
+/// The side of the pictures that ImageNet's backbones are published for.
+const IMAGENET_SIDE: u32 = 224;
+
 /// Loads the data set that a configuration names, and what its limits leave of it. Says so where that is not all.
 pub fn load(config: &Config, experiment: &Experiment) -> Result<(Dataset, Vec<Limit>)> {
     let mut dataset = read(config, experiment)?;
@@ -24,12 +27,16 @@ pub fn read(config: &Config, experiment: &Experiment) -> Result<Dataset> {
                 // What augmentation makes a size of need not be stored in it.
                 image_size: config.image_size.filter(|_| augment.size().is_none()),
                 stored_sides: augment.stored_sides(),
+                mixed_side: experiment.is_transfer().then_some(IMAGENET_SIDE),
                 label_offset: config.label_offset,
                 transposed: config.transposed,
                 classes: config.network.classes.map(|classes| classes as usize),
                 ..LoadOptions::default()
             };
             let mut set = data::load_with(&config.data, &options)?;
+            set.notes
+                .iter()
+                .for_each(|line| note(format!("{}: {line}", set.name)));
             if set.division != Division::Published {
                 note(format!("{}: {}", set.name, set.division));
             }

@@ -63,7 +63,8 @@ impl Train {
         }
         let (dataset, limits) = dataset::load(&config, experiment)?;
         let mut device = self.device.open()?;
-        let subjects = || train::subjects(&config, &dataset);
+        let adapter = device.limits().clone();
+        let subjects = || train::subjects(&config, &dataset, &adapter);
         self.device.kernels.refine(&mut device, subjects)?;
         let mut trainer = Trainer::new(&device, config.clone(), dataset)?;
         let folder = match &self.out {

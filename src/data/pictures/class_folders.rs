@@ -5,9 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::HINT;
 use super::folder::{pictures, subfolders};
 use super::listing::{Listed, Listing};
+use super::{HINT, monkey_names};
 use crate::data::{Division, MAX_CLASSES};
 use crate::error::{Error, Result};
 
@@ -51,10 +51,12 @@ pub(super) fn is_it(folder: &Path) -> bool {
 /// # Errors
 /// A tree of another form, a class without pictures or missing from a split, or more than 256 classes.
 pub(super) fn list(folder: &Path) -> Result<Listing> {
-    match find_parts(folder)? {
-        Some(parts) => parts.list(folder),
-        None => list_undivided(folder),
-    }
+    let mut listing = match find_parts(folder)? {
+        Some(parts) => parts.list(folder)?,
+        None => list_undivided(folder)?,
+    };
+    monkey_names::rename(folder, &mut listing.class_names)?;
+    Ok(listing)
 }
 
 /// The folders of parts.
@@ -214,8 +216,8 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::super::trees::{add, relative};
-    use super::super::{Pictures, Sides, read};
+    use super::super::trees::{add, read, relative};
+    use super::super::{Pictures, Sides};
     use super::*;
     use crate::data::Images;
 
@@ -242,7 +244,7 @@ mod tests {
     }
 
     fn first_bytes(images: &Images) -> Vec<u8> {
-        let bytes = images.pixels.chunks_exact(images.image_bytes());
+        let bytes = images.pixels.in_memory().chunks_exact(images.image_bytes());
         bytes.map(|image| image[0]).collect()
     }
 
@@ -317,18 +319,44 @@ mod tests {
         let sides = Sides {
             train: Some(6),
             test: Some(5),
+            mixed: None,
         };
         let splits = read(root.path(), sides).unwrap().splits;
         let (train, test) = (splits.train, splits.test);
         assert_eq!((test.height, test.width), (5, 5));
         assert_eq!((train.count, train.height, train.width), (4, 6, 6));
-        let wide = &train.pixels[..train.image_bytes()];
+        let wide = &train.pixels.in_memory()[..train.image_bytes()];
         assert!(wide.chunks(3).all(|pixel| pixel == [99, 0, 0]), "{wide:?}");
         let message = refusal(&root);
         assert!(
             message.contains("is 4 x 3 pixels, expected 40 x 6"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_side_for_pictures_that_differ_leaves_alone_those_that_do_not() {
+        let root = tree(&["train", "val"]);
+        let sides = Sides {
+            mixed: Some(6),
+            ..Sides::default()
+        };
+        let size = |sides| {
+            let found = read(root.path(), sides).unwrap();
+            let test = found.splits.test;
+            (test.height, test.width, found.notes)
+        };
+        assert_eq!(size(sides), (3, 4, Vec::new()));
+        add(&root, "train/b/wide.png", 4, 4, 99);
+        let note =
+            "pictures differ in size: scaled and cut to 6 x 6 pixels, or as --image-size says";
+        assert_eq!(size(sides), (6, 6, vec![note.to_owned()]));
+        let told = Sides {
+            train: Some(2),
+            test: Some(5),
+            ..sides
+        };
+        assert_eq!(size(told), (5, 5, Vec::new()));
     }
 
     #[test]
@@ -422,6 +450,12 @@ mod tests {
         let listing = list(monkeys.path()).unwrap();
         let train = relative(monkeys.path(), &listing.train);
         assert_eq!(train[0], ("training/training/a/x.png".to_owned(), 0));
+        let names = "Label, Common Name\nb, bald_uakari\n";
+        fs::write(monkeys.path().join("monkey_labels.txt"), names).unwrap();
+        assert_eq!(
+            list(monkeys.path()).unwrap().class_names,
+            ["a", "bald uakari"]
+        );
         assert_eq!(
             relative(monkeys.path(), &listing.test)[2].0,
             "validation/validation/b/z.png"

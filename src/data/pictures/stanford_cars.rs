@@ -97,8 +97,8 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::super::trees::{add, relative};
-    use super::super::{Sides, read};
+    use super::super::Sides;
+    use super::super::trees::{add, read, relative};
     use super::*;
     use crate::data::mat5::struct_tests::{annotations, cells};
     use crate::data::mat5::tests::mat_file;
