@@ -2,6 +2,10 @@
 
 use crate::plan::Shader;
 
+/// Multiplications of a dispatch from which on a large block is worth its compilation, which takes three times as long: it must
+/// save that much within a thousand steps.
+const MANY_MULTIPLICATIONS: f64 = 33e6;
+
 /// What a workgroup makes of a product: one tile or two high, one or two wide.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Block {
@@ -10,14 +14,16 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// The fastest block for a product of so many rows and columns: a large one, unless too much of it lies behind the end.
+    /// The block for products of so many rows and columns, and `multiplications` in all: a large one, unless too much of it lies
+    /// behind the end or the products are small.
     ///
-    /// Measured on Mesa 22.3.6 (`assets/results/speed/lavapipe/blocks.txt`): two tiles at once take some seven eighths of the
+    /// Measured on Mesa 22.3.6 (`assets/results/speed/lavapipe/attempts.md`): two tiles at once take some seven eighths of the
     /// time of one after the other where the second is below, eight ninths where it is to the right.
-    pub(super) fn of(shader: &Shader, rows: u32, columns: u32) -> Self {
+    pub(super) fn of(shader: &Shader, rows: u32, columns: u32, multiplications: f64) -> Self {
         let tile = [shader.constant("ROWS"), shader.constant("COLUMNS")];
         let is_worth = |size: u32, tile: u32, [time, times]: [u32; 2]| {
-            time * size.next_multiple_of(2 * tile) <= times * size.next_multiple_of(tile)
+            multiplications >= MANY_MULTIPLICATIONS
+                && time * size.next_multiple_of(2 * tile) <= times * size.next_multiple_of(tile)
         };
         Self {
             tall: is_worth(rows, tile[0], [7, 8]),

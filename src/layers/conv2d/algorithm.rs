@@ -93,7 +93,7 @@ impl Work<'_> {
             }
             Purpose::BackwardWeight => partial_sizes(self.options),
         };
-        Block::of(&IMPLICIT_GEMM, rows, columns)
+        Block::of(&IMPLICIT_GEMM, rows, columns, self.multiplications())
     }
 
     /// Multiplications of the whole batch.
