@@ -5,12 +5,12 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 
 use crate::error::{Error, Result};
+use crate::file;
 use crate::report::atomic_file;
 
 /// The header's one entry of ours, holding all metadata as JSON: safetensors writes its entries in an order
@@ -152,14 +152,7 @@ pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>> {
 }
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    let cannot_read =
-        |what: String| Error::file(path, what, "give the path of a .safetensors file");
-    let kind =
-        fs::metadata(path).map_err(|error| cannot_read(format!("cannot be read: {error}")))?;
-    if !kind.is_file() {
-        return Err(cannot_read("is not a file".to_owned()));
-    }
-    fs::read(path).map_err(|error| cannot_read(format!("cannot be read: {error}")))
+    file::read(path, u64::MAX, "give the path of a .safetensors file")
 }
 
 pub(crate) fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
@@ -319,6 +312,8 @@ pub(crate) fn foreign_text(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use std::path::PathBuf;
 

@@ -133,10 +133,18 @@ pub fn tune_into_cache(
 ) -> Result<Vec<Tuned>> {
     let mut cache = load(device)?;
     use_winners(device, cache.winners());
+    for (operation, kernel) in tune::unknown_winners(subjects, device.kernels()) {
+        note(format!(
+            "kernels: {}: there is no kernel `{kernel}` for {operation}; it is measured again",
+            cache.path().display()
+        ));
+    }
     let open = tune::open_operations(subjects, device.kernels()).len();
     if open == 0 {
         return Ok(Vec::new());
     }
+    // What cannot be kept is not worth measuring.
+    cache.save()?;
     note(format!("kernels: measuring {open} operations"));
     let style = ProgressStyle::with_template("kernels  [{bar:30}]  {pos}/{len}  {wide_msg}")
         .expect("the template is well formed");

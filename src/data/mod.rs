@@ -19,12 +19,14 @@ pub mod fetch;
 mod idx;
 mod idx_folder;
 pub mod imagenet;
+mod jpeg;
 mod limit;
 mod load;
 mod mat5;
 mod order;
 pub mod picture;
 mod pictures;
+mod png;
 mod records;
 pub mod regression;
 mod resize;
@@ -56,6 +58,9 @@ const BROKEN_HINT: &str = "download the file again, or check that it is the file
 
 /// The classes that grey images have at least: MNIST's ten digits, whichever of them a part holds.
 pub const GREY_CLASSES: usize = 10;
+
+/// Deflate never shrinks by more than this factor, which bounds what a compressed file can hold.
+const DEFLATE_MAX_RATIO: u64 = 1032;
 
 /// The most classes that a label of one byte tells apart.
 const MAX_CLASSES: usize = 256;

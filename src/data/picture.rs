@@ -5,12 +5,15 @@ use std::io::Cursor;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, GrayImage, ImageDecoder, ImageReader, Rgb, RgbImage, Rgba, imageops};
+use image::{
+    DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Rgb, RgbImage, Rgba, imageops,
+};
 
 use super::augment::{Transform, Transforms};
-use super::digit;
 use super::resize::{Window, resize};
+use super::{DEFLATE_MAX_RATIO, digit, jpeg};
 use crate::error::{Error, Result};
+use crate::file;
 
 /// A longer side than this is not a picture anyone means to classify.
 const MAX_SIDE: u32 = 16_384;
@@ -168,13 +171,19 @@ pub(super) fn decode(path: &Path) -> Result<RgbImage> {
         let first_line = message.lines().next().unwrap_or_default();
         refuse(format!("cannot be decoded: {first_line}"))
     };
-    let bytes = read(path)?;
-    let reader = ImageReader::new(Cursor::new(bytes))
+    let bytes = file::read(path, MAX_FILE_BYTES, HINT)?;
+    if bytes.is_empty() {
+        return Err(refuse("is empty".to_owned()));
+    }
+    let reader = ImageReader::new(Cursor::new(&bytes))
         .with_guessed_format()
         .map_err(|error| refuse(format!("cannot be read: {error}")))?;
-    if reader.format().is_none() {
-        return Err(refuse("is not a picture in a format known here".to_owned()));
-    }
+    let most_pixels_per_byte = match reader.format() {
+        Some(ImageFormat::Jpeg) => jpeg::MAX_PIXELS_PER_BYTE,
+        Some(_) => 8 * DEFLATE_MAX_RATIO,
+        None => return Err(refuse("is not a picture in a format known here".to_owned())),
+    };
+    let format = reader.format();
     let mut decoder = reader.into_decoder().map_err(undecodable)?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
@@ -185,30 +194,20 @@ pub(super) fn decode(path: &Path) -> Result<RgbImage> {
             "is {width} x {height} pixels, at most {MAX_SIDE} a side and {MAX_PIXELS} in all fit"
         )));
     }
+    if u64::from(width) * u64::from(height) > most_pixels_per_byte * bytes.len() as u64 {
+        return Err(refuse(format!(
+            "claims {width} x {height} pixels, more than can be in its {} bytes",
+            bytes.len()
+        )));
+    }
     let orientation = decoder.orientation().map_err(undecodable)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(undecodable)?;
+    let mut picture = if format == Some(ImageFormat::Jpeg) {
+        jpeg::decode(&bytes, decoder.color_type(), [width, height]).map_err(refuse)?
+    } else {
+        DynamicImage::from_decoder(decoder).map_err(undecodable)?
+    };
     picture.apply_orientation(orientation);
     Ok(lay_on_white(picture))
-}
-
-/// The bytes of a regular file that is not empty and not absurdly large.
-fn read(path: &Path) -> Result<Vec<u8>> {
-    let refuse = |what: String| Error::file(path, what, HINT);
-    let unreadable = |error: std::io::Error| refuse(format!("cannot be read: {error}"));
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if metadata.is_dir() {
-        return Err(refuse("is a folder, not a picture".to_owned()));
-    }
-    if !metadata.is_file() {
-        return Err(refuse("is not a regular file".to_owned()));
-    }
-    match metadata.len() {
-        0 => Err(refuse("is empty".to_owned())),
-        1..=MAX_FILE_BYTES => fs::read(path).map_err(unreadable),
-        bytes => Err(refuse(format!(
-            "is {bytes} bytes, expected at most {MAX_FILE_BYTES}"
-        ))),
-    }
 }
 
 /// Composites over white.
@@ -231,7 +230,7 @@ fn lay_on_white(picture: DynamicImage) -> RgbImage {
 mod tests {
     use image::codecs::jpeg::JpegEncoder;
     use image::imageops::FilterType;
-    use image::{ExtendedColorType, ImageEncoder, ImageFormat, Luma, Rgba};
+    use image::{ExtendedColorType, ImageEncoder, Luma, Rgba};
     use tempfile::TempDir;
 
     use super::*;
@@ -397,6 +396,7 @@ mod tests {
         assert!(refusal(&png[..20]).contains("cannot be decoded"));
         let jpeg = encode(&DynamicImage::ImageLuma8(page()), ImageFormat::Jpeg);
         assert!(refusal(&jpeg[..12]).contains("cannot be decoded"));
+        assert!(refusal(&jpeg[..jpeg.len() / 10 * 9]).contains("is cut off"));
         assert!(refusal(b"GIF89a\x01\0\x01\0\0\0\0;").contains("cannot be decoded"));
     }
 
@@ -432,6 +432,7 @@ mod tests {
         assert!(refusal(&png_header(16_000, 16_000)).contains("16000 x 16000 pixels"));
         assert!(refusal(&png_header(i32::MAX as u32, i32::MAX as u32)).contains("picture.png: "));
         assert!(refusal(&png_header(0, 5)).contains("picture.png: "));
+        assert!(refusal(&png_header(8_000, 8_000)).contains("claims 8000 x 8000 pixels"));
     }
 
     /// The start of a grey PNG that claims this size.

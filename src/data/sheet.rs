@@ -5,14 +5,14 @@
 //! pixel high: pixel i is the label of image i, so its width is the number of images.
 
 use std::fs;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
-use image::{ColorType, ExtendedColorType, ImageDecoder, ImageEncoder};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ColorType, ExtendedColorType, ImageEncoder};
 
-use super::{Images, idx_folder};
+use super::{Images, idx_folder, png};
 use crate::error::{Error, Result};
+use crate::file;
 
 /// Images in a row of a sheet.
 const COLUMNS: usize = 100;
@@ -153,34 +153,29 @@ fn encode(path: &Path, pixels: &[u8], width: usize) -> Result<Vec<u8>> {
 
 /// The pixels of a grey PNG of that size; any width if `None`.
 fn decode(png: Png, width: Option<usize>, height: usize) -> Result<Vec<u8>> {
-    let refuse = |what: String| Error::file(png.name, what, BROKEN_HINT);
-    let broken = |error: image::ImageError| refuse(format!("is not a sound PNG: {error}"));
-    let decoder = PngDecoder::new(Cursor::new(png.bytes)).map_err(broken)?;
-    let (found_width, found_height) = decoder.dimensions();
-    let width = width.unwrap_or(found_width as usize);
-    if (found_width as usize, found_height as usize) != (width, height) {
-        return Err(refuse(format!(
+    let png = png::Png {
+        name: png.name.as_ref(),
+        bytes: png.bytes,
+        hint: BROKEN_HINT,
+    };
+    png.decode(ColorType::L8, |found_width, found_height| {
+        let width = width.unwrap_or(found_width);
+        if (found_width, found_height) == (width, height) {
+            return Ok(());
+        }
+        Err(format!(
             "is {found_width} x {found_height} pixels, expected {width} x {height}"
-        )));
-    }
-    if decoder.color_type() != ColorType::L8 {
-        let found = decoder.color_type();
-        return Err(refuse(format!("has pixels {found:?}, expected grey bytes")));
-    }
-    let mut pixels = vec![0; width * height];
-    decoder.read_image(&mut pixels).map_err(broken)?;
-    Ok(pixels)
+        ))
+    })
 }
 
 /// Refuses to replace a file by other bytes.
 fn refuse_other_contents(path: &Path, bytes: &[u8]) -> Result<()> {
-    let what = match fs::read(path) {
-        Ok(present) if present == bytes => return Ok(()),
-        Ok(_) => "exists with other contents".to_owned(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => format!("exists and cannot be read: {error}"),
-    };
-    Err(Error::file(path, what, "remove it, or give another folder"))
+    const HINT: &str = "remove it, or give another folder";
+    if !path.try_exists().unwrap_or(true) || file::read(path, u64::MAX, HINT)? == bytes {
+        return Ok(());
+    }
+    Err(Error::file(path, "exists with other contents", HINT))
 }
 
 /// Writes a file beside its place and renames it, so that no half of it is ever seen.
@@ -267,7 +262,7 @@ mod tests {
         assert!(pack(&images(5), &file, "p").is_err());
         fs::create_dir(dir.path().join("p-0.png")).unwrap();
         let error = pack(&images(5), dir.path(), "p").unwrap_err();
-        assert!(error.to_string().contains("cannot be read"), "{error}");
+        assert!(error.to_string().contains("is a folder"), "{error}");
     }
 
     #[test]
@@ -338,6 +333,6 @@ mod tests {
             bytes: &png,
         };
         let error = unpack(&[], labels, 3, 2).unwrap_err();
-        assert!(error.to_string().contains("expected grey bytes"), "{error}");
+        assert!(error.to_string().contains("expected L8"), "{error}");
     }
 }

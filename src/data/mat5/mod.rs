@@ -9,22 +9,20 @@
 
 mod structs;
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
 use flate2::read::ZlibDecoder;
 
-use super::BROKEN_HINT;
+use super::{BROKEN_HINT, DEFLATE_MAX_RATIO};
 use crate::error::{Error, Result};
+use crate::file;
 
 #[cfg(test)]
 pub(super) use structs::tests as struct_tests;
 pub(super) use structs::{Field, read_structs, read_texts};
 
 const HEADER_BYTES: u64 = 128;
-/// Deflate never shrinks by more than this factor, which bounds what a compressed element can hold.
-const DEFLATE_MAX_RATIO: u64 = 1032;
 
 /// Element types.
 const INT8: u32 = 1;
@@ -84,9 +82,7 @@ fn read_as<T, const N: usize>(
     read: impl Fn(Matrix) -> Parsed<T>,
 ) -> Result<[T; N]> {
     let refuse = |what: String| Error::file(path, what, BROKEN_HINT);
-    let unreadable = |error: std::io::Error| refuse(format!("cannot be read: {error}"));
-    let file = File::open(path).map_err(unreadable)?;
-    let file_bytes = file.metadata().map_err(unreadable)?.len();
+    let (file, file_bytes) = file::open(path, BROKEN_HINT)?;
     let mut found = [const { None }; N];
     parse(BufReader::new(file), file_bytes, |name, matrix| {
         let wanted = names.iter().position(|wanted| *wanted == name);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::listing::Listed;
 use crate::data::{Images, picture};
 use crate::error::{Error, Result};
+use crate::host_memory;
 
 /// Decodes the pictures of two parts, each to the side it is given or to the size that all pictures have.
 ///
@@ -16,7 +17,7 @@ pub(super) fn decode(parts: [&Listed; 2], sides: [Option<u32>; 2]) -> Result<[Im
         Size::choose(first, sides[0])?,
         Size::choose(first, sides[1])?,
     ];
-    check_room(parts.map(Vec::len), sizes, free_bytes())?;
+    check_room(parts.map(Vec::len), sizes, host_memory::available())?;
     let [train, test] = [0, 1].map(|part| decode_part(parts[part], sizes[part]));
     Ok([train?, test?])
 }
@@ -89,20 +90,6 @@ fn check_room(counts: [usize; 2], sizes: [Size; 2], free: Option<u64>) -> Result
     }
 }
 
-/// The memory that the machine could give, where the system tells.
-fn free_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/meminfo").ok()?;
-    available(&status)
-}
-
-fn available(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib << 10)
-}
-
 /// Decodes the pictures of a part on all cores: each takes a share of neighbouring ones.
 fn decode_part(listed: &Listed, size: Size) -> Result<Images> {
     let mut pixels = vec![0; listed.len() * size.bytes()];
@@ -159,14 +146,6 @@ mod tests {
         assert_eq!(message, expected);
         assert!(check(Some(128 << 30)).is_ok());
         assert!(check(None).is_ok());
-    }
-
-    #[test]
-    fn free_memory_is_what_linux_calls_available() {
-        let status = "MemTotal:       24609948 kB\nMemAvailable:   23000000 kB\n";
-        assert_eq!(available(status), Some(23_000_000 << 10));
-        assert_eq!(available("MemFree: 1 kB\n"), None);
-        assert_eq!(available("MemAvailable: many\n"), None);
     }
 
     #[test]
