@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::report::number::plain;
+
 /// What went wrong outside the program, with the one thing to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -86,7 +88,7 @@ impl Error {
             return Ok(());
         }
         Err(Self::usage(
-            format!("{flag} {value}: it must be from {low} to {high}"),
+            format!("{flag} {}: it must be from {low} to {high}", plain(value)),
             "choose a value in this range",
         ))
     }

@@ -179,11 +179,13 @@ pub(super) fn decode(path: &Path) -> Result<RgbImage> {
         .with_guessed_format()
         .map_err(|error| refuse(format!("cannot be read: {error}")))?;
     let most_pixels_per_byte = match reader.format() {
+        Some(ImageFormat::Jpeg) if !jpeg::is_whole(&bytes) => {
+            return Err(refuse("is cut off: no end-of-image marker".to_owned()));
+        }
         Some(ImageFormat::Jpeg) => jpeg::MAX_PIXELS_PER_BYTE,
         Some(_) => 8 * DEFLATE_MAX_RATIO,
         None => return Err(refuse("is not a picture in a format known here".to_owned())),
     };
-    let format = reader.format();
     let mut decoder = reader.into_decoder().map_err(undecodable)?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
@@ -201,11 +203,7 @@ pub(super) fn decode(path: &Path) -> Result<RgbImage> {
         )));
     }
     let orientation = decoder.orientation().map_err(undecodable)?;
-    let mut picture = if format == Some(ImageFormat::Jpeg) {
-        jpeg::decode(&bytes, decoder.color_type(), [width, height]).map_err(refuse)?
-    } else {
-        DynamicImage::from_decoder(decoder).map_err(undecodable)?
-    };
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(undecodable)?;
     picture.apply_orientation(orientation);
     Ok(lay_on_white(picture))
 }
@@ -395,7 +393,7 @@ mod tests {
         assert!(refusal(&png[..png.len() / 2]).contains("cannot be decoded"));
         assert!(refusal(&png[..20]).contains("cannot be decoded"));
         let jpeg = encode(&DynamicImage::ImageLuma8(page()), ImageFormat::Jpeg);
-        assert!(refusal(&jpeg[..12]).contains("cannot be decoded"));
+        assert!(refusal(&jpeg[..12]).contains("is cut off"));
         assert!(refusal(&jpeg[..jpeg.len() / 10 * 9]).contains("is cut off"));
         assert!(refusal(b"GIF89a\x01\0\x01\0\0\0\0;").contains("cannot be decoded"));
     }

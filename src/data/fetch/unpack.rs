@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use zip::ZipArchive;
@@ -11,19 +11,36 @@ use super::{part_of, unwritable};
 use crate::data::catalog::Contents;
 use crate::error::{Error, Result};
 
+/// Twice the largest file of a published archive, STL-10's unlabelled pictures.
+const MAX_MEMBER_BYTES: u64 = 6 << 30;
+
 const HINT: &str = "remove the folder it lies in and fetch it again";
 
 /// Writes the wanted members of an archive into `folder`, whatever folders they have in it; each has
 /// its name only when it is whole.
 ///
 /// # Errors
-/// An archive that cannot be read or lacks a member, or a folder that cannot be written.
+/// An archive that cannot be read, lacks a member, or has one that is no file, leaves the folder or is absurdly large; or a
+/// folder that cannot be written.
 pub(super) fn unpack(archive: &Path, contents: Contents, folder: &Path) -> Result<()> {
+    unpack_bounded(archive, contents, folder, MAX_MEMBER_BYTES)
+}
+
+fn unpack_bounded(
+    archive: &Path,
+    contents: Contents,
+    folder: &Path,
+    most_bytes: u64,
+) -> Result<()> {
     let members = match contents {
         Contents::TarGz(members) | Contents::Zip(members) => members,
         Contents::Data => panic!("a data file is no archive"),
     };
-    let target = Target { members, folder };
+    let target = Target {
+        members,
+        folder,
+        most_bytes,
+    };
     File::open(archive)
         .map_err(Failure::Archive)
         .and_then(|file| match contents {
@@ -44,6 +61,8 @@ pub(super) fn unpack(archive: &Path, contents: Contents, folder: &Path) -> Resul
 enum Failure {
     Archive(io::Error),
     Member(PathBuf, io::Error),
+    /// A member that no published archive has.
+    Hostile(String),
 }
 
 impl Failure {
@@ -53,6 +72,7 @@ impl Failure {
                 Error::file(archive, format!("cannot be unpacked: {error}"), HINT)
             }
             Self::Member(path, error) => unwritable(&path, &error),
+            Self::Hostile(what) => Error::file(archive, what, HINT),
         }
     }
 }
@@ -61,6 +81,8 @@ impl Failure {
 struct Target<'a> {
     members: &'a [&'a str],
     folder: &'a Path,
+    /// No member has more.
+    most_bytes: u64,
 }
 
 impl Target<'_> {
@@ -71,14 +93,33 @@ impl Target<'_> {
     }
 
     /// Writes a member, if it is wanted.
-    fn write(&self, member: &Path, contents: &mut impl Read) -> std::result::Result<(), Failure> {
+    fn write(
+        &self,
+        member: &Path,
+        is_file: bool,
+        contents: &mut impl Read,
+    ) -> std::result::Result<(), Failure> {
+        let hostile =
+            |what: &str| Failure::Hostile(format!("its member {} {what}", member.display()));
+        let stays = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        if !member.components().all(stays) {
+            return Err(hostile("leaves the folder"));
+        }
         let Some(path) = self.place(member) else {
             return Ok(());
         };
+        if !is_file {
+            return Err(hostile("is no file"));
+        }
         let part = part_of(&path);
         let unwritable = |error| Failure::Member(path.clone(), error);
         let mut file = File::create(&part).map_err(unwritable)?;
-        copy(contents, &mut file, &path)?;
+        copy(&mut contents.take(self.most_bytes + 1), &mut file, &path)?;
+        if file.metadata().map_err(unwritable)?.len() > self.most_bytes {
+            // Where even that fails, it is removed with the folder, as the hint says.
+            let _ = fs::remove_file(&part);
+            return Err(hostile(&format!("has more than {} bytes", self.most_bytes)));
+        }
         file.sync_all().map_err(unwritable)?;
         fs::rename(&part, &path).map_err(unwritable)
     }
@@ -101,10 +142,9 @@ fn unpack_tar(archive: impl Read, target: &Target) -> std::result::Result<(), Fa
     let mut archive = tar::Archive::new(archive);
     for entry in archive.entries().map_err(Failure::Archive)? {
         let mut entry = entry.map_err(Failure::Archive)?;
-        if entry.header().entry_type().is_file() {
-            let member = entry.path().map_err(Failure::Archive)?.into_owned();
-            target.write(&member, &mut entry)?;
-        }
+        let kind = entry.header().entry_type();
+        let member = entry.path().map_err(Failure::Archive)?.into_owned();
+        target.write(&member, kind.is_file(), &mut entry)?;
     }
     Ok(())
 }
@@ -114,10 +154,9 @@ fn unpack_zip(archive: impl Read + io::Seek, target: &Target) -> std::result::Re
     let mut archive = ZipArchive::new(archive).map_err(broken)?;
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(broken)?;
-        if entry.is_file() {
-            let member = PathBuf::from(entry.name().map_err(broken)?.into_owned());
-            target.write(&member, &mut entry)?;
-        }
+        let is_file = entry.is_file();
+        let member = PathBuf::from(entry.name().map_err(broken)?.into_owned());
+        target.write(&member, is_file, &mut entry)?;
     }
     Ok(())
 }
