@@ -119,6 +119,19 @@ pub fn load(device: &Device) -> Result<TuningCache> {
     Ok(loaded.cache)
 }
 
+/// So many different kernels take a driver for the CPU a minute.
+const MANY_KERNELS: usize = 200;
+
+/// Says why nothing happens for a while, where the driver has much to compile. Drivers do that when a kernel first runs.
+pub fn note_compilation(device: &Device) {
+    let kernels = device.pipelines();
+    if kernels > MANY_KERNELS {
+        note(format!(
+            "kernels: {kernels} different ones, which the driver compiles in the first step"
+        ));
+    }
+}
+
 /// Lets the device use these winners and no others.
 pub fn use_winners(device: &mut Device, winners: Winners) {
     let kernels = device.kernels().clone().measured(winners);

@@ -99,6 +99,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::data::png::tests::claim;
 
     fn sheet(images: u32, shift: u32) -> RgbImage {
         RgbImage::from_fn(1024, images, |x, y| {
@@ -175,6 +176,9 @@ mod tests {
         let narrow = folder();
         RgbImage::new(1023, 1).save(path(&narrow)).unwrap();
         assert!(refusal(narrow).contains("1023 x 1 pixels"));
+        let claimed = folder();
+        fs::write(path(&claimed), claim(1024, i32::MAX as u32, 2)).unwrap();
+        assert!(refusal(claimed).contains("claims 1024 x 2147483647 pixels"));
         let missing = folder();
         fs::remove_file(path(&missing)).unwrap();
         assert!(refusal(missing).contains("cannot be read"));

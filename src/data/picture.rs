@@ -233,6 +233,7 @@ mod tests {
 
     use super::*;
     use crate::data::embedded;
+    use crate::data::png::tests::claim;
 
     /// A file of that name and contents; the folder lives as long as the first value.
     fn file(name: &str, bytes: &[u8]) -> (TempDir, std::path::PathBuf) {
@@ -425,26 +426,12 @@ mod tests {
 
     #[test]
     fn absurd_and_zero_dimensions_are_refused_unread() {
-        assert!(refusal(&png_header(100_000, 100_000)).contains("100000 x 100000 pixels"));
-        assert!(refusal(&png_header(20_000, 1)).contains("20000 x 1 pixels"));
-        assert!(refusal(&png_header(16_000, 16_000)).contains("16000 x 16000 pixels"));
-        assert!(refusal(&png_header(i32::MAX as u32, i32::MAX as u32)).contains("picture.png: "));
-        assert!(refusal(&png_header(0, 5)).contains("picture.png: "));
-        assert!(refusal(&png_header(8_000, 8_000)).contains("claims 8000 x 8000 pixels"));
-    }
-
-    /// The start of a grey PNG that claims this size.
-    fn png_header(width: u32, height: u32) -> Vec<u8> {
-        let mut chunk = b"IHDR".to_vec();
-        chunk.extend(width.to_be_bytes());
-        chunk.extend(height.to_be_bytes());
-        chunk.extend([8, 0, 0, 0, 0]);
-        let mut checksum = flate2::Crc::new();
-        checksum.update(&chunk);
-        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
-        png.extend(chunk);
-        png.extend(checksum.sum().to_be_bytes());
-        png.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e");
-        png
+        let grey = |width, height| claim(width, height, 0);
+        assert!(refusal(&grey(100_000, 100_000)).contains("100000 x 100000 pixels"));
+        assert!(refusal(&grey(20_000, 1)).contains("20000 x 1 pixels"));
+        assert!(refusal(&grey(16_000, 16_000)).contains("16000 x 16000 pixels"));
+        assert!(refusal(&grey(i32::MAX as u32, i32::MAX as u32)).contains("picture.png: "));
+        assert!(refusal(&grey(0, 5)).contains("picture.png: "));
+        assert!(refusal(&grey(8_000, 8_000)).contains("claims 8000 x 8000 pixels"));
     }
 }

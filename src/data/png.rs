@@ -50,3 +50,26 @@ impl Png<'_> {
         Ok(pixels)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    /// A PNG without pixels that claims this size; of bytes, grey (0) or RGB (2).
+    pub(in crate::data) fn claim(width: u32, height: u32, color_type: u8) -> Vec<u8> {
+        let header = [width.to_be_bytes(), height.to_be_bytes()].concat();
+        let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+        for (kind, body) in [
+            (b"IHDR", [&header, &[8, color_type, 0, 0, 0][..]].concat()),
+            (b"IDAT", b"\x78\x9c\x03\x00\x00\x00\x00\x01".to_vec()),
+            (b"IEND", Vec::new()),
+        ] {
+            let mut checksum = flate2::Crc::new();
+            checksum.update(kind);
+            checksum.update(&body);
+            png.extend((body.len() as u32).to_be_bytes());
+            png.extend(kind);
+            png.extend(&body);
+            png.extend(checksum.sum().to_be_bytes());
+        }
+        png
+    }
+}

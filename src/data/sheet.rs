@@ -34,13 +34,17 @@ pub struct Png<'a> {
 /// paths of the files.
 ///
 /// # Errors
-/// A folder that is not the four IDX files of one data set, and as [`pack`].
+/// A folder that is not the four IDX files of one data set, one with other files in `out`, and as [`pack`].
 pub fn pack_folder(idx_folder: &Path, out: &Path) -> Result<Vec<PathBuf>> {
     let splits = idx_folder::read(idx_folder, idx_folder::Expected::default())?;
-    let mut paths = pack(&splits.train, out, "train")?;
-    paths.extend(pack(&splits.test, out, "test")?);
-    Ok(paths)
+    let mut sheets = draw(&splits.train, out, "train")?;
+    sheets.extend(draw(&splits.test, out, "test")?);
+    refuse_other_files(&sheets, out)?;
+    write(sheets, out)
 }
+
+/// A sheet that is drawn: where it goes and its bytes.
+type Drawn = (PathBuf, Vec<u8>);
 
 /// Writes grey images to `dir` (made if missing) as `PREFIX-0.png`, `PREFIX-1.png`, ... and
 /// `PREFIX-labels.png`, and returns the paths.
@@ -48,6 +52,10 @@ pub fn pack_folder(idx_folder: &Path, out: &Path) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// A file that exists with other contents (nothing is written then), or that cannot be written.
 pub fn pack(images: &Images, dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
+    write(draw(images, dir, prefix)?, dir)
+}
+
+fn draw(images: &Images, dir: &Path, prefix: &str) -> Result<Vec<Drawn>> {
     assert_eq!(images.channels, 1, "a sheet is grey");
     let (height, width) = (images.height, images.width);
     let mut files = Vec::new();
@@ -61,7 +69,11 @@ pub fn pack(images: &Images, dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
     let path = dir.join(format!("{prefix}-labels.png"));
     let png = encode(&path, &images.labels, images.count)?;
     files.push((path, png));
+    Ok(files)
+}
 
+/// Writes all sheets, or none where one may not be replaced.
+fn write(files: Vec<Drawn>, dir: &Path) -> Result<Vec<PathBuf>> {
     for (path, png) in &files {
         refuse_other_contents(path, png)?;
     }
@@ -169,6 +181,19 @@ fn decode(png: Png, width: Option<usize>, height: usize) -> Result<Vec<u8>> {
     })
 }
 
+/// Refuses a folder that has other files than these.
+fn refuse_other_files(files: &[Drawn], dir: &Path) -> Result<()> {
+    let mut present = fs::read_dir(dir).into_iter().flatten().flatten();
+    let is_other = |path: &PathBuf| !files.iter().any(|(own, _)| own == path);
+    match present.find_map(|entry| Some(entry.path()).filter(is_other)) {
+        None => Ok(()),
+        Some(other) => {
+            let what = "is in the folder that the sheets would go to";
+            Err(Error::file(other, what, "give a folder of their own"))
+        }
+    }
+}
+
 /// Refuses to replace a file by other bytes.
 fn refuse_other_contents(path: &Path, bytes: &[u8]) -> Result<()> {
     const HINT: &str = "remove it, or give another folder";
@@ -193,6 +218,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::png::tests::claim;
 
     /// Images of 3 x 2 with every byte depending on its place.
     fn images(count: usize) -> Images {
@@ -255,6 +281,19 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_with_other_files_is_left_alone() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write_idx(from.path());
+        fs::write(to.path().join("notes.txt"), "mine").unwrap();
+        let error = pack_folder(from.path(), to.path()).unwrap_err();
+        assert!(error.to_string().contains("notes.txt: is in the folder"));
+        assert_eq!(fs::read_dir(to.path()).unwrap().count(), 1);
+        fs::remove_file(to.path().join("notes.txt")).unwrap();
+        let first = pack_folder(from.path(), to.path()).unwrap();
+        assert_eq!(pack_folder(from.path(), to.path()).unwrap(), first);
+    }
+
+    #[test]
     fn places_that_cannot_be_written_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
@@ -265,22 +304,27 @@ mod tests {
         assert!(error.to_string().contains("is a folder"), "{error}");
     }
 
-    #[test]
-    fn a_packed_idx_folder_unpacks_to_its_splits() {
+    /// An IDX folder of seven images to train on and four to test on.
+    fn write_idx(folder: &Path) {
         let idx = |dims: &[u32], body: &[u8]| {
             let mut bytes = vec![0, 0, 8, dims.len() as u8];
             bytes.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
             [&bytes, body].concat()
         };
-        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         for (split, count) in [("train", 7), ("t10k", 4)] {
             let images = images(count);
             let write = |part: &str, bytes| {
-                fs::write(from.path().join(format!("{split}-{part}-ubyte")), bytes).unwrap();
+                fs::write(folder.join(format!("{split}-{part}-ubyte")), bytes).unwrap();
             };
             write("images-idx3", idx(&[count as u32, 3, 2], &images.pixels));
             write("labels-idx1", idx(&[count as u32], &images.labels));
         }
+    }
+
+    #[test]
+    fn a_packed_idx_folder_unpacks_to_its_splits() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write_idx(from.path());
         let files = read(&pack_folder(from.path(), to.path()).unwrap());
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
@@ -320,6 +364,18 @@ mod tests {
         let twice = [&files[..1], &files].concat();
         let twice = unpack_files(&twice).unwrap_err().to_string();
         assert!(twice.contains("150 labels do not fit 2 sheets"), "{twice}");
+    }
+
+    /// 65 bytes that claim two thousand gigabytes.
+    #[test]
+    fn a_sheet_that_claims_more_than_it_can_hold_is_refused() {
+        let sheet = Png {
+            name: "labels.png",
+            bytes: &claim(i32::MAX as u32, 1, 0),
+        };
+        let error = unpack(&[], sheet, 3, 2).unwrap_err().to_string();
+        let expected = "labels.png: claims 2147483647 x 1 pixels, more than can be in its 65 bytes";
+        assert_eq!(error, expected);
     }
 
     #[test]

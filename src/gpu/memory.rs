@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::device::Device;
 use crate::error::{Error, Result};
+use crate::host_memory;
 use crate::plan::{Allocation, Lifetime, Plan, ScratchPlaces, Values};
 
 /// Every buffer of a set of plans. The plans of net number `net` share parameters; all share data and scratch.
@@ -32,6 +33,9 @@ impl Memory {
             .filter(|&(_, bytes)| bytes > limit)
         {
             return Err(too_large(device, label, bytes, limit));
+        }
+        if device.limits().is_cpu {
+            check_host(device, allocation.bytes())?;
         }
         let scope = device
             .device
@@ -216,6 +220,21 @@ fn create(device: &Device, label: &str, bytes: u64) -> wgpu::Buffer {
             | wgpu::BufferUsages::COPY_SRC,
         mapped_at_creation: false,
     })
+}
+
+/// Refuses what does not fit into the host's memory, where that is the device's: it would be given, and end the program when
+/// it is used.
+fn check_host(device: &Device, bytes: u64) -> Result<()> {
+    match host_memory::available() {
+        Some(free) if bytes > free => Err(Error::adapter(
+            format!(
+                "{} has no room for {bytes} bytes: {free} bytes of memory are free",
+                device.adapter().name
+            ),
+            "use a smaller --batch-size or --limit-train, or another --adapter",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn too_large(device: &Device, label: &str, bytes: u64, limit: u64) -> Error {

@@ -272,7 +272,7 @@ fn weights_that_do_not_fit_the_network_are_refused_by_tensor() {
     };
 
     init("nosuch.safetensors").refused(1, "nosuch.safetensors: cannot be read");
-    init("digits").refused(1, "digits: is not a file");
+    init("digits").refused(1, "digits: is a folder");
     place.write("text", "these are no weights");
     init("text").refused(1, "text: not a whole safetensors file");
 
@@ -414,7 +414,7 @@ fn pictures_that_are_none_are_refused_by_name() {
     let spinal = |picture: &str| predict("mnist-cnn-spinal", picture);
     spinal("nosuch.png").refused(1, "nosuch.png: cannot be read");
     fs::create_dir(place.path("folder")).unwrap();
-    spinal("folder").refused(1, "folder: is a folder");
+    spinal("folder").refused(1, "folder: is a folder, expected a file");
     place.write("empty.png", "");
     spinal("empty.png").refused(1, "empty.png: is empty");
     place.write("text.png", "a picture of a seven");

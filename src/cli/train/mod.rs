@@ -16,6 +16,7 @@ use clap::builder::{RangedU64ValueParser, StringValueParser, TypedValueParser};
 
 use super::device::DeviceFlags;
 use super::interruption::Interruption;
+use super::kernels::note_compilation;
 use super::output::{note, print};
 use crate::error::{Error, Result};
 use crate::experiment::{self, Experiment};
@@ -75,6 +76,7 @@ impl Train {
             "device memory: {:.1} MB",
             trainer.device_bytes() as f64 / 1e6
         ));
+        note_compilation(&device);
 
         trainer.notes().iter().for_each(note);
         trainer.micro_batch_note().into_iter().for_each(note);
