@@ -16,6 +16,7 @@ mod plan;
 mod predict;
 mod report;
 mod reproduce;
+mod text;
 mod train;
 mod tune;
 mod universal;

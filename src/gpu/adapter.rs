@@ -82,9 +82,8 @@ pub fn list_adapters(choice: &AdapterChoice) -> Vec<AdapterReport> {
 
 /// The adapter to use: the best one that fits the choice.
 pub(super) fn choose(choice: &AdapterChoice) -> Result<wgpu::Adapter> {
-    let (adapters, too_old) = enumerate(choice.backend).into_iter().partition(is_able);
-    let adapters: Vec<wgpu::Adapter> = adapters;
-    let too_old: Vec<wgpu::Adapter> = too_old;
+    let (adapters, too_old): (Vec<_>, Vec<_>) =
+        enumerate(choice.backend).into_iter().partition(is_able);
     let names: Vec<String> = adapters
         .iter()
         .map(|adapter| adapter.get_info().name)

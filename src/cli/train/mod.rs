@@ -12,12 +12,13 @@ pub mod training_flags;
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::{RangedU64ValueParser, StringValueParser, TypedValueParser};
+use clap::builder::RangedU64ValueParser;
 
 use super::device::DeviceFlags;
 use super::interruption::Interruption;
 use super::kernels::note_compilation;
 use super::output::{note, print};
+use super::text;
 use crate::error::{Error, Result};
 use crate::experiment::{self, Experiment};
 use crate::report::metrics::EpochRecord;
@@ -43,7 +44,7 @@ pub struct Train {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Recipe", value_parser = seed_parser())]
     seed: u64,
     /// Start from these weights instead of random ones (with one net)
-    #[arg(long, value_name = "FILE.safetensors", help_heading = "Recipe", conflicts_with = "weights", value_parser = path_parser())]
+    #[arg(long, value_name = "FILE.safetensors", help_heading = "Recipe", conflicts_with = "weights", value_parser = text::parser::<PathBuf>())]
     init: Option<PathBuf>,
     /// The run folder; a fresh one under runs/ if not given
     #[arg(long, value_name = "DIR")]
@@ -132,9 +133,4 @@ impl Train {
 /// TOML's integers, and so those of `config.toml`, are signed.
 fn seed_parser() -> RangedU64ValueParser {
     RangedU64ValueParser::new().range(..=i64::MAX as u64)
-}
-
-/// TOML's strings, and so the paths of `config.toml`, are UTF-8.
-fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
-    StringValueParser::new().map(PathBuf::from)
 }

@@ -235,6 +235,86 @@ mod tests {
         );
     }
 
+    /// A tar archive of one entry, written byte by byte where the library has scruples.
+    fn tar_of(name: &str, kind: tar::EntryType, body: &[u8]) -> Vec<u8> {
+        let mut header = tar::Header::new_gnu();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(kind);
+        header.set_size(body.len() as u64);
+        header.as_old_mut().linkname[..11].copy_from_slice(b"/etc/passwd");
+        header.set_cksum();
+        let gzip = GzEncoder::new(Vec::new(), Compression::default());
+        let mut tar = tar::Builder::new(gzip);
+        tar.append(&header, body).unwrap();
+        tar.into_inner().unwrap().finish().unwrap()
+    }
+
+    fn zip_of(name: &str, body: &[u8]) -> Vec<u8> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(body).unwrap();
+        zip.finish().unwrap().into_inner()
+    }
+
+    fn assert_refused(archive: &[u8], contents: Contents, what: &str) {
+        let message = unpacked(archive, contents).unwrap_err().to_string();
+        assert!(message.contains(what), "no `{what}` in {message}");
+    }
+
+    #[test]
+    fn members_that_leave_the_folder_are_refused() {
+        for name in ["../a.bin", "set/../../a.bin", "/tmp/a.bin", "../other"] {
+            let what = format!("archive: its member {name} leaves the folder");
+            let tar = tar_of(name, tar::EntryType::Regular, b"x");
+            assert_refused(&tar, Contents::TarGz(&["a.bin"]), &what);
+            assert_refused(&zip_of(name, b"x"), Contents::Zip(&["a.bin"]), &what);
+        }
+    }
+
+    #[test]
+    fn links_and_devices_are_refused() {
+        let what = "its member set/a.bin is no file";
+        for kind in [
+            tar::EntryType::Symlink,
+            tar::EntryType::Link,
+            tar::EntryType::Char,
+            tar::EntryType::Fifo,
+            tar::EntryType::Directory,
+        ] {
+            let tar = tar_of("set/a.bin", kind, b"");
+            assert_refused(&tar, Contents::TarGz(&["a.bin"]), what);
+        }
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default();
+        zip.add_symlink("set/a.bin", "/etc/passwd", options)
+            .unwrap();
+        let zip = zip.finish().unwrap().into_inner();
+        assert_refused(&zip, Contents::Zip(&["a.bin"]), what);
+    }
+
+    #[test]
+    fn bombs_end_at_the_bound() {
+        let body = vec![0; 100_000];
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("archive");
+        for (archive, contents) in [
+            (
+                tar_of("a.bin", tar::EntryType::Regular, &body),
+                Contents::TarGz(&["a.bin"]),
+            ),
+            (zip_of("a.bin", &body), Contents::Zip(&["a.bin"])),
+        ] {
+            fs::write(&path, &archive).unwrap();
+            assert!(archive.len() < 1000);
+            unpack_bounded(&path, contents, place.path(), 100_000).unwrap();
+            fs::remove_file(place.path().join("a.bin")).unwrap();
+            let error = unpack_bounded(&path, contents, place.path(), 99_999).unwrap_err();
+            let what = "its member a.bin has more than 99999 bytes";
+            assert!(error.to_string().contains(what), "{error}");
+            assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+        }
+    }
+
     #[test]
     fn missing_members_are_named() {
         let wanted = ["a.bin", "c.bin"];
