@@ -18,7 +18,7 @@ pub enum Error {
         hint: String,
     },
     /// A file or folder that cannot be read, written or understood.
-    #[error("{}: {what}", path.display())]
+    #[error("{}: {what}", one_line(path.display().to_string()))]
     File {
         /// The file or folder.
         path: PathBuf,
@@ -52,8 +52,8 @@ impl Error {
     /// A flag or an argument that cannot be honoured.
     pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage {
-            what: what.into(),
-            hint: hint.into(),
+            what: one_line(what),
+            hint: one_line(hint),
         }
     }
 
@@ -61,24 +61,24 @@ impl Error {
     pub fn file(path: impl AsRef<Path>, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::File {
             path: path.as_ref().to_path_buf(),
-            what: what.into(),
-            hint: hint.into(),
+            what: one_line(what),
+            hint: one_line(hint),
         }
     }
 
     /// A training that cannot go on.
     pub fn training(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Training {
-            what: what.into(),
-            hint: hint.into(),
+            what: one_line(what),
+            hint: one_line(hint),
         }
     }
 
     /// No adapter fits, or the adapter or its driver failed.
     pub fn adapter(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Adapter {
-            what: what.into(),
-            hint: hint.into(),
+            what: one_line(what),
+            hint: one_line(hint),
         }
     }
 
@@ -110,5 +110,39 @@ impl Error {
         } else {
             1
         }
+    }
+}
+
+/// A text without line ends and other control characters, which the name or the contents of a file may bring into it.
+fn one_line(text: impl Into<String>) -> String {
+    text.into().replace(char::is_control, "?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+
+    #[test]
+    fn what_a_file_brings_into_a_message_commands_no_terminal() {
+        let error = Error::file("a\nb", "no field \x1b[2J", "rename a\nb");
+        assert_eq!(error.to_string(), "a?b: no field ?[2J");
+        assert_eq!(error.hint(), "rename a?b");
+        for error in [
+            Error::usage("a\tb", "c\nd"),
+            Error::training("a\tb", "c\nd"),
+            Error::adapter("a\tb", "c\nd"),
+        ] {
+            assert_eq!(error.to_string(), "a?b");
+            assert_eq!(error.hint(), "c?d");
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_told_in_few_digits() {
+        let error = Error::refuse_outside("--lr", 1e308, 0.0, 1e6).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "--lr 1e308: it must be from 0 to 1000000"
+        );
     }
 }

@@ -106,13 +106,15 @@ fn pictures() {
         Ok(())
     };
     for file in seeds::pictures() {
+        // Three bytes for each of the eight pixels of a byte, as decoded, turned and flattened.
         let reader = || {
-            let reader = Reader::new("pictures", vec![file.clone()], read);
-            // Three bytes for each of the eight pixels of a byte, as decoded, turned and flattened.
+            let reader = Reader::new(&file.0, vec![file.clone()], read);
             reader.bytes_per_byte(8 * 3 * 4 * DEFLATE)
         };
         reader().fuzz(as_is);
-        reader().fuzz(png_checksums);
+        if file.0.ends_with("png") {
+            reader().fuzz(png_checksums);
+        }
     }
 }
 
@@ -145,11 +147,16 @@ fn safetensors() {
 
 #[test]
 fn pth() {
-    for file in seeds::pth() {
+    for (name, bytes) in seeds::pth() {
         let read = |folder: &Path| pretrained::read(&folder.join("net.pth")).map(drop);
-        let reader = || Reader::new("pth", vec![file.clone()], read).bytes_per_byte(TREE);
+        let reader = || {
+            let files = vec![("net.pth".to_owned(), bytes.clone())];
+            Reader::new(&name, files, read).bytes_per_byte(TREE)
+        };
         reader().fuzz(as_is);
-        reader().fuzz(zip_checksums);
+        if !name.contains("legacy") {
+            reader().fuzz(zip_checksums);
+        }
     }
 }
 

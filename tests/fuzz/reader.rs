@@ -19,7 +19,7 @@ use super::watchdog;
 pub type Files = Vec<(String, Vec<u8>)>;
 
 /// Inputs of a round; without `SPINAL_FUZZ_SECONDS` there is one.
-const INPUTS: u32 = 200;
+const INPUTS: u32 = 64;
 /// Bytes that reading may hold whatever the file: buffers, tables of decoders, the sound files beside the changed one.
 const ALWAYS: usize = 4 << 20;
 /// What takes longer hangs: each input is done in milliseconds.
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A reader, and a folder of sound files for it.
 pub struct Reader<F> {
-    name: &'static str,
+    name: String,
     files: Files,
     read: F,
     bytes_per_byte: usize,
@@ -35,7 +35,7 @@ pub struct Reader<F> {
 }
 
 impl<F: Fn(&Path) -> Result<()>> Reader<F> {
-    pub fn new(name: &'static str, files: Files, read: F) -> Self {
+    pub fn new(name: impl Into<String>, files: Files, read: F) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, bytes) in &files {
             let path = folder.path().join(name);
@@ -43,7 +43,7 @@ impl<F: Fn(&Path) -> Result<()>> Reader<F> {
             fs::write(path, bytes).unwrap();
         }
         Self {
-            name,
+            name: name.into(),
             files,
             read,
             bytes_per_byte: 1,
@@ -77,9 +77,10 @@ impl<F: Fn(&Path) -> Result<()>> Reader<F> {
             }
         }
         eprintln!(
-            "{}: {} inputs, {sound} of them readable",
+            "{}: {} inputs, {sound} of them readable, {:.1} s",
             self.name,
-            round * u64::from(INPUTS)
+            round * u64::from(INPUTS),
+            started.elapsed().as_secs_f64()
         );
     }
 

@@ -208,10 +208,7 @@ pub fn pth() -> Files {
         "state-legacy.pth",
         "views-legacy.pth",
     ];
-    let files = stored("fixtures/weights", &names).into_iter();
-    files
-        .map(|(_, bytes)| ("net.pth".to_owned(), bytes))
-        .collect()
+    stored("fixtures/weights", &names)
 }
 
 pub fn run() -> Files {

@@ -64,6 +64,7 @@ impl Train {
             RunFolder::check(path)?;
         }
         let (dataset, limits) = dataset::load(&config, experiment)?;
+        train::check(&config, &dataset)?;
         let mut device = self.device.open()?;
         let subjects = || train::subjects(&config, &dataset);
         self.device.kernels.refine(&mut device, subjects)?;
