@@ -458,9 +458,9 @@ fn a_path_that_is_not_text_is_refused_or_used_but_never_a_panic() {
         place.run(&arguments)
     };
     save(&place.path(odd), &weights_of("mlp-spinal"));
-    train(&["--net", "spinal", "--data", "digits"], "--init").misused("UTF-8");
+    train(&["--net", "spinal", "--data", "digits"], "--init").misused("rename it");
     fs::remove_file(place.path(odd)).unwrap();
-    train(&[], "--data").misused("UTF-8");
+    train(&[], "--data").misused("it is not UTF-8: rename it, or make a link");
     train(&["--data", "digits", "--epochs", "0"], "--out").succeeded();
     assert!(place.path(odd).join("config.toml").is_file());
 }
