@@ -414,7 +414,7 @@ fn pictures_that_are_none_are_refused_by_name() {
     let spinal = |picture: &str| predict("mnist-cnn-spinal", picture);
     spinal("nosuch.png").refused(1, "nosuch.png: cannot be read");
     fs::create_dir(place.path("folder")).unwrap();
-    spinal("folder").refused(1, "folder: is a folder, expected a file");
+    spinal("folder").refused(1, "folder: is a folder");
     place.write("empty.png", "");
     spinal("empty.png").refused(1, "empty.png: is empty");
     place.write("text.png", "a picture of a seven");
@@ -427,6 +427,11 @@ fn pictures_that_are_none_are_refused_by_name() {
     let png = fs::read(place.path("blank.png")).unwrap();
     place.write("cut.png", &png[..png.len() / 2]);
     spinal("cut.png").refused(1, "cut.png: cannot be decoded");
+    let jpeg = place.path("whole.jpg");
+    blank.save_with_format(&jpeg, ImageFormat::Jpeg).unwrap();
+    let jpeg = fs::read(jpeg).unwrap();
+    place.write("cut.jpg", &jpeg[..jpeg.len() / 10 * 9]);
+    spinal("cut.jpg").refused(1, "cut.jpg: is cut off");
     predict("regression-spinal", "blank.png").refused(2, "regression-spinal");
     let none = ["predict", "--weights", "w", "--model", "mnist-cnn-spinal"];
     place.run(&none).misused("IMAGE");

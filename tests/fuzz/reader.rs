@@ -19,7 +19,7 @@ use super::watchdog;
 pub type Files = Vec<(String, Vec<u8>)>;
 
 /// Inputs of a round; without `SPINAL_FUZZ_SECONDS` there is one.
-const INPUTS: u32 = 64;
+const INPUTS: u32 = 256;
 /// Bytes that reading may hold whatever the file: buffers, tables of decoders, the sound files beside the changed one.
 const ALWAYS: usize = 4 << 20;
 /// What takes longer hangs: each input is done in milliseconds.
