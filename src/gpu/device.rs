@@ -339,3 +339,21 @@ fn note(failure: &Mutex<Option<String>>, message: String) {
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{AdapterChoice, Checks, Device};
+
+    /// Drivers crash, and machines go to sleep.
+    #[test]
+    fn a_lost_device_is_an_error_that_names_its_driver() {
+        let device = Device::open(&AdapterChoice::default(), Checks::Trusted).unwrap();
+        device.flush().unwrap();
+        device.device.destroy();
+        for _ in 0..2 {
+            let message = device.flush().unwrap_err().to_string();
+            assert!(message.contains("lost"), "{message}");
+            assert!(message.contains(&device.adapter().driver), "{message}");
+        }
+    }
+}
