@@ -4,23 +4,30 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
+/// What takes less is not worth asking the system.
+const WORTH_ASKING: u64 = 64 << 20;
+
 /// Refuses a file that takes more memory than the host has free.
 ///
 /// # Errors
 /// `Error::File` with both numbers.
 pub(crate) fn check(path: &Path, bytes: u64) -> Result<()> {
-    check_within(available(), path, bytes)
+    const HINT: &str = "close other programs, or use a machine with more memory";
+    shortage(bytes).map_or(Ok(()), |what| Err(Error::file(path, what, HINT)))
 }
 
-fn check_within(free: Option<u64>, path: &Path, bytes: u64) -> Result<()> {
-    match free {
-        Some(free) if bytes > free => Err(Error::file(
-            path,
-            format!("takes {} of memory, and {} are free", gib(bytes), gib(free)),
-            "close other programs, or use a machine with more memory",
-        )),
-        _ => Ok(()),
-    }
+/// What to say of a file that takes more memory than the host has free.
+pub(crate) fn shortage(bytes: u64) -> Option<String> {
+    (bytes >= WORTH_ASKING).then(|| shortage_of(available(), bytes))?
+}
+
+fn shortage_of(free: Option<u64>, bytes: u64) -> Option<String> {
+    let free = free.filter(|&free| bytes > free)?;
+    Some(format!(
+        "takes {} of memory, and {} are free",
+        gib(bytes),
+        gib(free)
+    ))
 }
 
 fn gib(bytes: u64) -> String {
@@ -55,13 +62,16 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_with_both_numbers() {
-        let check = |free| check_within(free, Path::new("data.bin"), 3 << 30);
-        let message = check(Some(1 << 30)).unwrap_err().to_string();
-        assert_eq!(
-            message,
-            "data.bin: takes 3.0 GiB of memory, and 1.0 GiB are free"
-        );
-        assert!(check(Some(3 << 30)).is_ok());
-        assert!(check(None).is_ok());
+        let shortage = shortage_of(Some(1 << 30), 3 << 30).unwrap();
+        assert_eq!(shortage, "takes 3.0 GiB of memory, and 1.0 GiB are free");
+        assert_eq!(shortage_of(Some(3 << 30), 3 << 30), None);
+        assert_eq!(shortage_of(None, u64::MAX), None);
+        if available().is_some() {
+            let error = check(Path::new("data.bin"), u64::MAX).unwrap_err();
+            assert!(
+                error.to_string().starts_with("data.bin: takes 1717"),
+                "{error}"
+            );
+        }
     }
 }

@@ -12,6 +12,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::{BROKEN_HINT, DEFLATE_MAX_RATIO};
 use crate::error::{Error, Result};
 use crate::file;
+use crate::host_memory;
 
 /// Columns of QMNIST's extended labels: class, NIST series, writer, digit of this writer, NIST
 /// class code, digit of all, duplicate, unused. Source: <https://github.com/facebookresearch/qmnist>.
@@ -220,6 +221,9 @@ fn parse(
     let promise = format!("expected {end} by its dimensions {dims:?} at byte 4");
     if end > most_bytes {
         return Err(format!("is cut off: {file_bytes} bytes, {promise}"));
+    }
+    if let Some(shortage) = host_memory::shortage(body_bytes) {
+        return Err(shortage);
     }
     let mut bytes = Vec::with_capacity(body_bytes.min(file_bytes) as usize);
     read_up_to(&mut reader, body_bytes + 1, header_bytes, &mut bytes)?;

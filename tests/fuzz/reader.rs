@@ -38,9 +38,7 @@ impl<F: Fn(&Path) -> Result<()>> Reader<F> {
     pub fn new(name: impl Into<String>, files: Files, read: F) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, bytes) in &files {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, bytes).unwrap();
+            put(&folder.path().join(name), bytes);
         }
         Self {
             name: name.into(),
@@ -93,7 +91,7 @@ impl<F: Fn(&Path) -> Result<()>> Reader<F> {
 
     fn restore(&self, files: &Files) {
         for (name, bytes) in files {
-            fs::write(self.folder.path().join(name), bytes).unwrap();
+            put(&self.folder.path().join(name), bytes);
         }
     }
 
@@ -115,7 +113,7 @@ impl<F: Fn(&Path) -> Result<()>> Reader<F> {
             let victim = victim.index(self.files.len());
             let file = changed(&self.files[victim].1, &mutations, wrap);
             let outcome = self.check(&sound[victim].0, &file);
-            fs::write(self.folder.path().join(&sound[victim].0), &sound[victim].1).unwrap();
+            put(&self.folder.path().join(&sound[victim].0), &sound[victim].1);
             readable.set(readable.get() + u32::from(outcome?));
             Ok(())
         });
@@ -129,7 +127,7 @@ impl<F: Fn(&Path) -> Result<()>> Reader<F> {
 
     /// Reads the folder with one changed file, and tells whether that could be read.
     fn check(&self, name: &str, file: &[u8]) -> std::result::Result<bool, TestCaseError> {
-        fs::write(self.folder.path().join(name), file).unwrap();
+        put(&self.folder.path().join(name), file);
         let started = Instant::now();
         watchdog::watch(self.folder.path());
         let (result, peak) = peak_of(|| (self.read)(self.folder.path()));
@@ -165,6 +163,13 @@ impl<F: Fn(&Path) -> Result<()>> Reader<F> {
         fs::write(&path, file).unwrap();
         path
     }
+}
+
+/// Writes a file anew: file systems wait for the disk where one is emptied and written again.
+fn put(path: &Path, bytes: &[u8]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let _ = fs::remove_file(path);
+    fs::write(path, bytes).unwrap();
 }
 
 fn changed(sound: &[u8], mutations: &[Mutation], wrap: fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {

@@ -17,6 +17,7 @@ use flate2::read::ZlibDecoder;
 use super::{BROKEN_HINT, DEFLATE_MAX_RATIO};
 use crate::error::{Error, Result};
 use crate::file;
+use crate::host_memory;
 
 #[cfg(test)]
 pub(super) use structs::tests as struct_tests;
@@ -159,6 +160,9 @@ fn inflate(stored: &mut impl Read, bytes: u64) -> Parsed<Vec<u8>> {
     }
     if u64::from(length) > bytes.saturating_mul(DEFLATE_MAX_RATIO) {
         return Err(format!("promises {length} bytes, more than can be in it"));
+    }
+    if let Some(shortage) = host_memory::shortage(length.into()) {
+        return Err(shortage);
     }
     let body = read_exactly(&mut stream, length.into())?;
     match read_exactly(&mut stream, 1) {
