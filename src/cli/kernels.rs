@@ -148,7 +148,7 @@ pub fn tune_into_cache(
     use_winners(device, cache.winners());
     for (operation, kernel) in tune::unknown_winners(subjects, device.kernels()) {
         note(format!(
-            "kernels: {}: there is no kernel `{kernel}` for {operation}; it is measured again",
+            "kernels: {}: there is no kernel {kernel:?} for {operation}; it is measured again",
             cache.path().display()
         ));
     }

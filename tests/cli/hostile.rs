@@ -293,7 +293,9 @@ fn unknown_winners_of_a_tuning_cache_are_told_and_measured_again() {
     place.write(name, content.to_string());
     let outcome = tune();
     assert!(
-        outcome.stderr.contains("there is no kernel `nosuch` for "),
+        outcome
+            .stderr
+            .contains("there is no kernel \"nosuch\" for "),
         "{outcome:#?}"
     );
     assert!(!place.read(name).contains("nosuch"));
