@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::report::number::plain;
+
 /// What went wrong outside the program, with the one thing to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -16,7 +18,7 @@ pub enum Error {
         hint: String,
     },
     /// A file or folder that cannot be read, written or understood.
-    #[error("{}: {what}", path.display())]
+    #[error("{}: {what}", one_line(path.display().to_string()))]
     File {
         /// The file or folder.
         path: PathBuf,
@@ -60,8 +62,8 @@ impl Error {
     /// A flag or an argument that cannot be honoured.
     pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage {
-            what: what.into(),
-            hint: hint.into(),
+            what: one_line(what),
+            hint: one_line(hint),
         }
     }
 
@@ -69,24 +71,24 @@ impl Error {
     pub fn file(path: impl AsRef<Path>, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::File {
             path: path.as_ref().to_path_buf(),
-            what: what.into(),
-            hint: hint.into(),
+            what: one_line(what),
+            hint: one_line(hint),
         }
     }
 
     /// A training that cannot go on.
     pub fn training(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Training {
-            what: what.into(),
-            hint: hint.into(),
+            what: one_line(what),
+            hint: one_line(hint),
         }
     }
 
     /// No adapter fits, or the adapter or its driver failed.
     pub fn adapter(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Adapter {
-            what: what.into(),
-            hint: hint.into(),
+            what: one_line(what),
+            hint: one_line(hint),
         }
     }
 
@@ -96,7 +98,7 @@ impl Error {
             return Ok(());
         }
         Err(Self::usage(
-            format!("{flag} {value}: it must be from {low} to {high}"),
+            format!("{flag} {}: it must be from {low} to {high}", plain(value)),
             "choose a value in this range",
         ))
     }
@@ -119,5 +121,39 @@ impl Error {
             Self::Interrupted { signal, .. } => 128 + signal,
             _ => 1,
         }
+    }
+}
+
+/// A text without line ends and other control characters, which the name or the contents of a file may bring into it.
+fn one_line(text: impl Into<String>) -> String {
+    text.into().replace(char::is_control, "?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+
+    #[test]
+    fn what_a_file_brings_into_a_message_commands_no_terminal() {
+        let error = Error::file("a\nb", "no field \x1b[2J", "rename a\nb");
+        assert_eq!(error.to_string(), "a?b: no field ?[2J");
+        assert_eq!(error.hint(), "rename a?b");
+        for error in [
+            Error::usage("a\tb", "c\nd"),
+            Error::training("a\tb", "c\nd"),
+            Error::adapter("a\tb", "c\nd"),
+        ] {
+            assert_eq!(error.to_string(), "a?b");
+            assert_eq!(error.hint(), "c?d");
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_told_in_few_digits() {
+        let error = Error::refuse_outside("--lr", 1e308, 0.0, 1e6).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "--lr 1e308: it must be from 0 to 1000000"
+        );
     }
 }

@@ -10,6 +10,7 @@ mod cli {
     pub mod bench;
     pub mod data;
     pub mod datasets;
+    pub mod hostile;
     pub mod inspection;
     pub mod kernels;
     #[cfg(target_os = "linux")]

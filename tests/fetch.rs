@@ -286,6 +286,36 @@ fn redirects_are_followed_but_not_for_ever() {
     place.assert_not_fetched();
 }
 
+/// The one server that may speak plainly is asked for as this machine's, and not by a name.
+#[test]
+fn redirects_to_addresses_without_encryption_are_refused() {
+    let place = Place::new();
+    let target = Server::start(|_, _| Reply::Contents(contents()));
+    let url = target.url().replace("127.0.0.1", "localhost");
+    let server = Server::start(move |_, _| Reply::Redirect(url.clone()));
+    let error = place.fetch(&server, &contents()).unwrap_err().to_string();
+    assert!(
+        error.contains("/set/file.bin: redirects to http://localhost:"),
+        "{error}"
+    );
+    assert_eq!(server.requests().len(), 1);
+    place.assert_not_fetched();
+    assert!(names(&place.path("set.part")).is_empty());
+}
+
+/// A hostile archive under a published name does not get as far as being opened.
+#[test]
+fn an_archive_is_hashed_before_it_is_opened() {
+    let place = Place::new();
+    let server = Server::start(|_, _| Reply::Contents(archive()));
+    let members = Contents::TarGz(&["data.bin"]);
+    let error = place.fetch_contents(&server, b"as published", members);
+    let message = error.unwrap_err().to_string();
+    assert!(message.contains("has SHA-256 "), "{message}");
+    place.assert_not_fetched();
+    assert!(names(&place.path("set.part")).is_empty());
+}
+
 #[test]
 fn a_refusal_is_final_and_a_failure_is_not() {
     let place = Place::new();
@@ -319,7 +349,15 @@ fn nobody_listening_is_an_error() {
     let gone = Server::start(|_, _| Reply::Status(404)).url();
     let error = fetch(&package, &place.options(&gone), &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("cannot be fetched"), "{error}");
-    for address in ["ftp://host", "host/folder", ""] {
+    for address in [
+        "ftp://host",
+        "http://host",
+        "http://127.0.0.1.host",
+        "http://127.0.0.1@host",
+        "file:///etc",
+        "host/folder",
+        "",
+    ] {
         let error = fetch(&package, &place.options(address), &mut |_| {}).unwrap_err();
         assert_eq!(error.exit_code(), 2);
     }

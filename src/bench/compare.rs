@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::table::{Table, short};
 use crate::error::{Error, Result};
+use crate::file;
 
 /// An older report.
 #[derive(Clone, Debug)]
@@ -19,8 +20,7 @@ impl OldReport {
     /// `Error::File` if there is no such file, or something else in it.
     pub fn read(path: &Path) -> Result<Self> {
         let hint = "give a file that `spinal bench .. --json` wrote";
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Error::file(path, format!("cannot be read: {error}"), hint))?;
+        let text = file::read_text(path, hint)?;
         let value: Value = serde_json::from_str(&text)
             .map_err(|error| Error::file(path, format!("is no bench report: {error}"), hint))?;
         if value["bench"].is_string() && value["adapter"].is_string() {

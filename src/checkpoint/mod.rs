@@ -7,12 +7,12 @@ mod checksum;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 
 use crate::error::{Error, Result};
+use crate::file;
 use crate::report::atomic_file;
 
 /// The header's one entry of ours, holding a checksum and all metadata as JSON: safetensors writes its entries in an order
@@ -154,14 +154,7 @@ pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>> {
 }
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    let cannot_read =
-        |what: String| Error::file(path, what, "give the path of a .safetensors file");
-    let kind =
-        fs::metadata(path).map_err(|error| cannot_read(format!("cannot be read: {error}")))?;
-    if !kind.is_file() {
-        return Err(cannot_read("is not a file".to_owned()));
-    }
-    fs::read(path).map_err(|error| cannot_read(format!("cannot be read: {error}")))
+    file::read(path, u64::MAX, "give the path of a .safetensors file")
 }
 
 /// The tensors of a file, if they are those that were written.
@@ -344,6 +337,8 @@ pub(crate) fn foreign_text(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use std::path::PathBuf;
 
@@ -622,7 +617,7 @@ mod tests {
             "{error}"
         );
         let error = metadata(folder.path()).unwrap_err();
-        assert!(error.to_string().ends_with("is not a file"), "{error}");
+        assert!(error.to_string().contains("is a folder"), "{error}");
     }
 
     #[test]

@@ -144,6 +144,19 @@ pub fn load(device: &Device) -> Result<TuningCache> {
     Ok(loaded.cache)
 }
 
+/// So many different kernels take a driver for the CPU a minute.
+const MANY_KERNELS: usize = 200;
+
+/// Says why nothing happens for a while, where the driver has much to compile. Drivers do that when a kernel first runs.
+pub fn note_compilation(device: &Device) {
+    let kernels = device.pipelines();
+    if kernels > MANY_KERNELS {
+        note(format!(
+            "kernels: {kernels} different ones, which the driver compiles in the first step"
+        ));
+    }
+}
+
 /// Lets the device use these winners and no others.
 pub fn use_winners(device: &mut Device, winners: Winners) {
     let kernels = device.kernels().clone().measured(winners);
@@ -158,10 +171,18 @@ pub fn tune_into_cache(
 ) -> Result<Vec<Tuned>> {
     let mut cache = load(device)?;
     use_winners(device, cache.winners());
+    for (operation, kernel) in tune::unknown_winners(subjects, device.kernels()) {
+        note(format!(
+            "kernels: {}: there is no kernel {kernel:?} for {operation}; it is measured again",
+            cache.path().display()
+        ));
+    }
     let open = tune::open_operations(subjects, device.kernels()).len();
     if open == 0 {
         return Ok(Vec::new());
     }
+    // What cannot be kept is not worth measuring.
+    cache.save()?;
     note(format!("kernels: measuring {open} operations"));
     let style = ProgressStyle::with_template("kernels  [{bar:30}]  {pos}/{len}  {wide_msg}")
         .expect("the template is well formed");

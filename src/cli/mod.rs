@@ -17,6 +17,7 @@ mod plan;
 mod predict;
 mod report;
 mod reproduce;
+mod text;
 mod train;
 mod tune;
 mod universal;

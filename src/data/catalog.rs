@@ -183,7 +183,7 @@ macro_rules! data_files {
 static FASHION_MNIST: Package = Package {
     name: "fashion-mnist",
     files: data_files!(
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
         "train-images-idx3-ubyte.gz" "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
         "train-labels-idx1-ubyte.gz" "25c81989df183df01b3e8a0aad5dffbe",
         "t10k-images-idx3-ubyte.gz" "bef4ecab320f06d8554ea6380940ec79",
@@ -195,7 +195,7 @@ static FASHION_MNIST: Package = Package {
 static KMNIST: Package = Package {
     name: "kmnist",
     files: data_files!(
-        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+        "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
         "train-images-idx3-ubyte.gz" "bdb82020997e1d708af4cf47b453dcf7",
         "train-labels-idx1-ubyte.gz" "e144d726b3acfaa3e44228e80efcd344",
         "t10k-images-idx3-ubyte.gz" "5c965bf0a639b31b8f53240b1b52f4d7",
@@ -277,7 +277,7 @@ static STL10: Package = Package {
     name: "stl10",
     files: &[Remote {
         name: "stl10_binary.tar.gz",
-        url: "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
+        url: "https://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
         hash: Hash::Md5("91f7769df0f17e558f3565bffb0c7dfb"),
         contents: Contents::TarGz(&["train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin"]),
     }],
@@ -287,7 +287,7 @@ static STL10: Package = Package {
 static SVHN: Package = Package {
     name: "svhn",
     files: data_files!(
-        "http://ufldl.stanford.edu/housenumbers/",
+        "https://ufldl.stanford.edu/housenumbers/",
         "train_32x32.mat" "e26dedcc434d2e4c54c9b2d4a06d8373",
         "test_32x32.mat" "eb5a983be6a315427106f1b164d9cef3",
     ),

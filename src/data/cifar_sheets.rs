@@ -4,16 +4,15 @@
 //! 1024 RGB pixels, its 32 rows one behind the other. The labels are lists of numbers in
 //! `train_lables.json` and `test_lables.json` (spelt so).
 
-use std::fs::{self, File};
-use std::io::BufReader;
 use std::path::Path;
 
-use image::codecs::png::PngDecoder;
-use image::{ColorType, ImageDecoder};
+use image::ColorType;
 
 use super::cifar::{IMAGE_BYTES, SIDE};
+use super::png::Png;
 use super::{BROKEN_HINT, Images, Splits};
 use crate::error::{Error, Result};
+use crate::file::{self, MAX_TEXT_BYTES};
 
 const CLASSES: usize = 10;
 
@@ -55,29 +54,27 @@ fn read_split(folder: &Path, sheets: &[String], labels: &str) -> Result<Images> 
 
 /// Appends the images of a sheet, which has them channels last already.
 fn read_sheet(path: &Path, pixels: &mut Vec<u8>) -> Result<()> {
-    let refuse = |what: String| Error::file(path, what, BROKEN_HINT);
-    let broken = |error: image::ImageError| refuse(format!("is not a sound PNG: {error}"));
-    let file = File::open(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
-    let decoder = PngDecoder::new(BufReader::new(file)).map_err(broken)?;
-    let (width, height) = decoder.dimensions();
-    if width as usize != SIDE * SIDE {
-        return Err(refuse(format!(
+    let png = Png {
+        name: path,
+        bytes: &file::read(path, u64::MAX, BROKEN_HINT)?,
+        hint: BROKEN_HINT,
+    };
+    let images = png.decode(ColorType::Rgb8, |width, height| {
+        if width == SIDE * SIDE {
+            return Ok(());
+        }
+        Err(format!(
             "is {width} x {height} pixels, expected lines of {} pixels, an image each",
             SIDE * SIDE
-        )));
-    }
-    if decoder.color_type() != ColorType::Rgb8 {
-        let found = decoder.color_type();
-        return Err(refuse(format!("has pixels {found:?}, expected RGB bytes")));
-    }
-    let start = pixels.len();
-    pixels.resize(start + height as usize * IMAGE_BYTES, 0);
-    decoder.read_image(&mut pixels[start..]).map_err(broken)
+        ))
+    })?;
+    pixels.extend(images);
+    Ok(())
 }
 
 fn read_labels(path: &Path, count: usize) -> Result<Vec<u8>> {
     let refuse = |what: String| Error::file(path, what, BROKEN_HINT);
-    let bytes = fs::read(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+    let bytes = file::read(path, MAX_TEXT_BYTES, BROKEN_HINT)?;
     let labels: Vec<u8> = serde_json::from_slice(&bytes)
         .map_err(|error| refuse(format!("is not a list of labels: {error}")))?;
     if labels.len() != count {
@@ -96,10 +93,13 @@ fn read_labels(path: &Path, count: usize) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use image::{GrayImage, RgbImage};
     use tempfile::TempDir;
 
     use super::*;
+    use crate::data::png::tests::claim;
 
     fn sheet(images: u32, shift: u32) -> RgbImage {
         RgbImage::from_fn(1024, images, |x, y| {
@@ -175,10 +175,13 @@ mod tests {
         assert!(refusal(cut).contains("is not a sound PNG"));
         let grey = folder();
         GrayImage::new(1024, 1).save(path(&grey)).unwrap();
-        assert!(refusal(grey).contains("expected RGB bytes"));
+        assert!(refusal(grey).contains("expected Rgb8"));
         let narrow = folder();
         RgbImage::new(1023, 1).save(path(&narrow)).unwrap();
         assert!(refusal(narrow).contains("1023 x 1 pixels"));
+        let claimed = folder();
+        fs::write(path(&claimed), claim(1024, i32::MAX as u32, 2)).unwrap();
+        assert!(refusal(claimed).contains("claims 1024 x 2147483647 pixels"));
         let missing = folder();
         fs::remove_file(path(&missing)).unwrap();
         assert!(refusal(missing).contains("cannot be read"));

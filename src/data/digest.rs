@@ -1,6 +1,5 @@
 //! A data set as a number that tells it from others.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use sha2::digest::Digest;
 
 use super::{ImageSet, Images};
 use crate::error::{Error, Result};
+use crate::file;
 
 impl ImageSet {
     /// The SHA-256 of its images and labels, their sizes and their parts: nothing that a training can differ by is left out
@@ -36,9 +36,9 @@ pub(crate) fn of_file(path: &Path) -> Result<String> {
     let mut digest = Sha256::new();
     let unreadable = |error: io::Error| {
         let what = format!("cannot be read: {error}");
-        Error::file(path, what, "give the path of a file of weights")
+        Error::file(path, what, HINT)
     };
-    let mut file = File::open(path).map_err(unreadable)?;
+    let (mut file, _) = file::open(path, HINT)?;
     let mut bytes = vec![0; BYTES_AT_ONCE];
     loop {
         match file.read(&mut bytes).map_err(unreadable)? {
@@ -47,6 +47,9 @@ pub(crate) fn of_file(path: &Path) -> Result<String> {
         }
     }
 }
+
+/// What to do about a file that cannot be read.
+const HINT: &str = "give the path of a file of weights";
 
 /// Bytes of a file that are read at once.
 const BYTES_AT_ONCE: usize = 1 << 20;

@@ -4,17 +4,15 @@
 //! the rank, then one big-endian u32 per dimension, then the elements, big-endian too.
 //! Source: <http://yann.lecun.com/exdb/mnist/>. A file that is not exactly that is refused.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::BROKEN_HINT;
+use super::{BROKEN_HINT, DEFLATE_MAX_RATIO};
 use crate::error::{Error, Result};
-
-/// Deflate never shrinks by more than this factor, which bounds what a gzip file can hold.
-const DEFLATE_MAX_RATIO: u64 = 1032;
+use crate::file;
+use crate::host_memory;
 
 /// Columns of QMNIST's extended labels: class, NIST series, writer, digit of this writer, NIST
 /// class code, digit of all, duplicate, unused. Source: <https://github.com/facebookresearch/qmnist>.
@@ -184,14 +182,11 @@ fn first_column(path: &Path, dims: &[usize], bytes: &[u8]) -> Result<Vec<u8>> {
 
 /// The dimensions and elements of one file, gzip recognised by its content.
 fn read(path: &Path, kind: Kind) -> Result<(Vec<usize>, Vec<u8>)> {
-    let unreadable =
-        |error: std::io::Error| Error::file(path, format!("cannot be read: {error}"), BROKEN_HINT);
-    let file = File::open(path).map_err(unreadable)?;
-    let file_bytes = file.metadata().map_err(unreadable)?.len();
+    let (file, file_bytes) = file::open(path, BROKEN_HINT)?;
     let mut reader = BufReader::new(file);
     let is_gzip = reader
         .fill_buf()
-        .map_err(unreadable)?
+        .map_err(|error| Error::file(path, format!("cannot be read: {error}"), BROKEN_HINT))?
         .starts_with(&[0x1f, 0x8b]);
     if is_gzip {
         let most_bytes = file_bytes.saturating_mul(DEFLATE_MAX_RATIO);
@@ -226,6 +221,9 @@ fn parse(
     let promise = format!("expected {end} by its dimensions {dims:?} at byte 4");
     if end > most_bytes {
         return Err(format!("is cut off: {file_bytes} bytes, {promise}"));
+    }
+    if let Some(shortage) = host_memory::shortage(body_bytes) {
+        return Err(shortage);
     }
     let mut bytes = Vec::with_capacity(body_bytes.min(file_bytes) as usize);
     read_up_to(&mut reader, body_bytes + 1, header_bytes, &mut bytes)?;

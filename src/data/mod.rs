@@ -19,6 +19,7 @@ pub mod fetch;
 mod idx;
 mod idx_folder;
 pub mod imagenet;
+mod jpeg;
 mod limit;
 mod load;
 mod mat5;
@@ -26,6 +27,7 @@ mod order;
 pub mod picture;
 mod pictures;
 mod pixels;
+mod png;
 mod records;
 pub mod regression;
 mod resize;
@@ -59,6 +61,9 @@ const BROKEN_HINT: &str = "download the file again, or check that it is the file
 
 /// The classes that grey images have at least: MNIST's ten digits, whichever of them a part holds.
 pub const GREY_CLASSES: usize = 10;
+
+/// Deflate never shrinks by more than this factor, which bounds what a compressed file can hold.
+const DEFLATE_MAX_RATIO: u64 = 1032;
 
 /// The most classes that a label of one byte tells apart.
 const MAX_CLASSES: usize = 256;

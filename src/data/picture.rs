@@ -6,12 +6,15 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, GrayImage, ImageDecoder, ImageReader, Rgb, RgbImage, Rgba, imageops};
+use image::{
+    DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Rgb, RgbImage, Rgba, imageops,
+};
 
 use super::augment::{Transform, Transforms};
-use super::digit;
 use super::resize::{Window, resize};
+use super::{DEFLATE_MAX_RATIO, digit, jpeg};
 use crate::error::{Error, Result};
+use crate::file;
 
 /// A longer side than this is not a picture anyone means to classify.
 const MAX_SIDE: u32 = 16_384;
@@ -199,13 +202,23 @@ fn undecodable(path: &Path, error: &image::ImageError) -> Error {
 /// What decodes a file of a size that is not absurd.
 fn decoder(path: &Path) -> Result<impl ImageDecoder> {
     let refuse = |what: String| Error::file(path, what, HINT);
-    let bytes = read(path)?;
+    let bytes = file::read(path, MAX_FILE_BYTES, HINT)?;
+    if bytes.is_empty() {
+        return Err(refuse("is empty".to_owned()));
+    }
+    let size = bytes.len();
+    let is_cut_off = !jpeg::is_whole(&bytes);
     let reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| refuse(format!("cannot be read: {error}")))?;
-    if reader.format().is_none() {
-        return Err(refuse("is not a picture in a format known here".to_owned()));
-    }
+    let most_pixels_per_byte = match reader.format() {
+        Some(ImageFormat::Jpeg) if is_cut_off => {
+            return Err(refuse("is cut off: no end-of-image marker".to_owned()));
+        }
+        Some(ImageFormat::Jpeg) => jpeg::MAX_PIXELS_PER_BYTE,
+        Some(_) => 8 * DEFLATE_MAX_RATIO,
+        None => return Err(refuse("is not a picture in a format known here".to_owned())),
+    };
     let decoder = reader
         .into_decoder()
         .map_err(|error| undecodable(path, &error))?;
@@ -218,27 +231,12 @@ fn decoder(path: &Path) -> Result<impl ImageDecoder> {
             "is {width} x {height} pixels, at most {MAX_SIDE} a side and {MAX_PIXELS} in all fit"
         )));
     }
+    if u64::from(width) * u64::from(height) > most_pixels_per_byte * size as u64 {
+        return Err(refuse(format!(
+            "claims {width} x {height} pixels, more than can be in its {size} bytes"
+        )));
+    }
     Ok(decoder)
-}
-
-/// The bytes of a regular file that is not empty and not absurdly large.
-fn read(path: &Path) -> Result<Vec<u8>> {
-    let refuse = |what: String| Error::file(path, what, HINT);
-    let unreadable = |error: std::io::Error| refuse(format!("cannot be read: {error}"));
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if metadata.is_dir() {
-        return Err(refuse("is a folder, not a picture".to_owned()));
-    }
-    if !metadata.is_file() {
-        return Err(refuse("is not a regular file".to_owned()));
-    }
-    match metadata.len() {
-        0 => Err(refuse("is empty".to_owned())),
-        1..=MAX_FILE_BYTES => fs::read(path).map_err(unreadable),
-        bytes => Err(refuse(format!(
-            "is {bytes} bytes, expected at most {MAX_FILE_BYTES}"
-        ))),
-    }
 }
 
 /// Composites over white.
@@ -261,11 +259,12 @@ fn lay_on_white(picture: DynamicImage) -> RgbImage {
 mod tests {
     use image::codecs::jpeg::JpegEncoder;
     use image::imageops::FilterType;
-    use image::{ExtendedColorType, ImageEncoder, ImageFormat, Luma, Rgba};
+    use image::{ExtendedColorType, ImageEncoder, Luma, Rgba};
     use tempfile::TempDir;
 
     use super::*;
     use crate::data::embedded;
+    use crate::data::png::tests::claim;
 
     /// A file of that name and contents; the folder lives as long as the first value.
     fn file(name: &str, bytes: &[u8]) -> (TempDir, std::path::PathBuf) {
@@ -428,7 +427,8 @@ mod tests {
         assert!(refusal(&png[..png.len() / 2]).contains("cannot be decoded"));
         assert!(refusal(&png[..20]).contains("cannot be decoded"));
         let jpeg = encode(&DynamicImage::ImageLuma8(page()), ImageFormat::Jpeg);
-        assert!(refusal(&jpeg[..12]).contains("cannot be decoded"));
+        assert!(refusal(&jpeg[..12]).contains("is cut off"));
+        assert!(refusal(&jpeg[..jpeg.len() / 10 * 9]).contains("is cut off"));
         assert!(refusal(b"GIF89a\x01\0\x01\0\0\0\0;").contains("cannot be decoded"));
     }
 
@@ -459,25 +459,12 @@ mod tests {
 
     #[test]
     fn absurd_and_zero_dimensions_are_refused_unread() {
-        assert!(refusal(&png_header(100_000, 100_000)).contains("100000 x 100000 pixels"));
-        assert!(refusal(&png_header(20_000, 1)).contains("20000 x 1 pixels"));
-        assert!(refusal(&png_header(16_000, 16_000)).contains("16000 x 16000 pixels"));
-        assert!(refusal(&png_header(i32::MAX as u32, i32::MAX as u32)).contains("picture.png: "));
-        assert!(refusal(&png_header(0, 5)).contains("picture.png: "));
-    }
-
-    /// The start of a grey PNG that claims this size.
-    fn png_header(width: u32, height: u32) -> Vec<u8> {
-        let mut chunk = b"IHDR".to_vec();
-        chunk.extend(width.to_be_bytes());
-        chunk.extend(height.to_be_bytes());
-        chunk.extend([8, 0, 0, 0, 0]);
-        let mut checksum = flate2::Crc::new();
-        checksum.update(&chunk);
-        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
-        png.extend(chunk);
-        png.extend(checksum.sum().to_be_bytes());
-        png.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e");
-        png
+        let grey = |width, height| claim(width, height, 0);
+        assert!(refusal(&grey(100_000, 100_000)).contains("100000 x 100000 pixels"));
+        assert!(refusal(&grey(20_000, 1)).contains("20000 x 1 pixels"));
+        assert!(refusal(&grey(16_000, 16_000)).contains("16000 x 16000 pixels"));
+        assert!(refusal(&grey(i32::MAX as u32, i32::MAX as u32)).contains("picture.png: "));
+        assert!(refusal(&grey(0, 5)).contains("picture.png: "));
+        assert!(refusal(&grey(8_000, 8_000)).contains("claims 8000 x 8000 pixels"));
     }
 }

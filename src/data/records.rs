@@ -1,10 +1,10 @@
 //! Files of records of one size without a header, as CIFAR and STL-10 are published.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::BROKEN_HINT;
 use crate::error::{Error, Result};
+use crate::file;
 
 /// The contents of a file of at least one record.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl Records {
     /// A file that cannot be read, is empty or ends inside a record.
     pub(super) fn read(path: &Path, record_bytes: usize) -> Result<Self> {
         let refuse = |what: String| Error::file(path, what, BROKEN_HINT);
-        let bytes = fs::read(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+        let bytes = file::read(path, u64::MAX, BROKEN_HINT)?;
         if bytes.is_empty() {
             let what = format!("is empty, expected records of {record_bytes} bytes");
             return Err(refuse(what));
@@ -62,6 +62,8 @@ pub(super) fn interleave(planes: &[u8], channels: usize, pixels: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn read(bytes: &[u8]) -> Result<Records> {

@@ -5,14 +5,14 @@
 //! pixel high: pixel i is the label of image i, so its width is the number of images.
 
 use std::fs;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
-use image::{ColorType, ExtendedColorType, ImageDecoder, ImageEncoder};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ColorType, ExtendedColorType, ImageEncoder};
 
-use super::{Images, idx_folder};
+use super::{Images, idx_folder, png};
 use crate::error::{Error, Result};
+use crate::file;
 
 /// Images in a row of a sheet.
 const COLUMNS: usize = 100;
@@ -34,13 +34,17 @@ pub struct Png<'a> {
 /// paths of the files.
 ///
 /// # Errors
-/// A folder that is not the four IDX files of one data set, and as [`pack`].
+/// A folder that is not the four IDX files of one data set, one with other files in `out`, and as [`pack`].
 pub fn pack_folder(idx_folder: &Path, out: &Path) -> Result<Vec<PathBuf>> {
     let splits = idx_folder::read(idx_folder, idx_folder::Expected::default())?;
-    let mut paths = pack(&splits.train, out, "train")?;
-    paths.extend(pack(&splits.test, out, "test")?);
-    Ok(paths)
+    let mut sheets = draw(&splits.train, out, "train")?;
+    sheets.extend(draw(&splits.test, out, "test")?);
+    refuse_other_files(&sheets, out)?;
+    write(sheets, out)
 }
+
+/// A sheet that is drawn: where it goes and its bytes.
+type Drawn = (PathBuf, Vec<u8>);
 
 /// Writes grey images to `dir` (made if missing) as `PREFIX-0.png`, `PREFIX-1.png`, ... and
 /// `PREFIX-labels.png`, and returns the paths.
@@ -48,6 +52,10 @@ pub fn pack_folder(idx_folder: &Path, out: &Path) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// A file that exists with other contents (nothing is written then), or that cannot be written.
 pub fn pack(images: &Images, dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
+    write(draw(images, dir, prefix)?, dir)
+}
+
+fn draw(images: &Images, dir: &Path, prefix: &str) -> Result<Vec<Drawn>> {
     assert_eq!(images.channels, 1, "a sheet is grey");
     let (height, width) = (images.height, images.width);
     let mut files = Vec::new();
@@ -62,7 +70,11 @@ pub fn pack(images: &Images, dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
     let path = dir.join(format!("{prefix}-labels.png"));
     let png = encode(&path, &images.labels, images.count)?;
     files.push((path, png));
+    Ok(files)
+}
 
+/// Writes all sheets, or none where one may not be replaced.
+fn write(files: Vec<Drawn>, dir: &Path) -> Result<Vec<PathBuf>> {
     for (path, png) in &files {
         refuse_other_contents(path, png)?;
     }
@@ -154,34 +166,42 @@ fn encode(path: &Path, pixels: &[u8], width: usize) -> Result<Vec<u8>> {
 
 /// The pixels of a grey PNG of that size; any width if `None`.
 fn decode(png: Png, width: Option<usize>, height: usize) -> Result<Vec<u8>> {
-    let refuse = |what: String| Error::file(png.name, what, BROKEN_HINT);
-    let broken = |error: image::ImageError| refuse(format!("is not a sound PNG: {error}"));
-    let decoder = PngDecoder::new(Cursor::new(png.bytes)).map_err(broken)?;
-    let (found_width, found_height) = decoder.dimensions();
-    let width = width.unwrap_or(found_width as usize);
-    if (found_width as usize, found_height as usize) != (width, height) {
-        return Err(refuse(format!(
+    let png = png::Png {
+        name: png.name.as_ref(),
+        bytes: png.bytes,
+        hint: BROKEN_HINT,
+    };
+    png.decode(ColorType::L8, |found_width, found_height| {
+        let width = width.unwrap_or(found_width);
+        if (found_width, found_height) == (width, height) {
+            return Ok(());
+        }
+        Err(format!(
             "is {found_width} x {found_height} pixels, expected {width} x {height}"
-        )));
+        ))
+    })
+}
+
+/// Refuses a folder that has other files than these.
+fn refuse_other_files(files: &[Drawn], dir: &Path) -> Result<()> {
+    let mut present = fs::read_dir(dir).into_iter().flatten().flatten();
+    let is_other = |path: &PathBuf| !files.iter().any(|(own, _)| own == path);
+    match present.find_map(|entry| Some(entry.path()).filter(is_other)) {
+        None => Ok(()),
+        Some(other) => {
+            let what = "is in the folder that the sheets would go to";
+            Err(Error::file(other, what, "give a folder of their own"))
+        }
     }
-    if decoder.color_type() != ColorType::L8 {
-        let found = decoder.color_type();
-        return Err(refuse(format!("has pixels {found:?}, expected grey bytes")));
-    }
-    let mut pixels = vec![0; width * height];
-    decoder.read_image(&mut pixels).map_err(broken)?;
-    Ok(pixels)
 }
 
 /// Refuses to replace a file by other bytes.
 fn refuse_other_contents(path: &Path, bytes: &[u8]) -> Result<()> {
-    let what = match fs::read(path) {
-        Ok(present) if present == bytes => return Ok(()),
-        Ok(_) => "exists with other contents".to_owned(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => format!("exists and cannot be read: {error}"),
-    };
-    Err(Error::file(path, what, "remove it, or give another folder"))
+    const HINT: &str = "remove it, or give another folder";
+    if !path.try_exists().unwrap_or(true) || file::read(path, u64::MAX, HINT)? == bytes {
+        return Ok(());
+    }
+    Err(Error::file(path, "exists with other contents", HINT))
 }
 
 /// Writes a file beside its place and renames it, so that no half of it is ever seen.
@@ -199,6 +219,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::png::tests::claim;
 
     /// Images of 3 x 2 with every byte depending on its place.
     fn images(count: usize) -> Images {
@@ -261,6 +282,19 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_with_other_files_is_left_alone() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write_idx(from.path());
+        fs::write(to.path().join("notes.txt"), "mine").unwrap();
+        let error = pack_folder(from.path(), to.path()).unwrap_err();
+        assert!(error.to_string().contains("notes.txt: is in the folder"));
+        assert_eq!(fs::read_dir(to.path()).unwrap().count(), 1);
+        fs::remove_file(to.path().join("notes.txt")).unwrap();
+        let first = pack_folder(from.path(), to.path()).unwrap();
+        assert_eq!(pack_folder(from.path(), to.path()).unwrap(), first);
+    }
+
+    #[test]
     fn places_that_cannot_be_written_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
@@ -268,21 +302,20 @@ mod tests {
         assert!(pack(&images(5), &file, "p").is_err());
         fs::create_dir(dir.path().join("p-0.png")).unwrap();
         let error = pack(&images(5), dir.path(), "p").unwrap_err();
-        assert!(error.to_string().contains("cannot be read"), "{error}");
+        assert!(error.to_string().contains("is a folder"), "{error}");
     }
 
-    #[test]
-    fn a_packed_idx_folder_unpacks_to_its_splits() {
+    /// An IDX folder of seven images to train on and four to test on.
+    fn write_idx(folder: &Path) {
         let idx = |dims: &[u32], body: &[u8]| {
             let mut bytes = vec![0, 0, 8, dims.len() as u8];
             bytes.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
             [&bytes, body].concat()
         };
-        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         for (split, count) in [("train", 7), ("t10k", 4)] {
             let images = images(count);
             let write = |part: &str, bytes| {
-                fs::write(from.path().join(format!("{split}-{part}-ubyte")), bytes).unwrap();
+                fs::write(folder.join(format!("{split}-{part}-ubyte")), bytes).unwrap();
             };
             write(
                 "images-idx3",
@@ -290,6 +323,12 @@ mod tests {
             );
             write("labels-idx1", idx(&[count as u32], &images.labels));
         }
+    }
+
+    #[test]
+    fn a_packed_idx_folder_unpacks_to_its_splits() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write_idx(from.path());
         let files = read(&pack_folder(from.path(), to.path()).unwrap());
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
@@ -331,6 +370,18 @@ mod tests {
         assert!(twice.contains("150 labels do not fit 2 sheets"), "{twice}");
     }
 
+    /// 65 bytes that claim two thousand gigabytes.
+    #[test]
+    fn a_sheet_that_claims_more_than_it_can_hold_is_refused() {
+        let sheet = Png {
+            name: "labels.png",
+            bytes: &claim(i32::MAX as u32, 1, 0),
+        };
+        let error = unpack(&[], sheet, 3, 2).unwrap_err().to_string();
+        let expected = "labels.png: claims 2147483647 x 1 pixels, more than can be in its 65 bytes";
+        assert_eq!(error, expected);
+    }
+
     #[test]
     fn a_coloured_sheet_is_refused() {
         let mut png = Vec::new();
@@ -342,6 +393,6 @@ mod tests {
             bytes: &png,
         };
         let error = unpack(&[], labels, 3, 2).unwrap_err();
-        assert!(error.to_string().contains("expected grey bytes"), "{error}");
+        assert!(error.to_string().contains("expected L8"), "{error}");
     }
 }

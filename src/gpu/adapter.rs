@@ -69,7 +69,10 @@ pub struct AdapterReport {
 
 /// All adapters of the machine, the best one first.
 pub fn list_adapters(choice: &AdapterChoice) -> Vec<AdapterReport> {
-    let adapters = enumerate(choice.backend);
+    let adapters: Vec<_> = enumerate(choice.backend)
+        .into_iter()
+        .filter(is_able)
+        .collect();
     adapters
         .iter()
         .enumerate()
@@ -79,7 +82,8 @@ pub fn list_adapters(choice: &AdapterChoice) -> Vec<AdapterReport> {
 
 /// The adapter to use: the best one that fits the choice.
 pub(super) fn choose(choice: &AdapterChoice) -> Result<wgpu::Adapter> {
-    let adapters = enumerate(choice.backend);
+    let (adapters, too_old): (Vec<_>, Vec<_>) =
+        enumerate(choice.backend).into_iter().partition(is_able);
     let names: Vec<String> = adapters
         .iter()
         .map(|adapter| adapter.get_info().name)
@@ -92,6 +96,10 @@ pub(super) fn choose(choice: &AdapterChoice) -> Result<wgpu::Adapter> {
         (Some(name), _) if !names.is_empty() => Error::usage(
             format!("--adapter {name}: no adapter has this in its name"),
             format!("this machine has: {}", names.join(", ")),
+        ),
+        _ if !too_old.is_empty() => Error::adapter(
+            format!("no adapter has shaders for computing: {}", drivers(&too_old)),
+            "update the driver, or install the driver of your GPU",
         ),
         (_, Some(backend)) => Error::adapter(
             format!("no adapter for the backend {backend:?}").to_lowercase(),
@@ -110,9 +118,22 @@ fn enumerate(backend: Option<Backend>) -> Vec<wgpu::Adapter> {
     descriptor.backends = backends;
     let instance = wgpu::Instance::new(descriptor);
     let mut adapters = pollster::block_on(instance.enumerate_adapters(backends));
-    adapters.retain(|adapter| adapter.limits().max_compute_invocations_per_workgroup >= 64);
     adapters.sort_by_key(|adapter| rank(adapter.get_info().device_type));
     adapters
+}
+
+/// Whether an adapter has shaders for computing, which old drivers and OpenGL may lack.
+fn is_able(adapter: &wgpu::Adapter) -> bool {
+    adapter.limits().max_compute_invocations_per_workgroup >= 64
+}
+
+/// The names of adapters with their drivers.
+fn drivers(adapters: &[wgpu::Adapter]) -> String {
+    let described = adapters.iter().map(|adapter| {
+        let adapter = report(adapter, false);
+        format!("{} ({})", adapter.name, adapter.driver)
+    });
+    described.collect::<Vec<_>>().join(", ")
 }
 
 fn rank(device_type: wgpu::DeviceType) -> u32 {

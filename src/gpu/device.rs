@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::adapter::{self, AdapterChoice, AdapterReport};
+use super::address_space;
 use super::clock::Clock;
 use super::limits;
 use crate::error::{Error, Result};
@@ -64,6 +65,7 @@ impl Device {
     /// # Errors
     /// `Error::Adapter` if the adapter cannot make such products.
     pub fn open_with(choice: &AdapterChoice, checks: Checks, precision: Precision) -> Result<Self> {
+        address_space::check()?;
         let adapter = adapter::choose(choice)?;
         let report = adapter::report(&adapter, true);
         let (features, experimental_features) = match precision {
@@ -85,8 +87,9 @@ impl Device {
             pollster::block_on(adapter.request_device(&descriptor)).map_err(|error| {
                 Error::adapter(
                     format!(
-                        "{}: the device does not open: {}",
+                        "{} ({}): the device does not open: {}",
                         report.name,
+                        report.driver,
                         one_line(&error.to_string())
                     ),
                     "update its driver, or choose another one with --adapter",
@@ -335,4 +338,22 @@ fn note(failure: &Mutex<Option<String>>, message: String) {
 
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AdapterChoice, Checks, Device};
+
+    /// Drivers crash, and machines go to sleep.
+    #[test]
+    fn a_lost_device_is_an_error_that_names_its_driver() {
+        let device = Device::open(&AdapterChoice::default(), Checks::Trusted).unwrap();
+        device.flush().unwrap();
+        device.device.destroy();
+        for _ in 0..2 {
+            let message = device.flush().unwrap_err().to_string();
+            assert!(message.contains("lost"), "{message}");
+            assert!(message.contains(&device.adapter().driver), "{message}");
+        }
+    }
 }

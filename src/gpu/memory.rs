@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::device::Device;
 use crate::error::{Error, Result};
+use crate::host_memory;
 use crate::plan::{Allocation, Lifetime, Plan, ScratchPlaces, Values};
 
 /// Every buffer of a set of plans. The plans of net number `net` share parameters; all share data and scratch.
@@ -32,6 +33,9 @@ impl Memory {
             .filter(|&(_, bytes)| bytes > limit)
         {
             return Err(too_large(device, label, bytes, limit));
+        }
+        if device.limits().is_cpu {
+            check_host(host_memory::available(), allocation.bytes())?;
         }
         let scope = device
             .device
@@ -218,6 +222,20 @@ fn create(device: &Device, label: &str, bytes: u64) -> wgpu::Buffer {
     })
 }
 
+/// Refuses what does not fit into the host's memory, where that is the device's: it would be given, and end the program when
+/// it is used.
+fn check_host(free: Option<u64>, bytes: u64) -> Result<()> {
+    match free {
+        Some(free) if bytes > free => Err(Error::adapter(
+            format!(
+                "a CPU adapter would take {bytes} bytes of this machine's memory, and {free} are free"
+            ),
+            "use a smaller --batch-size or --limit-train, or another --adapter",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn too_large(device: &Device, label: &str, bytes: u64, limit: u64) -> Error {
     Error::adapter(
         format!(
@@ -226,4 +244,20 @@ fn too_large(device: &Device, label: &str, bytes: u64, limit: u64) -> Error {
         ),
         "use a smaller --batch-size or --limit-train, or another --adapter",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_host;
+
+    #[test]
+    fn what_the_host_has_no_room_for_is_refused() {
+        let error = check_host(Some(1000), 1001).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a CPU adapter would take 1001 bytes of this machine's memory, and 1000 are free"
+        );
+        assert!(check_host(Some(1000), 1000).is_ok());
+        assert!(check_host(None, u64::MAX).is_ok());
+    }
 }

@@ -1,6 +1,7 @@
 //! Plans on a device. This folder is the only one that knows wgpu.
 
 mod adapter;
+mod address_space;
 mod clock;
 mod device;
 mod executable;

@@ -71,6 +71,13 @@ impl Operation {
     pub fn dispatches(&self) -> impl Iterator<Item = usize> + '_ {
         self.dispatches.iter().cloned().flatten()
     }
+
+    /// Whether a candidate has this name.
+    pub fn has_candidate(&self, name: &str) -> bool {
+        self.candidates
+            .iter()
+            .any(|candidate| candidate.name == name)
+    }
 }
 
 /// What there is to know of a candidate without its type.

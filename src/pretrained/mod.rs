@@ -10,7 +10,7 @@ mod select;
 mod torch;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,7 @@ use self::float::Float;
 use self::refusal::Refusal;
 use crate::checkpoint::{self, NamedTensor};
 use crate::error::{Error, Result};
+use crate::file;
 
 pub use self::catalog::resolve;
 pub use self::select::{Selection, select};
@@ -98,19 +99,10 @@ enum Format {
 
 /// Finds the format of a file by how it begins.
 fn format(path: &Path) -> Result<Format> {
-    let cannot_read = |what: String| {
-        Error::file(
-            path,
-            what,
-            "give the path of a .safetensors or .pth file, or a name of `spinal weights list`",
-        )
-    };
-    let unreadable = |error: io::Error| cannot_read(format!("cannot be read: {error}"));
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(cannot_read("is not a file".to_owned()));
-    }
-    let mut file = File::open(path).map_err(unreadable)?;
+    const HINT: &str =
+        "give the path of a .safetensors or .pth file, or a name of `spinal weights list`";
+    let unreadable = |error: io::Error| Error::file(path, format!("cannot be read: {error}"), HINT);
+    let (mut file, bytes) = file::open(path, HINT)?;
     let mut head = Vec::new();
     (&mut file)
         .take(HEAD_BYTES)
@@ -121,7 +113,7 @@ fn format(path: &Path) -> Result<Format> {
         Ok(Format::TorchArchive(file))
     } else if torch::is_legacy(&head) {
         Ok(Format::TorchLegacy(file))
-    } else if safetensors::is_beginning(&head, metadata.len()) {
+    } else if safetensors::is_beginning(&head, bytes) {
         Ok(Format::Safetensors)
     } else {
         let what = "is neither safetensors nor a file of torch.save";

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::metrics::{EpochRecord, StepRecord};
 use crate::error::{Error, Result};
+use crate::file;
 
 /// The records of a run's `metrics.jsonl`.
 #[derive(Debug, Default)]
@@ -75,18 +76,18 @@ pub fn read_toml(path: &Path) -> Result<toml::Table> {
 }
 
 fn read(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))
+    file::read_text(path, HINT)
 }
 
-/// The error of a file that is not as a run left it.
+/// What to do about a file that is not as a run left it.
+const HINT: &str =
+    "give folders that `spinal train --out` or `spinal reproduce` wrote, with all their files";
+
+/// The error of such a file.
 pub(super) fn unreadable(path: &Path, problem: &dyn std::fmt::Display) -> Error {
     let problem = problem.to_string();
     let line = problem.lines().next().unwrap_or_default();
-    Error::file(
-        path,
-        format!("cannot be read: {line}"),
-        "give folders that `spinal train --out` or `spinal reproduce` wrote, with all their files",
-    )
+    Error::file(path, format!("cannot be read: {line}"), HINT)
 }
 
 #[cfg(test)]

@@ -75,7 +75,17 @@ fn nan_if_null<'de, D: Deserializer<'de>, F: Deserialize<'de> + From<f32>>(
     Ok(number.unwrap_or_else(|| f32::NAN.into()))
 }
 
+/// A mean loss from which on a training counts as diverged: the squares of such gradients no longer fit an f32. It is that
+/// generous because running statistics that have seen a few batches only may give anything.
+pub const DIVERGED: f64 = 1e30;
+
 impl EpochRecord {
+    /// Whether a loss of a trained epoch is not a number, or beyond all bounds.
+    pub fn has_diverged(&self) -> bool {
+        let losses = [self.train_loss, self.test_loss];
+        self.epoch > 0 && !losses.iter().all(|&loss| loss < DIVERGED)
+    }
+
     /// Those of one net.
     pub fn of_net(records: &[Self], net: &str) -> Vec<Self> {
         let own = records.iter().filter(|record| record.net == net);

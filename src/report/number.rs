@@ -13,6 +13,12 @@ pub(crate) fn thousands(count: u64) -> String {
     text
 }
 
+/// A number as people write it, in scientific notation where it has many zeros: `0.5`, `64`, `1e308`.
+pub(crate) fn plain(value: f64) -> String {
+    let text = format!("{value:?}");
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
+}
+
 /// A loss with four decimals, in scientific notation where these would say little; `NaN` and `inf` as such.
 pub(crate) fn loss(value: f64) -> String {
     if in_decimal_range(value) {
@@ -52,6 +58,15 @@ mod tests {
             ["0", "999", "1,000", "21,840", "999,999", "1,000,000"]
         );
         assert_eq!(thousands(u64::MAX), "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn numbers_have_no_hundreds_of_zeros() {
+        let texts = [0.5, 64.0, 1e6, -1.0, 1e308, -1e300, 5e-324, f64::NAN].map(plain);
+        let expected = [
+            "0.5", "64", "1000000", "-1", "1e308", "-1e300", "5e-324", "NaN",
+        ];
+        assert_eq!(texts, expected);
     }
 
     #[test]

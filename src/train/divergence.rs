@@ -2,11 +2,7 @@
 
 use super::resident::Dataset;
 use crate::error::Error;
-use crate::report::metrics::EpochRecord;
-
-/// A mean loss on other samples from which on a training counts as diverged: the squares of such gradients no longer fit an
-/// f32. It is that generous because running statistics that have seen a few batches only may give anything.
-const DIVERGED: f64 = 1e30;
+use crate::report::metrics::{DIVERGED, EpochRecord};
 
 /// 2^24: from here on neighbours in f32 are further apart than one.
 ///

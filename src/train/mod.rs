@@ -73,6 +73,17 @@ pub struct Trainer<'a> {
     progress: Progress,
 }
 
+/// Refuses what [`Trainer::new`] would refuse without looking at the device: nets that do not fit the data set, and initial
+/// weights that cannot be read or do not fit the nets.
+///
+/// # Errors
+/// As [`Trainer::new`].
+pub fn check(config: &Config, dataset: &Dataset) -> Result<()> {
+    dataset.split(config.validation)?;
+    let models = config.build_models(dataset)?;
+    Start::read(config, &models).map(drop)
+}
+
 impl<'a> Trainer<'a> {
     /// Builds the nets, allocates everything, uploads the data set and lets go of the host's copy.
     ///

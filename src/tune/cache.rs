@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Tuned;
 use crate::environment::version;
 use crate::error::{Error, Result};
+use crate::file;
 use crate::gpu::Device;
 use crate::plan::Winners;
 use crate::report::atomic_file;
@@ -149,17 +149,13 @@ impl Identity {
 
 /// The operations in a file, none if there is no file, or why they are of no use.
 fn read(path: &Path, device: &Identity) -> std::result::Result<BTreeMap<String, Winner>, String> {
-    let ignored = |what: String| {
-        format!(
-            "{}: {what}; it is ignored, and `spinal tune` writes it anew",
-            path.display()
-        )
-    };
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => return Err(ignored(format!("cannot be read: {error}"))),
-    };
+    if !path.try_exists().unwrap_or(true) {
+        return Ok(BTreeMap::new());
+    }
+    let because =
+        |reason: Error| format!("{reason}; it is ignored, and `spinal tune` writes it anew");
+    let ignored = |what: String| because(Error::file(path, what, ""));
+    let text = file::read_text(path, "").map_err(because)?;
     let content: Content = serde_json::from_str(&text)
         .map_err(|error| ignored(format!("is no tuning cache: {error}")))?;
     if content.device != *device {

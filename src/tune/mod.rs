@@ -5,7 +5,7 @@ mod cache;
 mod subject;
 mod trial;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 pub use cache::{Loaded, TuningCache};
@@ -71,15 +71,30 @@ pub fn open_operations(subjects: &[Subject], kernels: &Kernels) -> Vec<(usize, S
     let mut open = Vec::new();
     for (index, subject) in subjects.iter().enumerate() {
         for operation in (subject.record)(kernels).operations {
-            let known = kernels
-                .winners()
-                .is_some_and(|winners| winners.contains_key(&operation.key));
+            let known = winner_of(&operation, kernels)
+                .is_some_and(|winner| operation.has_candidate(winner));
             if promising(&operation).len() > 1 && !known && seen.insert(operation.key.clone()) {
                 open.push((index, operation.key));
             }
         }
     }
     open
+}
+
+/// Winners of operations of `subjects` that are none of their candidates: the keys and what they name.
+pub fn unknown_winners(subjects: &[Subject], kernels: &Kernels) -> BTreeMap<String, String> {
+    let plans = subjects.iter().map(|subject| (subject.record)(kernels));
+    let unknown = plans
+        .flat_map(|plan| plan.operations)
+        .filter_map(|operation| {
+            let winner = winner_of(&operation, kernels)?.to_owned();
+            (!operation.has_candidate(&winner)).then_some((operation.key, winner))
+        });
+    unknown.collect()
+}
+
+fn winner_of<'a>(operation: &Operation, kernels: &'a Kernels) -> Option<&'a str> {
+    Some(kernels.winners()?.get(&operation.key)?)
 }
 
 /// Measures the candidates of operations one after another until `budget` is spent. `heard` hears of each that is done,

@@ -272,7 +272,7 @@ fn weights_that_do_not_fit_the_network_are_refused_by_tensor() {
     };
 
     init("nosuch.safetensors").refused(1, "nosuch.safetensors: cannot be read");
-    init("digits").refused(1, "digits: is not a file");
+    init("digits").refused(1, "digits: is a folder");
     place.write("text", "these are no weights");
     init("text").refused(1, "text: not a whole safetensors file");
 
@@ -427,6 +427,11 @@ fn pictures_that_are_none_are_refused_by_name() {
     let png = fs::read(place.path("blank.png")).unwrap();
     place.write("cut.png", &png[..png.len() / 2]);
     spinal("cut.png").refused(1, "cut.png: cannot be decoded");
+    let jpeg = place.path("whole.jpg");
+    blank.save_with_format(&jpeg, ImageFormat::Jpeg).unwrap();
+    let jpeg = fs::read(jpeg).unwrap();
+    place.write("cut.jpg", &jpeg[..jpeg.len() / 10 * 9]);
+    spinal("cut.jpg").refused(1, "cut.jpg: is cut off");
     predict("regression-spinal", "blank.png").refused(2, "regression-spinal");
     let none = ["predict", "--weights", "w", "--model", "mnist-cnn-spinal"];
     place.run(&none).misused("IMAGE");
@@ -458,9 +463,9 @@ fn a_path_that_is_not_text_is_refused_or_used_but_never_a_panic() {
         place.run(&arguments)
     };
     save(&place.path(odd), &weights_of("mlp-spinal"));
-    train(&["--net", "spinal", "--data", "digits"], "--init").misused("UTF-8");
+    train(&["--net", "spinal", "--data", "digits"], "--init").misused("rename it");
     fs::remove_file(place.path(odd)).unwrap();
-    train(&[], "--data").misused("UTF-8");
+    train(&[], "--data").misused("it is not UTF-8: rename it, or make a link");
     train(&["--data", "digits", "--epochs", "0"], "--out").succeeded();
     assert!(place.path(odd).join("config.toml").is_file());
 }

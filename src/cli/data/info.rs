@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::load_flags::LoadFlags;
 use crate::cli::output::{note, print, print_json};
+use crate::cli::text;
 use crate::data::statistics::{channel_moments, class_counts};
 use crate::data::{self, ImageSet, contact_sheet};
 use crate::error::Result;
@@ -16,7 +17,7 @@ use crate::report::atomic_file;
 #[derive(Args, Debug)]
 pub struct Info {
     /// A data set's name, or a folder
-    #[arg(value_name = "NAME|DIR")]
+    #[arg(value_name = "NAME|DIR", value_parser = text::parser::<String>())]
     data: String,
     #[command(flatten)]
     load: LoadFlags,

@@ -7,6 +7,7 @@ use clap::Args;
 use super::load_flags::LoadFlags;
 use crate::cli::device::DeviceFlags;
 use crate::cli::output::print;
+use crate::cli::text;
 use crate::data::augment::{Augmentation, MAX_TRANSFORMS, Transform, Transforms};
 use crate::data::{self, ImageSet, LoadOptions};
 use crate::error::{Error, Result};
@@ -17,7 +18,7 @@ use crate::report::labelled_sheet::{LabelledSheet, SheetRow};
 #[derive(Args, Debug)]
 pub struct Show {
     /// A data set's name, or a folder
-    #[arg(value_name = "NAME|DIR")]
+    #[arg(value_name = "NAME|DIR", value_parser = text::parser::<String>())]
     data: String,
     #[command(flatten)]
     load: LoadFlags,

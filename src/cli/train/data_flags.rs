@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::cli::text;
 use crate::train::Config;
 
 /// Which data, and how much of it.
@@ -10,7 +11,7 @@ use crate::train::Config;
 pub struct DataFlags {
     /// A data set by name (see `spinal data --help`), a folder of data, or for regression a function: sum, sin-sum, product,
     /// sin-product
-    #[arg(long, value_name = "NAME|DIR")]
+    #[arg(long, value_name = "NAME|DIR", value_parser = text::parser::<String>())]
     pub data: Option<String>,
     /// Use only N training samples: the first, or of a data set that is stored class by class, as folders are, of every class
     /// its share, drawn by the seed

@@ -15,12 +15,14 @@ pub mod training_flags;
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::{RangedU64ValueParser, StringValueParser, TypedValueParser};
+use clap::builder::RangedU64ValueParser;
 
 use super::command;
 use super::device::DeviceFlags;
 use super::interruption::Interruption;
+use super::kernels::note_compilation;
 use super::output::{note, print};
+use super::text;
 use crate::data::digest;
 use crate::environment::Environment;
 use crate::error::Result;
@@ -50,7 +52,7 @@ pub struct Train {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Recipe", value_parser = seed_parser())]
     seed: u64,
     /// Start from these weights instead of random ones (with one net)
-    #[arg(long, value_name = "FILE.safetensors", help_heading = "Recipe", conflicts_with = "weights", value_parser = path_parser())]
+    #[arg(long, value_name = "FILE.safetensors", help_heading = "Recipe", conflicts_with = "weights", value_parser = text::parser::<PathBuf>())]
     init: Option<PathBuf>,
     /// The run folder; a fresh one under runs/ if not given
     #[arg(long, value_name = "DIR")]
@@ -95,6 +97,7 @@ impl Train {
         let mut dataset = dataset::read(&config, experiment)?;
         let digests = [dataset.digest()?, digest_of_weights(&config)?];
         let limits = dataset::limit(&mut dataset, &config);
+        train::check(&config, &dataset)?;
         let mut device = flags.open()?;
         let saved = run.as_ref().and_then(|run| run.saved.as_ref());
         match saved.filter(|_| !self.resume_anyway) {
@@ -118,6 +121,7 @@ impl Train {
             "device memory: {:.1} MB",
             trainer.device_bytes() as f64 / 1e6
         ));
+        note_compilation(&device);
         trainer.notes().iter().for_each(note);
         trainer.micro_batch_note().into_iter().for_each(note);
 
@@ -210,11 +214,6 @@ pub fn digest_of_weights(config: &Config) -> Result<Option<String>> {
 /// TOML's integers, and so those of `config.toml`, are signed.
 fn seed_parser() -> RangedU64ValueParser {
     RangedU64ValueParser::new().range(..=i64::MAX as u64)
-}
-
-/// TOML's strings, and so the paths of `config.toml`, are UTF-8.
-fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
-    StringValueParser::new().map(PathBuf::from)
 }
 
 #[cfg(test)]

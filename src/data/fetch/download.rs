@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use ureq::http::{Response, header};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, ResponseExt};
 
+use super::address::is_trusted_uri;
 use super::unwritable;
 use crate::error::{Error, Result};
 
@@ -46,6 +47,7 @@ impl Downloader {
         // The file is wanted as it is published, and its hash is of that.
         let config = Agent::config_builder()
             .accept_encoding("identity")
+            .save_redirect_history(true)
             .timeout_connect(Some(SILENCE))
             .timeout_per_read(Some(SILENCE));
         Self {
@@ -102,7 +104,13 @@ impl Downloader {
         report: &mut dyn FnMut(u64, Option<u64>),
     ) -> std::result::Result<(), Failure> {
         let start = length(part);
-        let mut request = self.agent.get(url);
+        // To this machine alone a request goes unencrypted.
+        let mut request = self
+            .agent
+            .get(url)
+            .config()
+            .https_only(!url.starts_with("http://"))
+            .build();
         if start > 0 {
             request = request.header(header::RANGE, format!("bytes={start}-"));
         }
@@ -112,6 +120,7 @@ impl Downloader {
             Err(ureq::Error::StatusCode(416)) if start > 0 => return Ok(()),
             Err(error) => return Err(failure(url, &error)),
         };
+        check_redirects(url, &response)?;
         let (offset, total) = extent(&response, start).map_err(|what| {
             // The next try asks for all of it. A file that cannot be removed fails that one, too.
             let _ = fs::remove_file(part);
@@ -141,6 +150,18 @@ impl Downloader {
             ))),
             _ => Ok(()),
         }
+    }
+}
+
+/// Refuses an answer that came by an address that files do not come from.
+fn check_redirects(url: &str, response: &Response<Body>) -> std::result::Result<(), Failure> {
+    let history = response.get_redirect_history().unwrap_or_default();
+    match history.iter().find(|uri| !is_trusted_uri(uri)) {
+        None => Ok(()),
+        Some(uri) => Err(refused(
+            url,
+            format!("redirects to {uri}, which is not encrypted"),
+        )),
     }
 }
 
@@ -186,21 +207,26 @@ fn unwritten(part: &Path, error: &io::Error) -> Failure {
     Failure::Final(unwritable(part, error))
 }
 
+/// A failure that no other try mends.
+fn refused(url: &str, what: String) -> Failure {
+    let hint = "check the address, or give another --mirror";
+    Failure::Final(Error::file(url, what, hint))
+}
+
 /// Whether a request that failed is worth another try.
 fn failure(url: &str, error: &ureq::Error) -> Failure {
-    let refuse = |what: String| {
-        let hint = "check the address, or give another --mirror";
-        Failure::Final(Error::file(url, what, hint))
-    };
     match error {
+        ureq::Error::RequireHttpsOnly(to) => {
+            refused(url, format!("redirects to {to}, which is not encrypted"))
+        }
         ureq::Error::StatusCode(status @ (408 | 429 | 500..=599)) => {
             Failure::Passing(format!("the server answered {status}"))
         }
-        ureq::Error::StatusCode(status) => refuse(format!("the server answered {status}")),
+        ureq::Error::StatusCode(status) => refused(url, format!("the server answered {status}")),
         ureq::Error::BadUri(_)
         | ureq::Error::Http(_)
         | ureq::Error::TooManyRedirects
-        | ureq::Error::InvalidProxyUrl => refuse(format!("cannot be fetched: {error}")),
+        | ureq::Error::InvalidProxyUrl => refused(url, format!("cannot be fetched: {error}")),
         _ => Failure::Passing(format!("cannot be fetched: {error}")),
     }
 }

@@ -4,6 +4,7 @@
 //! then given its name; so is a member of an archive. When all are there, the folder becomes
 //! `CACHE/NAME` by one renaming. An interrupted download goes on where it stopped.
 
+mod address;
 mod download;
 mod hash;
 mod unpack;
@@ -126,10 +127,10 @@ fn url(file: &Remote, package: &Package, mirror: Option<&str>) -> Result<String>
     let Some(mirror) = mirror else {
         return Ok(file.url.to_owned());
     };
-    if !mirror.starts_with("http://") && !mirror.starts_with("https://") {
+    if !address::is_trusted(mirror) {
         return Err(Error::usage(
-            format!("--mirror '{mirror}' is no address"),
-            "give one that begins with http:// or https://",
+            format!("--mirror '{mirror}' is no address to download from"),
+            "give one that begins with https://, or with http://127.0.0.1 for a server on this machine",
         ));
     }
     let mirror = mirror.trim_end_matches('/');

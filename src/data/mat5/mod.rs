@@ -9,22 +9,21 @@
 
 mod structs;
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
 use flate2::read::ZlibDecoder;
 
-use super::BROKEN_HINT;
+use super::{BROKEN_HINT, DEFLATE_MAX_RATIO};
 use crate::error::{Error, Result};
+use crate::file;
+use crate::host_memory;
 
 #[cfg(test)]
 pub(super) use structs::tests as struct_tests;
 pub(super) use structs::{Field, read_structs, read_texts};
 
 const HEADER_BYTES: u64 = 128;
-/// Deflate never shrinks by more than this factor, which bounds what a compressed element can hold.
-const DEFLATE_MAX_RATIO: u64 = 1032;
 
 /// Element types.
 const INT8: u32 = 1;
@@ -84,9 +83,7 @@ fn read_as<T, const N: usize>(
     read: impl Fn(Matrix) -> Parsed<T>,
 ) -> Result<[T; N]> {
     let refuse = |what: String| Error::file(path, what, BROKEN_HINT);
-    let unreadable = |error: std::io::Error| refuse(format!("cannot be read: {error}"));
-    let file = File::open(path).map_err(unreadable)?;
-    let file_bytes = file.metadata().map_err(unreadable)?.len();
+    let (file, file_bytes) = file::open(path, BROKEN_HINT)?;
     let mut found = [const { None }; N];
     parse(BufReader::new(file), file_bytes, |name, matrix| {
         let wanted = names.iter().position(|wanted| *wanted == name);
@@ -163,6 +160,9 @@ fn inflate(stored: &mut impl Read, bytes: u64) -> Parsed<Vec<u8>> {
     }
     if u64::from(length) > bytes.saturating_mul(DEFLATE_MAX_RATIO) {
         return Err(format!("promises {length} bytes, more than can be in it"));
+    }
+    if let Some(shortage) = host_memory::shortage(length.into()) {
+        return Err(shortage);
     }
     let body = read_exactly(&mut stream, length.into())?;
     match read_exactly(&mut stream, 1) {
