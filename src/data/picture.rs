@@ -12,7 +12,7 @@ use image::{
 
 use super::augment::{Transform, Transforms};
 use super::resize::{Window, resize};
-use super::{DEFLATE_MAX_RATIO, digit, jpeg};
+use super::{DEFLATE_MAX_RATIO, digit, jpeg, png};
 use crate::error::{Error, Result};
 use crate::file;
 
@@ -214,6 +214,9 @@ fn decoder(path: &Path) -> Result<impl ImageDecoder> {
     let most_pixels_per_byte = match reader.format() {
         Some(ImageFormat::Jpeg) if is_cut_off => {
             return Err(refuse("is cut off: no end-of-image marker".to_owned()));
+        }
+        Some(ImageFormat::Png) if !png::has_whole_palettes(&bytes) => {
+            return Err(refuse(png::BROKEN_PALETTE.to_owned()));
         }
         Some(ImageFormat::Jpeg) => jpeg::MAX_PIXELS_PER_BYTE,
         Some(_) => 8 * DEFLATE_MAX_RATIO,

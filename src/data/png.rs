@@ -10,6 +10,9 @@ use super::DEFLATE_MAX_RATIO;
 use crate::error::{Error, Result};
 use crate::host_memory;
 
+/// What is wrong with a PNG that fails [`has_whole_palettes`].
+pub(super) const BROKEN_PALETTE: &str = "is not a sound PNG: its palette has no whole colours";
+
 /// A PNG and how to refuse it.
 #[derive(Clone, Copy)]
 pub(super) struct Png<'a> {
@@ -31,6 +34,9 @@ impl Png<'_> {
     ) -> Result<Vec<u8>> {
         let refuse = |what: String| Error::file(self.name, what, self.hint);
         let broken = |error: ImageError| refuse(format!("is not a sound PNG: {error}"));
+        if !has_whole_palettes(self.bytes) {
+            return Err(refuse(BROKEN_PALETTE.to_owned()));
+        }
         let decoder = PngDecoder::new(Cursor::new(self.bytes)).map_err(broken)?;
         let (width, height) = decoder.dimensions();
         check_size(width as usize, height as usize).map_err(refuse)?;
@@ -50,6 +56,24 @@ impl Png<'_> {
         Ok(pixels)
     }
 }
+
+/// Whether every palette of a PNG has whole colours, from 1 to 256 of them. The decoder (png 0.18) takes that for granted, and
+/// panics.
+pub(super) fn has_whole_palettes(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(SIGNATURE_BYTES..).unwrap_or_default();
+    while let [a, b, c, d, kind @ ..] = rest {
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        if kind.starts_with(b"PLTE") && !(length.is_multiple_of(3) && (3..=768).contains(&length)) {
+            return false;
+        }
+        // Behind a length stand the chunk's kind, that many bytes, and a checksum.
+        rest = kind.get(length.saturating_add(8)..).unwrap_or_default();
+    }
+    true
+}
+
+/// Bytes before the first chunk.
+const SIGNATURE_BYTES: usize = 8;
 
 #[cfg(test)]
 pub(super) mod tests {

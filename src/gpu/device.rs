@@ -352,7 +352,6 @@ mod tests {
         device.device.destroy();
         for _ in 0..2 {
             let message = device.flush().unwrap_err().to_string();
-            assert!(message.contains("lost"), "{message}");
             assert!(message.contains(&device.adapter().driver), "{message}");
         }
     }

@@ -36,6 +36,17 @@ fn a_cut_photograph_is_refused() {
     assert!(error.to_string().contains("cut.jpg: is cut off"));
 }
 
+/// A palette of 40 bytes, on which the decoder panicked.
+#[test]
+fn a_palette_with_a_third_of_a_colour_is_refused() {
+    let error = picture::load(&file("third-of-a-colour.png"), 28, 28, 3).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("its palette has no whole colours")
+    );
+}
+
 /// A field's name with a control character, which went to the terminal as it was.
 #[test]
 fn a_field_commands_no_terminal() {
