@@ -206,23 +206,21 @@ fn decoder(path: &Path) -> Result<impl ImageDecoder> {
     if bytes.is_empty() {
         return Err(refuse("is empty".to_owned()));
     }
-    let size = bytes.len();
-    let is_cut_off = !jpeg::is_whole(&bytes);
-    let reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|error| refuse(format!("cannot be read: {error}")))?;
-    let most_pixels_per_byte = match reader.format() {
-        Some(ImageFormat::Jpeg) if is_cut_off => {
+    let Ok(format) = image::guess_format(&bytes) else {
+        return Err(refuse("is not a picture in a format known here".to_owned()));
+    };
+    let most_pixels_per_byte = match format {
+        ImageFormat::Jpeg if !jpeg::is_whole(&bytes) => {
             return Err(refuse("is cut off: no end-of-image marker".to_owned()));
         }
-        Some(ImageFormat::Png) if !png::has_whole_palettes(&bytes) => {
+        ImageFormat::Jpeg => jpeg::MAX_PIXELS_PER_BYTE,
+        ImageFormat::Png if !png::has_whole_palettes(&bytes) => {
             return Err(refuse(png::BROKEN_PALETTE.to_owned()));
         }
-        Some(ImageFormat::Jpeg) => jpeg::MAX_PIXELS_PER_BYTE,
-        Some(_) => 8 * DEFLATE_MAX_RATIO,
-        None => return Err(refuse("is not a picture in a format known here".to_owned())),
+        _ => 8 * DEFLATE_MAX_RATIO,
     };
-    let decoder = reader
+    let size = bytes.len();
+    let decoder = ImageReader::with_format(Cursor::new(bytes), format)
         .into_decoder()
         .map_err(|error| undecodable(path, &error))?;
     let (width, height) = decoder.dimensions();
