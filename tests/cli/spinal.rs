@@ -129,7 +129,10 @@ impl Place {
 
     /// Starts the program there on the adapter under test, its output and errors piped.
     pub fn start(&self, arguments: &[&str]) -> std::process::Child {
-        std::process::Command::new(env!("CARGO_BIN_EXE_spinal"))
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_spinal"));
+        #[cfg(unix)]
+        hear_hangups(&mut command);
+        command
             .current_dir(self.folder.path())
             .args(arguments)
             .args(adapter_flags())
@@ -205,4 +208,18 @@ impl Outcome {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
+}
+
+/// Lets a program hear that its terminal was closed, though the tests may run under `nohup`, which is inherited.
+#[cfg(unix)]
+fn hear_hangups(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+
+    // SAFETY: `signal` takes any signal and the default disposition.
+    let reset = || match unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) } {
+        libc::SIG_ERR => Err(std::io::Error::last_os_error()),
+        _ => Ok(()),
+    };
+    // SAFETY: between fork and exec nothing but `signal` is called, which may be.
+    unsafe { command.pre_exec(reset) };
 }
