@@ -3,6 +3,11 @@
 //! Their bytes stand one after another, behind them the CRC-32 of each, and at the end a key that tells what they were made of.
 //! The file gets its name when all of that is written.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "when a file was used last: a clock that jumps costs a decoding at most"
+)]
+
 use std::fs::{File, FileTimes};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,10 @@
 //! Where decoded pictures are kept: how much memory they may take, and the files of those that take more, or longer to decode.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "which file was used last: a clock that jumps costs a decoding at most"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
