@@ -1,5 +1,10 @@
 //! Trainings that are stopped, killed, and go on: to the same bits, in their own folder, or not at all.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "moments to kill at are drawn anew each time, by the clock"
+)]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
