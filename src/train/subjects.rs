@@ -15,7 +15,7 @@ use crate::tune::Subject;
 /// kernels.
 ///
 /// # Errors
-/// As [`Trainer::new`], where the nets and the data set do not fit.
+/// As [`Trainer::new`](super::Trainer::new), where the nets and the data set do not fit.
 pub fn subjects(
     config: &Config,
     dataset: &Dataset,
