@@ -85,6 +85,7 @@ tests! {
     concat::slices_wrap_and_share_a_tensor,
     conv2d::conv2d_matches_its_twin,
     conv2d::conv2d_on_cpu_adapters_matches_its_twin,
+    conv2d::large_blocks_of_conv2d_match_their_twin,
     conv2d::every_tile_of_conv2d_matches_its_twin,
     conv2d::winograd_matches_its_twin,
     conv2d::conv2d_in_groups_matches_its_twin,

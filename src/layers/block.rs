@@ -59,3 +59,31 @@ impl Block {
         shader.constant("COLUMNS") << u32::from(self.wide)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static PRODUCT: Shader = crate::shader!("conv2d/winograd_product");
+
+    #[test]
+    fn large_products_take_large_blocks_where_little_of_them_is_behind_the_end() {
+        let of = |rows, columns, multiplications| {
+            let Block { tall, wide } = Block::of(&PRODUCT, rows, columns, multiplications);
+            (tall, wide)
+        };
+        assert_eq!(of(1025, 324, 1e9), (true, true));
+        assert_eq!(of(1025, 36, 1e9), (true, true));
+        assert_eq!(of(1025, 32, 1e9), (true, false));
+        assert_eq!(of(36, 228, 1e9), (false, true));
+        assert_eq!(of(16, 96, 1e9), (false, false));
+        assert_eq!(of(1025, 324, 1e6), (false, false));
+    }
+
+    #[test]
+    fn blocks_cover_a_product() {
+        let [tall, wide] = [true, true];
+        let extent = Block { tall, wide }.extent(&PRODUCT, [33, 65], 7);
+        assert_eq!(extent, [2 * 8, 2, 7]);
+    }
+}

@@ -136,6 +136,16 @@ const LISTED_FOR_WINOGRAD: [Case; 8] = [
     ended(case([2, 9, 6, 8, 36], [3, 3], [1, 1], [0, 2], true), [2, 1]),
 ];
 
+/// The same for products large enough for blocks of several tiles of a CPU adapter's: both ways, each way alone, with rows and
+/// columns behind the end; images whose channels do not come in fours; pixels that make lines, and that make none; Winograd's.
+const LISTED_FOR_BLOCKS: [Case; 5] = [
+    case([1, 25, 41, 100, 324], [1, 1], [1, 1], [0, 0], true),
+    case([2, 26, 40, 512, 36], [1, 1], [1, 1], [0, 0], false),
+    case([2, 31, 29, 36, 228], [3, 3], [2, 2], [1, 1], false),
+    case([1, 120, 118, 3, 64], [7, 7], [2, 2], [3, 3], true),
+    case([2, 18, 34, 92, 124], [3, 3], [1, 1], [1, 1], true),
+];
+
 /// Groups whose channels come in fours, of x, of y, of both or of none; more of one than of the other; two groups or one for each
 /// channel; padding on one side.
 const LISTED_IN_GROUPS: [Case; 9] = [
@@ -409,6 +419,15 @@ pub fn conv2d_on_cpu_adapters_matches_its_twin(bench: &Bench) {
     for_all(&LISTED_FOR_CPU, 3, cases_in_fours(), |case| {
         trial(bench, case, Draw::Uniform, AdapterClass::Cpu)
     });
+}
+
+/// By the cheapest candidate, which takes the largest blocks.
+pub fn large_blocks_of_conv2d_match_their_twin(bench: &Bench) {
+    for (number, case) in LISTED_FOR_BLOCKS.iter().enumerate() {
+        in_turn(number, || {
+            trial_of_candidate(bench, case, Draw::Uniform, AdapterClass::Cpu, 0);
+        });
+    }
 }
 
 /// The first case by every candidate; every other by three, so that each candidate comes up again and again; drawn ones by
