@@ -1,4 +1,4 @@
-// Library: conv2d, block, broadcast, pairs, index
+// Library: conv2d, block, pairs, index
 // y[n, oy, ox, co] = bias[co] + sum_{ky, kx, ci} x[n, oy*S + ky - P, ox*S + kx - P, ci] * weight[ky, kx, ci, co]
 //                                                                     forward (without bias), forward_bias, forward_any,
 //                                                                     forward_bias_any
@@ -27,15 +27,15 @@ fn load_x(place: u32, inside: bool) -> vec2<f32> {
 
 // A pair of channels of four pixels, one vector a channel.
 fn load_pixels(place: vec4<u32>, inside: vec4<bool>) -> array<vec4<f32>, 2> {
-    let a = load_x(place.x, inside.x);
-    let b = load_x(place.y, inside.y);
-    var c: vec2<f32>;
-    var d: vec2<f32>;
     if TALL {
-        c = load_x(place.z, inside.z);
-        d = load_x(place.w, inside.w);
+        return summands_of(
+            load_x(place.x, inside.x),
+            load_x(place.y, inside.y),
+            load_x(place.z, inside.z),
+            load_x(place.w, inside.w),
+        );
     }
-    return array<vec4<f32>, 2>(vec4<f32>(a.x, b.x, c.x, d.x), vec4<f32>(a.y, b.y, c.y, d.y));
+    return summands_of(load_x(place.x, inside.x), load_x(place.y, inside.y), vec2<f32>(), vec2<f32>());
 }
 
 // The products of one input channel, whose weights lie at `row`.
@@ -243,24 +243,25 @@ fn load_dy(place: u32, inside: bool) -> vec2<f32> {
 
 // A pair of channels of dy at four pixels, one vector a channel.
 fn load_dy_pixels(place: vec4<u32>, inside: vec4<bool>) -> array<vec4<f32>, 2> {
-    let a = load_dy(place.x, inside.x);
-    let b = load_dy(place.y, inside.y);
-    var c: vec2<f32>;
-    var d: vec2<f32>;
     if TALL {
-        c = load_dy(place.z, inside.z);
-        d = load_dy(place.w, inside.w);
+        return summands_of(
+            load_dy(place.x, inside.x),
+            load_dy(place.y, inside.y),
+            load_dy(place.z, inside.z),
+            load_dy(place.w, inside.w),
+        );
     }
-    return array<vec4<f32>, 2>(vec4<f32>(a.x, b.x, c.x, d.x), vec4<f32>(a.y, b.y, c.y, d.y));
+    return summands_of(load_dy(place.x, inside.x), load_dy(place.y, inside.y), vec2<f32>(), vec2<f32>());
 }
 
 // A pair of output channels of the weights of four input channels, one vector an output channel.
 fn load_weights(place: u32) -> array<vec4<f32>, 2> {
-    let a = unpack_pair(weights[place]);
-    let b = unpack_pair(weights[place + OUT_PAIRS]);
-    let c = unpack_pair(weights[place + 2u * OUT_PAIRS]);
-    let d = unpack_pair(weights[place + 3u * OUT_PAIRS]);
-    return array<vec4<f32>, 2>(vec4<f32>(a.x, b.x, c.x, d.x), vec4<f32>(a.y, b.y, c.y, d.y));
+    return summands_of(
+        unpack_pair(weights[place]),
+        unpack_pair(weights[place + OUT_PAIRS]),
+        unpack_pair(weights[place + 2u * OUT_PAIRS]),
+        unpack_pair(weights[place + 3u * OUT_PAIRS]),
+    );
 }
 
 // Of the rows and columns of the kernel of one residue.

@@ -1,4 +1,4 @@
-// Library: block, broadcast, pairs, index
+// Library: block, pairs, index
 // M[p] = V[p] * U[p]              forward
 // dU[p] = V[p]^T * dM[p]          backward_weight
 //
@@ -19,17 +19,16 @@ override OUT_QUADS = OUT_CHANNELS / 4u;
 @group(0) @binding(1) var<storage, read> factors: array<vec2<u64>>;     // [points, IN_CHANNELS, OUT_QUADS]: U
 @group(0) @binding(2) var<storage, read_write> products: array<u64>;    // [points, TILES, OUT_PAIRS]: M
 
+fn load_pair(place: u32) -> vec2<f32> {
+    return unpack_pair(inputs[place]);
+}
+
 // A pair of the four rows of `block_rows_of`, one vector a summand.
 fn load_inputs(place: vec4<u32>) -> array<vec4<f32>, 2> {
-    let a = unpack_pair(inputs[place.x]);
-    let b = unpack_pair(inputs[place.y]);
-    var c: vec2<f32>;
-    var d: vec2<f32>;
     if TALL {
-        c = unpack_pair(inputs[place.z]);
-        d = unpack_pair(inputs[place.w]);
+        return summands_of(load_pair(place.x), load_pair(place.y), load_pair(place.z), load_pair(place.w));
     }
-    return array<vec4<f32>, 2>(vec4<f32>(a.x, b.x, c.x, d.x), vec4<f32>(a.y, b.y, c.y, d.y));
+    return summands_of(load_pair(place.x), load_pair(place.y), vec2<f32>(), vec2<f32>());
 }
 
 fn add_channel(block: ptr<function, Block>, a: vec4<f32>, row: vec2<u32>) {
@@ -98,13 +97,13 @@ fn forward(
 fn add_tile(block: ptr<function, Block>, pairs: vec2<u32>, quads: vec2<u32>) {
     var lower: vec2<f32>;
     if TALL {
-        lower = unpack_pair(inputs[pairs.y]);
+        lower = load_pair(pairs.y);
     }
     var right: vec4<f32>;
     if WIDE {
         right = unpack_quad(gradients[quads.y]);
     }
-    add_outer(block, unpack_pair(inputs[pairs.x]), lower, unpack_quad(gradients[quads.x]), right);
+    add_outer(block, load_pair(pairs.x), lower, unpack_quad(gradients[quads.x]), right);
 }
 
 // What of a block belongs to its tile number `part`, which begins at the input channel `first`.

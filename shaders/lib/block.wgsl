@@ -1,6 +1,15 @@
-// A block of tiles of `lib/broadcast.wgsl`, of one or two by one or two, whose sums a workgroup makes at once: what is loaded
-// of one factor then serves as many more columns or rows of the other. Sums beyond the registers lie on the stack, whose loads
-// and stores are whole vectors, and cheap beside those of buffers. Columns past the end repeat the last ones, too.
+// A matrix product of which a workgroup, a subgroup of eight invocations, makes a block of tiles of 16 rows by 32 columns. For
+// adapters that run shaders on the CPU, where a load costs as much as some 50 multiplications: the invocations load the factor
+// of the rows together and pass it round by broadcasts, and each keeps 16 rows by 4 columns of every tile. Rows and columns past
+// the end repeat the last ones and are not stored.
+//
+// A block is one tile or two high, and one or two wide: what is loaded of one factor then serves as many more columns or rows of
+// the other. Sums beyond the registers lie on the stack, whose loads and stores are whole vectors, and cheap beside those of
+// buffers.
+
+const LANES: u32 = 8u;
+const ROWS: u32 = 16u;
+const COLUMNS: u32 = 32u;
 
 override TALL: bool;    // two tiles high
 override WIDE: bool;    // two tiles wide
@@ -37,6 +46,11 @@ fn add_rows(block: ptr<function, Block>, first: u32, step: u32, a: f32, left: ve
     add_row(block, first + 5u * step, subgroupBroadcast(a, 5u), left, right);
     add_row(block, first + 6u * step, subgroupBroadcast(a, 6u), left, right);
     add_row(block, first + 7u * step, subgroupBroadcast(a, 7u), left, right);
+}
+
+// Pairs of summands of four rows, as one vector a summand.
+fn summands_of(a: vec2<f32>, b: vec2<f32>, c: vec2<f32>, d: vec2<f32>) -> array<vec4<f32>, 2> {
+    return array<vec4<f32>, 2>(vec4<f32>(a.x, b.x, c.x, d.x), vec4<f32>(a.y, b.y, c.y, d.y));
 }
 
 // The products of one summand, in the rows of `block_rows_of`.

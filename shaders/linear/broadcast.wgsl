@@ -1,9 +1,10 @@
-// Library: broadcast, index
+// Library: block, index
 // y = x * weight^T + bias                          forward
 // dx = dy * weight                                 backward_input
 // dweight = dy^T * x,   dbias = sum_batch dy       backward_weight
 //
-// A matrix product by broadcasts, `lib/broadcast.wgsl`. A sum that is longer than the adapter takes is made in pieces.
+// A matrix product by broadcasts, in blocks of `lib/block.wgsl` of one tile. A sum that is longer than the adapter takes is
+// made in pieces.
 
 override BATCH: u32;
 override IN: u32;
@@ -36,18 +37,17 @@ fn forward(
         return;
     }
     let columns = columns_of(COLUMNS * id.x, lane, OUT);
-    let rows = rows_of(ROWS * id.y, lane, BATCH) * IN;
+    let rows = block_rows_of(ROWS * id.y, lane, BATCH) * IN;
     let weights = columns * IN;
     let biases = vec4<f32>(bias[columns.x], bias[columns.y], bias[columns.z], bias[columns.w]);
     let start = select(biases, vec4<f32>(), ACCUMULATE);
-    var sums: Sums;
+    var sums: Block;
     for (var r = 0u; r < ROWS; r++) {
         sums[r] = start;
     }
     for (var i = FIRST; i < FIRST + COUNT; i++) {
         let w = vec4<f32>(weight[weights.x + i], weight[weights.y + i], weight[weights.z + i], weight[weights.w + i]);
-        add_products(&sums, 0u, 1u, x[rows.x + i], w);
-        add_products(&sums, 8u, 1u, x[rows.y + i], w);
+        add_summand(&sums, vec4<f32>(x[rows.x + i], x[rows.y + i], 0.0, 0.0), w, vec4<f32>());
     }
     for (var r = 0u; r < ROWS; r++) {
         for (var c = 0u; c < 4u; c++) {
@@ -77,13 +77,12 @@ fn backward_input(
         return;
     }
     let columns = columns_of(COLUMNS * id.x, lane, IN);
-    let rows = rows_of(ROWS * id.y, lane, BATCH) * OUT;
-    var sums: Sums;
+    let rows = block_rows_of(ROWS * id.y, lane, BATCH) * OUT;
+    var sums: Block;
     for (var o = FIRST; o < FIRST + COUNT; o++) {
         let places = o * IN + columns;
         let w = vec4<f32>(weight[places.x], weight[places.y], weight[places.z], weight[places.w]);
-        add_products(&sums, 0u, 1u, dy[rows.x + o], w);
-        add_products(&sums, 8u, 1u, dy[rows.y + o], w);
+        add_summand(&sums, vec4<f32>(dy[rows.x + o], dy[rows.y + o], 0.0, 0.0), w, vec4<f32>());
     }
     for (var r = 0u; r < ROWS; r++) {
         for (var c = 0u; c < 4u; c++) {
@@ -116,14 +115,13 @@ fn backward_weight(
     }
     let columns = columns_of(COLUMNS * id.x, lane, IN);
     let is_bias = vec4<u32>(COLUMNS * id.x + lane) + LANES * vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(IN);
-    let rows = rows_of(ROWS * id.y, lane, OUT);
-    var sums: Sums;
+    let rows = block_rows_of(ROWS * id.y, lane, OUT);
+    var sums: Block;
     for (var n = FIRST; n < FIRST + COUNT; n++) {
         let places = n * IN + columns;
         let values = vec4<f32>(input[places.x], input[places.y], input[places.z], input[places.w]);
         let b = select(values, vec4<f32>(1.0), is_bias);
-        add_products(&sums, 0u, 1u, dy[n * OUT + rows.x], b);
-        add_products(&sums, 8u, 1u, dy[n * OUT + rows.y], b);
+        add_summand(&sums, vec4<f32>(dy[n * OUT + rows.x], dy[n * OUT + rows.y], 0.0, 0.0), b, vec4<f32>());
     }
     for (var r = 0u; r < ROWS; r++) {
         for (var c = 0u; c < 4u; c++) {

@@ -14,6 +14,12 @@ pub(super) struct Block {
 }
 
 impl Block {
+    /// One tile.
+    pub(super) const TILE: Self = Self {
+        tall: false,
+        wide: false,
+    };
+
     /// The block for products of so many rows and columns, and `multiplications` in all: a large one, unless too much of it lies
     /// behind the end or the products are small.
     ///

@@ -16,10 +16,9 @@ macro_rules! wgsl {
 }
 
 /// What an entry of the library is called by, for modules that compute in f32, and its text.
-static FILES: [(&str, &str); 16] = [
+static FILES: [(&str, &str); 15] = [
     ("activation", wgsl!("lib/activation")),
     ("block", wgsl!("lib/block")),
-    ("broadcast", wgsl!("lib/broadcast")),
     ("conv2d", wgsl!("lib/conv2d")),
     ("conv2d_tiles", wgsl!("lib/conv2d_tiles")),
     ("index", wgsl!("lib/index")),

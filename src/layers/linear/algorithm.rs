@@ -2,6 +2,7 @@
 //!
 //! All files have the same entry points and bindings; only what a workgroup covers differs.
 
+use crate::layers::block::Block;
 use crate::layers::processor::{H100, of_cpu_kernel, on_cpu, register_cycles};
 use crate::layers::tile::{Cut, Product};
 use crate::plan::{Candidate, Limits, Offer, Shader};
@@ -135,7 +136,8 @@ impl Algorithm {
     /// The overrides that only this algorithm has.
     pub(super) fn constants(self) -> Vec<(&'static str, f64)> {
         match self {
-            Self::Split | Self::Broadcast | Self::Direct => Vec::new(),
+            Self::Split | Self::Direct => Vec::new(),
+            Self::Broadcast => Block::TILE.constants().to_vec(),
             Self::Tiled(cut) => {
                 let mut constants = cut.constants().to_vec();
                 constants.push(("CHUNKS", cut.chunks.into()));
