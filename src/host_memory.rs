@@ -1,4 +1,4 @@
-//! The memory that the host has free, so that what cannot fit is refused before it is taken.
+//! The memory that the host has, and has free, so that what cannot fit is refused before it is taken.
 
 use std::path::Path;
 
@@ -36,14 +36,20 @@ fn gib(bytes: u64) -> String {
 
 /// The memory that the machine could give, where the system tells.
 pub(crate) fn available() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/meminfo").ok()?;
-    parse(&status)
+    of_machine("MemAvailable:")
 }
 
-fn parse(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+/// The memory of the machine, where the system tells.
+pub(crate) fn total() -> Option<u64> {
+    of_machine("MemTotal:")
+}
+
+fn of_machine(entry: &str) -> Option<u64> {
+    parse(&std::fs::read_to_string("/proc/meminfo").ok()?, entry)
+}
+
+fn parse(meminfo: &str, entry: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(entry))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib << 10)
 }
@@ -53,11 +59,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn free_memory_is_what_linux_calls_available() {
+    fn memory_is_what_linux_says() {
         let status = "MemTotal:       24609948 kB\nMemAvailable:   23000000 kB\n";
-        assert_eq!(parse(status), Some(23_000_000 << 10));
-        assert_eq!(parse("MemFree: 1 kB\n"), None);
-        assert_eq!(parse("MemAvailable: many\n"), None);
+        assert_eq!(parse(status, "MemTotal:"), Some(24_609_948 << 10));
+        assert_eq!(parse(status, "MemAvailable:"), Some(23_000_000 << 10));
+        for entry in ["MemTotal:", "MemAvailable:"] {
+            assert_eq!(parse("MemFree: 1 kB\n", entry), None);
+            assert_eq!(parse(&format!("{entry} many\n"), entry), None);
+        }
     }
 
     #[test]

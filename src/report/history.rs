@@ -80,7 +80,7 @@ fn read(path: &Path) -> Result<String> {
 }
 
 /// What to do about a file that is not as a run left it.
-const HINT: &str =
+pub(super) const HINT: &str =
     "give folders that `spinal train --out` or `spinal reproduce` wrote, with all their files";
 
 /// The error of such a file.

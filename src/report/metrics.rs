@@ -2,7 +2,7 @@
 //!
 //! JSON has no NaN or infinity; such a number is written as `null`.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use sha2::Sha256;
 use sha2::digest::Digest;
 
-use super::history::unreadable;
+use super::history::HINT;
 use crate::data::digest::hex;
 use crate::error::{Error, Result};
+use crate::file;
 
 /// One optimisation step: `{"net":"spinal","epoch":1,"step":17,"loss":2.3026,"lr":0.01}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -151,8 +152,7 @@ impl Metrics {
     /// # Errors
     /// `Error::File` if the file cannot be read or written, or is another up to the mark.
     pub fn go_on(path: &Path, mark: &Mark) -> Result<Self> {
-        let unreadable = |error| unreadable(path, &error);
-        let mut whole = fs::read(path).map_err(unreadable)?;
+        let mut whole = file::read(path, u64::MAX, HINT)?;
         whole.truncate(usize::try_from(mark.bytes).unwrap_or(usize::MAX));
         let mut digest = Sha256::new();
         digest.update(&whole);
@@ -234,6 +234,8 @@ fn cannot_write(path: &Path, error: &io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn step(loss: f32) -> StepRecord {

@@ -3,12 +3,14 @@
 //! A line of it has columns between commas and any spaces: `Label`, `Latin Name`, `Common Name` and counts.
 //! Source: <https://www.kaggle.com/datasets/slothkong/10-monkey-species>.
 
-use std::fs;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::file;
 
 const FILE: &str = "monkey_labels.txt";
+
+const HINT: &str = "get it again, or remove it";
 
 /// Calls the classes by their common names, where the folder has the file; one that it does not list keeps its name.
 ///
@@ -19,9 +21,8 @@ pub(super) fn rename(folder: &Path, classes: &mut [String]) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    let refuse = |what: String| Error::file(&path, what, "get it again, or remove it");
-    let text =
-        fs::read_to_string(&path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+    let refuse = |what: String| Error::file(&path, what, HINT);
+    let text = file::read_text(&path, HINT)?;
     let mut lines = text
         .lines()
         .map(|line| line.split(',').map(str::trim).collect::<Vec<_>>());
@@ -48,6 +49,8 @@ pub(super) fn rename(folder: &Path, classes: &mut [String]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// The first lines of the published file.

@@ -15,6 +15,7 @@ use super::listing::Listed;
 use crate::data::digest::hex;
 use crate::data::stored::{Key, PARTIAL};
 use crate::error::{Error, Result};
+use crate::host_memory;
 
 /// The environment variable that says how many bytes of memory decoded pictures may take.
 const MEMORY_VARIABLE: &str = "SPINAL_MEMORY";
@@ -58,7 +59,7 @@ impl Storage {
     pub fn choose(folder: Option<PathBuf>) -> Result<Self> {
         let memory = match std::env::var(MEMORY_VARIABLE) {
             Ok(text) => told(&text)?,
-            Err(_) => machine_memory().map_or(UNTOLD_MEMORY, |bytes| bytes / MEMORY_SHARE),
+            Err(_) => host_memory::total().map_or(UNTOLD_MEMORY, |bytes| bytes / MEMORY_SHARE),
         };
         Ok(Self {
             memory,
@@ -80,19 +81,6 @@ fn told(text: &str) -> Result<u64> {
             "give as many bytes as decoded pictures may take of memory, or unset it",
         )
     })
-}
-
-/// The memory of the machine, where the system tells.
-fn machine_memory() -> Option<u64> {
-    total(&fs::read_to_string("/proc/meminfo").ok()?)
-}
-
-fn total(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib << 10)
 }
 
 /// Tells decoded pictures from others: their files with sizes and times of change, and the size that they get, or have to have.
@@ -160,14 +148,6 @@ mod tests {
     use std::fs::{File, FileTimes};
 
     use super::*;
-
-    #[test]
-    fn memory_is_what_linux_calls_total() {
-        let status = "MemTotal:       24609948 kB\nMemAvailable:   23000000 kB\n";
-        assert_eq!(total(status), Some(24_609_948 << 10));
-        assert_eq!(total("MemFree: 1 kB\n"), None);
-        assert_eq!(total("MemTotal: many\n"), None);
-    }
 
     #[test]
     fn memory_is_told_in_bytes() {

@@ -398,8 +398,8 @@ impl Transformed {
     ) {
         let [input, output] = self.channels();
         let batch = u64::from(self.images.image.rows());
-        let sizes = [self.winograd.points(), self.tiles(piece), input, output];
-        let multiplications = sizes.iter().map(|&size| f64::from(size)).product();
+        let product = [self.winograd.points(), self.tiles(piece), input, output];
+        let multiplications = product.iter().map(|&size| f64::from(size)).product();
         let block = Block::of(&PRODUCT, rows, output, multiplications);
         let sizes = [
             ("TILES", self.tiles(piece).into()),
