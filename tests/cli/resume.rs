@@ -439,17 +439,7 @@ fn a_training_that_diverges_leaves_its_last_sound_epoch() {
     let checkpoint = "; the last checkpoint is run/checkpoint.safetensors, ";
     assert!(outcome.stderr.contains(checkpoint), "{outcome:#?}");
     for net in NETS {
-        let (weights, model) = (format!("run/{net}.safetensors"), format!("mnist-cnn-{net}"));
-        let eval = [
-            "eval",
-            "--weights",
-            &weights,
-            "--model",
-            &model,
-            "--data",
-            "digits",
-        ];
-        place.run_on_adapter(&eval).succeeded();
+        place.evaluate(net, &[]).succeeded();
     }
 }
 

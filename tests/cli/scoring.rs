@@ -23,19 +23,7 @@ fn evaluation_repeats_the_last_score_of_a_run() {
     for net in ["spinal", "baseline"] {
         let mut records = records.iter().rev();
         let last = records.find(|record| record["net"] == net).unwrap();
-        let (weights, model) = (format!("run/{net}.safetensors"), format!("mnist-cnn-{net}"));
-        let eval = [
-            "eval",
-            "--weights",
-            &weights,
-            "--model",
-            &model,
-            "--data",
-            "digits",
-        ];
-        let outcome = place
-            .run_on_adapter(&[&eval[..], &["--json"]].concat())
-            .succeeded();
+        let outcome = place.evaluate(net, &["--json"]).succeeded();
         assert_eq!(
             keys(&outcome.stdout),
             ["loss", "accuracy", "correct", "total"]
@@ -46,10 +34,10 @@ fn evaluation_repeats_the_last_score_of_a_run() {
         assert_eq!(score["total"], 30);
         let accuracy = score["correct"].as_f64().unwrap() / 30.0;
         assert_eq!(score["accuracy"].as_f64(), Some(accuracy));
-        let text = place.run_on_adapter(&eval).succeeded().stdout;
+        let text = place.evaluate(net, &[]).succeeded().stdout;
         assert!(text.contains("of 30)"), "{text}");
-        let ten = [&eval[..], &["--json", "--limit-test", "10"]].concat();
-        assert_eq!(place.run_on_adapter(&ten).succeeded().json()["total"], 10);
+        let ten = place.evaluate(net, &["--json", "--limit-test", "10"]);
+        assert_eq!(ten.succeeded().json()["total"], 10);
     }
 }
 

@@ -142,6 +142,21 @@ impl Place {
             .unwrap()
     }
 
+    /// Evaluates what the run in the folder `run` left of one net of the MNIST CNN pair, on `digits`.
+    pub fn evaluate(&self, net: &str, flags: &[&str]) -> Outcome {
+        let (weights, model) = (format!("run/{net}.safetensors"), format!("mnist-cnn-{net}"));
+        let eval = [
+            "eval",
+            "--weights",
+            &weights,
+            "--model",
+            &model,
+            "--data",
+            "digits",
+        ];
+        self.run_on_adapter(&[&eval[..], flags].concat())
+    }
+
     /// The lines of a run's `metrics.jsonl`.
     pub fn metrics(&self, run: &str) -> Vec<Value> {
         let text = self.read(&format!("{run}/metrics.jsonl"));

@@ -64,17 +64,19 @@ fn cifar_records(labels: &[&[u8]]) -> Vec<u8> {
     labels.iter().flat_map(record).collect()
 }
 
+/// The files of CIFAR-10, without their endings.
+const CIFAR10_BATCHES: [&str; 6] = [
+    "data_batch_1",
+    "data_batch_2",
+    "data_batch_3",
+    "data_batch_4",
+    "data_batch_5",
+    "test_batch",
+];
+
 pub fn cifar10() -> Files {
-    let names = [
-        "data_batch_1",
-        "data_batch_2",
-        "data_batch_3",
-        "data_batch_4",
-        "data_batch_5",
-        "test_batch",
-    ];
     let batch = |name: &&str| file(&format!("{name}.bin"), cifar_records(&[&[3], &[9]]));
-    names.iter().map(batch).collect()
+    CIFAR10_BATCHES.iter().map(batch).collect()
 }
 
 pub fn cifar100() -> Files {
@@ -132,15 +134,7 @@ pub fn cifar_sheets() -> Files {
         .write_image(&bytes(2 * 3072), 1024, 2, ExtendedColorType::Rgb8)
         .unwrap();
     let sheet = sheet.into_inner();
-    let names = [
-        "data_batch_1",
-        "data_batch_2",
-        "data_batch_3",
-        "data_batch_4",
-        "data_batch_5",
-        "test_batch",
-    ];
-    let sheets = names
+    let sheets = CIFAR10_BATCHES
         .iter()
         .map(|name| file(&format!("{name}.png"), sheet.clone()));
     let labels = [
